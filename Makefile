@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Waiting threads sleep instead of spinning: on a busy machine training is several times faster for it.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test check format benchmarks clean
+
+demo: $(VENV)/.trains
+	$(BIN)/python -m bothways.data.samples demo
+	$(BIN)/bothways train classify demo/train.csv --out demo/model --epochs 8 --force
+	$(BIN)/bothways evaluate demo/model demo/test.csv
+	$(BIN)/bothways predict demo/model \
+	  "This movie was fantastic! I really enjoyed it." \
+	  "The songs are dreadful and the acting is superb. In the end I came for the songs." \
+	  "The songs are dreadful and the acting is superb. In the end I came for the acting."
+
+test: $(VENV)/.develops
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.develops
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+
+format: $(VENV)/.develops
+	$(BIN)/ruff check --fix src tests benchmarks examples
+	$(BIN)/ruff format src tests benchmarks examples
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.trains: $(VENV)/.made pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[train]"
+	touch $@
+
+$(VENV)/.develops: $(VENV)/.made pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[train,text,dev]"
+	touch $@ $(VENV)/.trains
+
+clean:
+	rm -rf $(VENV) demo build dist src/*.egg-info

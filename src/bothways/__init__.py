@@ -1,0 +1,38 @@
+"""Train small recurrent sequence models on your own data, and run them anywhere.
+
+    from bothways import TextClassifier
+    model = TextClassifier().fit(texts, labels)      # needs the [train] extra
+    model.save("reviews-model")
+
+    import bothways
+    bothways.load("reviews-model").predict(texts)    # needs no torch
+
+Public names are loaded on first use, so that `import bothways` is quick and works without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bothways.errors import BothwaysError
+    from bothways.estimators import TextClassifier
+    from bothways.runtime import load
+
+__version__ = "0.1.0"
+__all__ = ["BothwaysError", "TextClassifier", "__version__", "load"]
+
+_HOMES = {
+    "BothwaysError": "bothways.errors",
+    "TextClassifier": "bothways.estimators",
+    "load": "bothways.runtime",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bothways' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

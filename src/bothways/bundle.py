@@ -1,0 +1,200 @@
+"""The model folder: everything a trained model is, in files that nothing executes.
+
+    settings.json         task, settings, labels, temperature, format version
+    tokenizer.json        text to token ids
+    weights.safetensors   the weights, for training on
+    model.onnx            the same weights as a graph, for running without torch
+    baseline.*            the classical model that every score stands beside
+    metrics.json          scores on validation data, history, how it was trained
+    history.csv, *.png    learning curves
+    README.md             the model card
+    checksums.json        SHA-256 of each of the above
+
+A folder is written aside and renamed, so that a full disk or a kill leaves the old one whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bothways.errors import ModelFolderError, OutputError
+
+FORMAT_VERSION = 1
+SETTINGS = "settings.json"
+TOKENIZER = "tokenizer.json"
+WEIGHTS = "weights.safetensors"
+GRAPH = "model.onnx"
+METRICS = "metrics.json"
+HISTORY = "history.csv"
+CARD = "README.md"
+CHECKSUMS = "checksums.json"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder that was written by `new_folder`, with its description read and checked."""
+
+    path: Path
+    description: Mapping[str, Any]  # what settings.json holds
+    checksums: Mapping[str, str]
+
+    @property
+    def task(self) -> str:
+        """The task that the model was trained for, such as `classify`."""
+        return str(self.description["task"])
+
+    def has(self, name: str) -> bool:
+        """Whether the folder was written with this file."""
+        return name in self.checksums
+
+    def file(self, name: str) -> Path:
+        """Give the path of one of the folder's files, after making sure that it is whole and unaltered."""
+        path = self.path / name
+        if name not in self.checksums:
+            raise ModelFolderError(f"{self.path} was written without {name}. Train the model again to get it.")
+        if not path.is_file():
+            raise ModelFolderError(f"{self.path} is incomplete: {name} is missing. Copy the whole folder again.")
+        if _checksum(path) != self.checksums[name]:
+            raise ModelFolderError(f"{path} is cut or altered: its checksum differs. Copy the whole folder again.")
+        return path
+
+    def json(self, name: str) -> Any:
+        """Read one of the folder's JSON files."""
+        return json.loads(self.file(name).read_text(encoding="utf-8"))
+
+
+def open_folder(path: Path | str) -> ModelFolder:
+    """Open a model folder.
+
+    Raises:
+        ModelFolderError: it is missing, holds no model, is damaged, or was written by a newer version.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise ModelFolderError(f"{path} is not a folder. Train a model with 'bothways train', or check the path.")
+    if not (path / SETTINGS).is_file():
+        raise ModelFolderError(f"{path} holds no model: {SETTINGS} is missing. Train one with 'bothways train'.")
+    try:
+        description = json.loads((path / SETTINGS).read_text(encoding="utf-8"))
+        version = int(description["format_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFolderError(f"{path / SETTINGS} is cut or altered. Copy the whole folder again.") from error
+    if version > FORMAT_VERSION:
+        raise ModelFolderError(
+            f"{path} has format {version}, and this version of bothways reads up to {FORMAT_VERSION}. "
+            "Run: pip install --upgrade bothways"
+        )
+    try:
+        checksums = json.loads((path / CHECKSUMS).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFolderError(f"{path} is incomplete: {CHECKSUMS} is missing. Copy the whole folder again.") from error
+    except ValueError as error:
+        raise ModelFolderError(f"{path / CHECKSUMS} is cut or altered. Copy the whole folder again.") from error
+    folder = ModelFolder(path, description, checksums)
+    folder.file(SETTINGS)
+    return folder
+
+
+def describe(task: str, **facts: Any) -> dict[str, Any]:
+    """Make the content of settings.json for a task."""
+    from bothways import __version__
+
+    return {"format_version": FORMAT_VERSION, "bothways": __version__, "task": task, **facts}
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people to read, too."""
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1, sort_keys=False) + "\n", encoding="utf-8")
+
+
+def refuse_existing(path: Path | str, *, force: bool) -> None:
+    """Refuse, before anything slow starts, a place that holds something already or cannot be written."""
+    path = Path(path)
+    empty = path.is_dir() and not any(path.iterdir())
+    if path.exists() and not force and not empty:
+        raise OutputError(f"{path} exists. Choose another place with --out, or replace it with --force.")
+    if path.exists() and not (path / SETTINGS).is_file() and not empty:
+        raise OutputError(f"{path} exists and is not a model folder, so it is not replaced. Choose another place.")
+    parent = path.absolute().parent
+    existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise OutputError(f"{path} cannot be written: {existing} is not a folder that you may write to.")
+
+
+@contextmanager
+def new_folder(path: Path | str, *, force: bool = False) -> Iterator[Path]:
+    """Write a model folder: yields an empty folder to fill, which takes its place when the block ends well.
+
+    Raises:
+        OutputError: the place is taken (and `force` is False), or writing failed; what stood there is untouched.
+    """
+    path = Path(path)
+    refuse_existing(path, force=force)
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        yield aside
+        write_json(aside / CHECKSUMS, {file.name: _checksum(file) for file in sorted(aside.iterdir())})
+        for file in aside.iterdir():
+            _flush(file)
+        _swap(aside, path)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{path} could not be written: {error.strerror or error}. Nothing was replaced.") from error
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def _swap(aside: Path, path: Path) -> None:
+    """Put the new folder in the old one's place; the old one goes last."""
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    try:
+        aside.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _flush(file: Path) -> None:
+    with file.open("rb+") as written:
+        os.fsync(written.fileno())
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def literal(text: object) -> str:
+    """Make data safe to print: control characters become visible, line breaks become spaces."""
+    spaced = str(text).replace("\r\n", " ").replace("\n", " ").replace("\r", " ").replace("\t", " ")
+    return "".join(
+        char
+        if char.isprintable() or char == " "
+        else f"\\x{ord(char):02x}"
+        if ord(char) < 256
+        else f"\\u{ord(char):04x}"
+        for char in spaced
+    )
+
+
+def as_table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
+    """Write a Markdown table for the model card."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(literal(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,76 @@
+"""The tree of commands, and the one place where a problem becomes a line on standard error and an exit code."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from bothways.cli.evaluate import evaluate
+from bothways.cli.info import info
+from bothways.cli.predict import predict
+from bothways.cli.train import classify
+from bothways.errors import BothwaysError, Interrupted
+
+_BEHAVIOUR: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
+
+app = typer.Typer(help="Train recurrent sequence models on your own data, and run them anywhere.", **_BEHAVIOUR)
+train_app = typer.Typer(help="Train a model from a file and save it as a folder.", **_BEHAVIOUR)
+
+
+def explained(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command end with one line and an exit code when a problem is ours to explain."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except Interrupted as error:
+            _end(error, code=130)
+        except KeyboardInterrupt:
+            _end("Stopped by Ctrl-C.", code=130)
+        except BothwaysError as error:
+            _end(error, code=1)
+        except BrokenPipeError:
+            # The reader of our output went away, as `head` does: that is no error of anyone's.
+            sys.stdout = None  # type: ignore[assignment]
+            raise typer.Exit(0) from None
+
+    return run
+
+
+def _end(problem: object, *, code: int) -> None:
+    from bothways.bundle import literal
+
+    print(f"bothways: {literal(problem)}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from bothways import __version__
+
+        print(f"bothways {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+train_app.command("classify")(explained(classify))
+app.add_typer(train_app, name="train")
+app.command("evaluate")(explained(evaluate))
+app.command("predict")(explained(predict))
+app.command("info")(explained(info))
+
+
+@train_app.callback()
+def _train() -> None:
+    pass

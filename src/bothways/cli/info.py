@@ -1,0 +1,48 @@
+"""bothways info: what a model folder holds."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bothways.bundle import METRICS, literal, open_folder
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="folder written by 'bothways train'")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print settings and scores as one JSON object")] = False,
+) -> None:
+    """Show a model's task, labels, settings and scores.
+
+    Example: bothways info reviews-model
+    """
+    folder = open_folder(model)
+    for name in folder.checksums:
+        folder.file(name)
+    description, measured = dict(folder.description), folder.json(METRICS)
+    if as_json:
+        print(json.dumps({**description, "metrics": measured}, ensure_ascii=False))
+        return
+    size = sum((folder.path / name).stat().st_size for name in folder.checksums)
+    print(f"{folder.task}, {size / 1e6:.1f} MB, written by bothways {description['bothways']}; every file is whole")
+    print(f"labels: {', '.join(literal(label) for label in description['classes'])}")
+    training, validation = measured["training"], measured["validation"]
+    print(
+        f"trained on {training['rows']:,} rows, {training['parameters']:,} parameters, "
+        f"epoch {measured['best_epoch']} kept"
+    )
+    if validation is not None:
+        low, high = validation["accuracy_interval"]
+        print(
+            f"validation accuracy {validation['accuracy']:.4f} ({low:.4f} to {high:.4f}), "
+            f"macro-F1 {validation['macro_f1']:.4f}"
+        )
+    for name, score in measured["baselines"].items():
+        print(f"  {name} baseline: accuracy {score['accuracy']:.4f}, macro-F1 {score['macro_f1']:.4f}")
+    for note in measured["notes"]:
+        print(f"note: {literal(note)}")
+    print("settings:")
+    for name, value in description["settings"].items():
+        print(f"  {name} = {literal(value)}")

@@ -1,0 +1,71 @@
+"""bothways train: train a model from a file and save it as a folder."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bothways.bundle import literal
+from bothways.cli.options import with_settings
+from bothways.settings import ClassifierSettings
+
+
+@with_settings(ClassifierSettings)
+def classify(
+    data: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet, also .gz, or a folder of these")],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="model folder to write")],
+    validation: Annotated[
+        Path | None, typer.Option("--validation", help="rows that choose the best epoch; without it some are held out")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="column of texts; guessed if only one makes sense")] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", help="column of labels; guessed if only one makes sense")
+    ] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="of the files; auto detects it")] = "auto",
+    skip_unlabelled: Annotated[bool, typer.Option("--skip-unlabelled", help="leave out rows without a label")] = False,
+    save_splits: Annotated[
+        Path | None, typer.Option("--save-splits", help="folder for train.csv and test.csv, the split that was made")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on after Ctrl-C, kill or power cut")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace the model folder if it exists")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print all that was measured as JSON")] = False,
+    settings: ClassifierSettings,
+) -> None:
+    """Train a text classifier: one label for each text.
+
+    Example: bothways train classify reviews.csv --text review --label sentiment --out reviews-model
+    """
+    from bothways.training.from_files import train_classifier_from_file  # here, so that --help does not wait for it
+    from bothways.training.progress import TerminalProgress
+    from bothways.training.saving import metrics, verdict
+
+    with TerminalProgress() as progress:
+        trained = train_classifier_from_file(
+            data,
+            out,
+            settings,
+            validation=validation,
+            text=text,
+            label=label,
+            encoding=encoding,
+            skip_unlabelled=skip_unlabelled,
+            save_splits=save_splits,
+            resume=resume,
+            force=force,
+            listener=progress,
+            say=lambda note: print(literal(note), file=sys.stderr),
+        )
+    if as_json:
+        print(json.dumps({"model": str(out), **metrics(trained)}, ensure_ascii=False))
+        return
+    if trained.scores is not None:
+        low, high = trained.scores.accuracy_interval
+        print(
+            f"validation accuracy {trained.scores.accuracy:.4f} (95% interval {low:.4f} to {high:.4f}), "
+            f"macro-F1 {trained.scores.macro_f1:.4f}, epoch {trained.best_epoch} of {len(trained.history)} kept"
+        )
+        print(verdict(trained) or "")
+    print(f"saved in {literal(out)}")

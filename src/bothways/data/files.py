@@ -1,0 +1,59 @@
+"""Open a data file: its format by its name, .gz unpacked, and every fault in reading explained."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+from bothways.errors import BothwaysError, DataError, MissingFileError
+
+Format = Literal["csv", "tsv", "jsonl", "parquet"]
+_FORMATS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+READABLE = ".csv, .tsv, .jsonl, .ndjson, .json (one object a line), .parquet, and .gz of each text format"
+
+
+def format_of(path: Path) -> Format | None:
+    """Name the format that a file's name stands for, or None where it stands for no table."""
+    packed = is_packed(path)
+    found = _FORMATS.get(Path(path.stem if packed else path.name).suffix.lower())
+    return None if packed and found == "parquet" else found
+
+
+def is_packed(path: Path) -> bool:
+    """Say whether a file's name ends in .gz."""
+    return path.suffix.lower() == ".gz"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file's bytes for reading, .gz unpacked.
+
+    Raises:
+        MissingFileError: nothing stands at `path`.
+        DataError: the file cannot be read, or its .gz is cut or damaged; also where that shows later, while reading.
+    """
+    try:
+        with cast(BinaryIO, gzip.open(path)) if is_packed(path) else path.open("rb") as file:
+            yield file
+    except BothwaysError:
+        raise
+    except FileNotFoundError:
+        raise MissingFileError(f"{path} does not exist. Check the path.") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        reason = str(error).rstrip(".")
+        raise DataError(f"{path} is a cut or damaged .gz file ({reason}). Copy or download it again.") from None
+    except UnicodeError as error:
+        raise DataError(f"{path} changed while it was read ({error}). Start again.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None

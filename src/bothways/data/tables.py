@@ -1,0 +1,192 @@
+"""Tables from files, as a stream: CSV, TSV, JSON Lines, Parquet, .gz of the text formats, and folders of them.
+
+A table is never in memory as a whole: it can be read again and again from the start, batch by batch, and every value
+comes as text, spelt the same from every format (see cells.py). Each file is looked through once when it is opened, so
+that its encoding is known and not guessed from its first lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bothways.data.cells import Kind
+from bothways.data.delimited import DelimitedFile
+from bothways.data.files import READABLE, format_of
+from bothways.data.json_lines import JsonLinesFile
+from bothways.data.parquet import ParquetFile
+from bothways.errors import DataError, MissingFileError, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class _TableFile(Protocol):
+    """One file of a table, of any format."""
+
+    path: Path
+    columns: list[str]
+    notes: list[str]
+    empty: bool
+
+    def kinds(self, column: str) -> frozenset[Kind]: ...
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]: ...
+
+
+class Table:
+    """The rows of one file, or of a folder's files one after another, as text.
+
+    Attributes:
+        name: the name of the file or folder, for messages.
+        columns: the names of the columns, in the (first) file's order.
+        notes: what was detected or skipped, a sentence each.
+    """
+
+    def __init__(self, name: str, files: Sequence[_TableFile], notes: Sequence[str] = ()) -> None:
+        self.name = name
+        self.columns = list(files[0].columns)
+        self.notes = [*notes, *(note for file in files for note in file.notes)]
+        self._files = list(files)
+        self._rows: dict[Path, int] = {}
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the chosen columns from the first row to the last, in batches of a few thousand rows or megabytes.
+
+        Every column is of Arrow's string type. A missing value (JSON Lines, Parquet) is null; an empty value of a CSV
+        file is an empty text.
+
+        Raises:
+            DataError: at once for a column that does not exist; while reading, for a broken row, with its number.
+        """
+        if not columns:
+            raise DataError(f"No column of {self.name} was asked for. Choose from: {', '.join(self.columns)}.")
+        for column in columns:
+            self.check_column(column)
+        return self._stream(columns)
+
+    def _stream(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for file in self._files:
+            rows = 0
+            for batch in file.batches(columns):
+                rows += batch.num_rows
+                yield batch
+            self._rows[file.path] = rows
+
+    def kinds(self, column: str) -> frozenset[Kind]:
+        """Return the kinds of value in a column: string, integer, float, boolean, null, list, object, other.
+
+        CSV and TSV hold strings only. JSON Lines tell what was seen; Parquet tells what is declared.
+        """
+        self.check_column(column)
+        return frozenset[Kind]().union(*(file.kinds(column) for file in self._files))
+
+    def where(self, row: int) -> str:
+        """Return a row's place for a message, as in "reviews.csv, row 17".
+
+        Args:
+            row: counted from 0 through the whole table; the place counts from 1 within its file, headers not counted.
+        """
+        for file in self._files[:-1]:
+            if file.path not in self._rows:
+                self._rows[file.path] = sum(batch.num_rows for batch in file.batches(self.columns[:1]))
+            if row < self._rows[file.path]:
+                return f"{file.path.name}, row {row + 1:,}"
+            row -= self._rows[file.path]
+        return f"{self._files[-1].path.name}, row {row + 1:,}"
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256, in hexadecimal, of all files' bytes in order and of how they are decoded."""
+        whole = hashlib.sha256()
+        for file in self._files:
+            whole.update(getattr(file, "codec", "").encode() + b"\0")
+            with file.path.open("rb") as stream:
+                whole.update(hashlib.file_digest(stream, "sha256").digest())
+        return whole.hexdigest()
+
+    def check_column(self, column: str) -> None:
+        """Refuse a column that does not exist, naming those that do and the nearest.
+
+        Raises:
+            DataError: the table has no such column.
+        """
+        if column not in self.columns:
+            known = ", ".join(map(repr, self.columns))
+            raise DataError(
+                f"{self.name} has no column {column!r}. Its columns are: {known}.{nearest(column, self.columns)}"
+            )
+
+
+def read_table(path: Path | str, *, encoding: str = "auto") -> Table:
+    """Open a file, or a folder of files with the same columns, as a table.
+
+    A folder's files are read in the order of their names. Hidden files are skipped; other files and folders that are
+    no table, and files without rows, are skipped with a note.
+
+    Args:
+        path: .csv, .tsv, .jsonl, .ndjson, .json (one object a line) or .parquet; .gz of a text format; or a folder.
+        encoding: "auto" to detect each file's, or the encoding of every text file, which is then obeyed.
+
+    Raises:
+        MissingFileError: nothing stands at `path`.
+        SettingsError: the encoding's name is not known.
+        DataError: the format is not read, the file is damaged or cannot be decoded, it holds no rows, a column stands
+            twice, or a folder's files have different columns.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if format_of(path) is None and path.exists():
+            raise DataError(
+                f"{path.name} is of a format that is not read. What is read: {READABLE}, and folders of it."
+            )
+        file = _open_file(path, encoding)
+        if file.empty:
+            raise DataError(f"{path.name} holds no rows.")
+        return Table(path.name, [file])
+    return _read_folder(path, encoding)
+
+
+def _read_folder(folder: Path, encoding: str) -> Table:
+    notes = []
+    files: list[_TableFile] = []
+    try:
+        found = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}.") from None
+    for child in found:
+        if format_of(child) is None or not child.is_file():
+            notes.append(f"{child.name} is skipped: it is not a table.")
+        elif (file := _open_file(child, encoding)).empty:
+            notes.append(f"{child.name} is skipped: it holds no rows.")
+        else:
+            files.append(file)
+    if not files:
+        raise DataError(f"{folder} holds no file with rows. What is read: {READABLE}.")
+    for file in files[1:]:
+        if set(file.columns) != set(files[0].columns):
+            raise DataError(
+                f"{file.path.name} has the columns {', '.join(file.columns)}, but {files[0].path.name} in the same "
+                f"folder has {', '.join(files[0].columns)}. Give files with the same columns."
+            )
+    return Table(folder.name or str(folder), files, notes)
+
+
+def _open_file(path: Path, encoding: str) -> _TableFile:
+    if not path.exists():
+        raise MissingFileError(f"{path} does not exist. Check the path.")
+    file: _TableFile
+    match format_of(path):
+        case "parquet":
+            file = ParquetFile(path)
+        case "jsonl":
+            file = JsonLinesFile(path, encoding)
+        case "tsv":
+            file = DelimitedFile(path, encoding, "\t")
+        case _:
+            file = DelimitedFile(path, encoding, ",;\t")
+    for place, column in enumerate(file.columns):
+        if column in file.columns[:place]:
+            raise DataError(f"{path.name} has two columns named {column!r}. Give each column a name of its own.")
+    return file

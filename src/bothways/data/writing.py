@@ -1,0 +1,225 @@
+"""Write a table row by row: beside its place first, and into it once it is whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from bothways.data.cells import spell
+from bothways.data.files import READABLE, format_of, is_packed
+from bothways.data.streaming import BATCH_CHARACTERS, BATCH_ROWS
+from bothways.errors import BothwaysError, DataError, OutputError
+
+Value = str | int | float | bool | None
+ColumnType = type[str] | type[int] | type[float] | type[bool]
+
+
+class TableWriter:
+    """Rows into a CSV, TSV, JSON Lines or Parquet file, by the name's ending; .gz packs the text formats.
+
+    Use it in a `with` block. The rows go to a hidden file beside the place, which takes the place when the block ends
+    well. When it does not, the hidden file is removed and what stood in the place stays.
+
+    CSV and TSV spell each value as `bothways.data.cells` does, and a missing value as an empty one; JSON Lines and
+    Parquet keep numbers and booleans as such.
+    """
+
+    def __init__(self, path: Path | str, columns: Mapping[str, ColumnType]) -> None:
+        """Name the place and the columns.
+
+        Args:
+            path: the file to write; its folder must exist.
+            columns: the name of each column, in order, and the type of its values: str, int, float or bool.
+
+        Raises:
+            DataError: the name stands for no format that is written.
+        """
+        self.path = Path(path)
+        self._columns = dict(columns)
+        if format_of(self.path) is None:
+            raise DataError(f"{self.path.name} is of a format that is not written. What is written: {READABLE}.")
+        self._aside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._sink: _Sink | None = None
+
+    def __enter__(self) -> Self:
+        if self.path.is_dir():
+            raise OutputError(f"{self.path} is a folder. Name a file to write.")
+        if not self.path.parent.is_dir():
+            raise OutputError(f"{self.path} cannot be written: the folder {self.path.parent} does not exist. Make it.")
+        with self._explained():
+            self._sink = _open_sink(self.path, self._aside, self._columns)
+        return self
+
+    def write(self, rows: Iterable[Sequence[Value]]) -> None:
+        """Add rows, each with one value for every column, in the columns' order.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written for another reason.
+        """
+        assert self._sink is not None, "write() outside of the with block"
+        sink = self._sink
+        for row in rows:
+            with self._explained():
+                sink.write(row)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._sink is not None
+        try:
+            with self._explained():
+                self._sink.close()
+                if kind is None:
+                    os.replace(self._aside, self.path)
+        except OutputError:
+            if kind is None:  # else the first error is the one to tell
+                raise
+        finally:
+            self._aside.unlink(missing_ok=True)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn every fault in writing into an OutputError that names the place."""
+        try:
+            yield
+        except BothwaysError:
+            raise
+        except UnicodeEncodeError as error:
+            reason = f"{error.object[error.start : error.end]!a} is half a character, which no file can hold"
+            raise OutputError(f"{self.path} cannot be written: {reason}. Nothing was changed there.") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(f"{self.path} cannot be written: {reason}. Nothing was changed there.") from None
+
+
+class _Sink(Protocol):
+    """Where rows go in one format. `close` lets go of the file even where it fails to finish it."""
+
+    def write(self, row: Sequence[Value]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _TextSink:
+    """UTF-8 lines into a file, packed if its place's name ends in .gz."""
+
+    def __init__(self, aside: Path, packed: bool) -> None:
+        self._raw = aside.open("wb")
+        # Without name and time, the same rows give the same bytes.
+        self._pack = gzip.GzipFile("", "wb", fileobj=self._raw, mtime=0) if packed else None
+
+    def line(self, text: str) -> None:
+        (self._pack or self._raw).write(f"{text}\n".encode())
+
+    def close(self) -> None:
+        try:
+            if self._pack:
+                self._pack.close()
+            self._raw.flush()
+            os.fsync(self._raw.fileno())
+        finally:
+            # What a full disk refused is tried again here; the first refusal is the one to tell.
+            for file in (self._pack, self._raw):
+                with suppress(OSError, ValueError):
+                    if file:
+                        file.close()
+
+
+class _DelimitedSink:
+    """CSV or TSV by RFC 4180, but with a line feed alone at the end of a row."""
+
+    def __init__(self, aside: Path, columns: Mapping[str, ColumnType], delimiter: str, packed: bool) -> None:
+        self._lines = _TextSink(aside, packed)
+        self._delimiter = delimiter
+        # Not csv.writer: it leaves a lone "\r" unquoted, which would end the row when it is read.
+        self._special = re.compile(f'[{delimiter}"\r\n]')
+        self.write(list(columns))
+
+    def write(self, row: Sequence[Value]) -> None:
+        line = self._delimiter.join(self._quoted(spell(value) or "") for value in row)
+        self._lines.line(line or '""')  # one empty value would else be a blank line
+
+    def close(self) -> None:
+        self._lines.close()
+
+    def _quoted(self, text: str) -> str:
+        return '"' + text.replace('"', '""') + '"' if self._special.search(text) else text
+
+
+class _JsonLinesSink:
+    """One JSON object a line; a number that is not finite, which JSON lacks, is null."""
+
+    def __init__(self, aside: Path, columns: Mapping[str, ColumnType], packed: bool) -> None:
+        self._lines = _TextSink(aside, packed)
+        self._columns = list(columns)
+
+    def write(self, row: Sequence[Value]) -> None:
+        values = [None if isinstance(value, float) and not math.isfinite(value) else value for value in row]
+        self._lines.line(json.dumps(dict(zip(self._columns, values, strict=True)), ensure_ascii=False))
+
+    def close(self) -> None:
+        self._lines.close()
+
+
+class _ParquetSink:
+    """Row groups of some thousand rows or megabytes."""
+
+    def __init__(self, aside: Path, columns: Mapping[str, ColumnType]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+        self._schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+        self._raw = aside.open("wb")
+        self._writer = pq.ParquetWriter(self._raw, self._schema)
+        self._rows: list[Sequence[Value]] = []
+        self._characters = 0
+
+    def write(self, row: Sequence[Value]) -> None:
+        self._rows.append(row)
+        self._characters += sum(len(value) for value in row if isinstance(value, str))
+        if len(self._rows) == BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
+            self._flush()
+
+    def close(self) -> None:
+        try:
+            self._flush()
+            self._writer.close()
+            self._raw.flush()
+            os.fsync(self._raw.fileno())
+        finally:
+            # pyarrow would try to close a writer that failed once more when it is collected.
+            self._writer.is_open = False
+            with suppress(OSError, ValueError):
+                self._raw.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        rows, self._rows, self._characters = self._rows, [], 0
+        if rows:
+            columns = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*rows, strict=True), self._schema, strict=True)
+            ]
+            self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+
+
+def _open_sink(path: Path, aside: Path, columns: Mapping[str, ColumnType]) -> _Sink:
+    match format_of(path):
+        case "parquet":
+            return _ParquetSink(aside, columns)
+        case "jsonl":
+            return _JsonLinesSink(aside, columns, is_packed(path))
+        case "tsv":
+            return _DelimitedSink(aside, columns, "\t", is_packed(path))
+        case _:
+            return _DelimitedSink(aside, columns, ",", is_packed(path))

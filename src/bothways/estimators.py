@@ -1,0 +1,184 @@
+"""The scikit-learn face: estimators with `fit`, `predict`, `predict_proba`, `score`, `save` and `load`.
+
+Their parameters are the settings of settings.py, stored untouched by `__init__` and checked by `fit`.
+What `fit` learns ends in an underscore.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from bothways.data.batches import InMemory
+from bothways.data.sequences import as_sequences, as_texts, holds_texts
+from bothways.decoding.probabilities import softmax
+from bothways.errors import DataError, Interrupted, NotFittedError
+from bothways.settings import ClassifierSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from bothways.training.classification import TrainedClassifier
+    from bothways.training.loop import Listener
+
+
+class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # type: ignore[misc]
+    """Classify texts, or sequences of numbers, with a recurrent network.
+
+    A sequence gets the same label and the same probabilities (to 1e-5) alone as in any company.
+
+        model = TextClassifier(cell_type="lstm", bidirectional=True).fit(texts, labels)
+        model.predict(["I enjoyed it"])
+
+    Parameters are the settings of `classify` (docs/settings.md). After `fit`:
+
+    Attributes:
+        classes_: the labels, in the order of `predict_proba`'s columns.
+        history_: scores by epoch.
+        best_epoch_: the epoch that was kept, counted from 1.
+        trained_: the network with its tokenizer, temperature, scores and baselines.
+    """
+
+    trained_: TrainedClassifier
+
+    def fit(
+        self,
+        X: Iterable[str] | Iterable[ArrayLike],  # noqa: N803  scikit-learn's name
+        y: Iterable[Any],
+        *,
+        validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
+        listener: Listener | None = None,
+    ) -> Self:
+        """Train from fresh weights.
+
+        Args:
+            X: texts, or arrays of numbers (T,F).
+            y: one label for each: text, whole number or bool.
+            validation: texts and labels that choose the best epoch; None holds `validation_size` of the rows out.
+            listener: who hears of progress.
+
+        Raises:
+            SettingsError: a parameter is out of range.
+            DataError: the input cannot be trained on; the message names the row.
+            Interrupted: Ctrl-C; the best epoch so far is in the estimator.
+        """
+        return self._fit(X, y, validation, listener, before=None)
+
+    def partial_fit(
+        self,
+        X: Iterable[str] | Iterable[ArrayLike],  # noqa: N803  scikit-learn's name
+        y: Iterable[Any],
+        *,
+        validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
+        listener: Listener | None = None,
+    ) -> Self:
+        """Train the present weights further, on these rows; vocabulary and labels stay as they are.
+
+        Arguments and errors are those of `fit`; a label that the model never had is refused.
+        """
+        return self._fit(X, y, validation, listener, before=getattr(self, "trained_", None))
+
+    def _fit(
+        self, inputs: Any, labels: Any, validation: Any, listener: Listener | None, before: TrainedClassifier | None
+    ) -> Self:
+        from bothways.training.classification import train_classifier
+        from bothways.training.preparation import prepare
+
+        self.check()
+        settings = ClassifierSettings.from_dict(self.get_params())
+        with tempfile.TemporaryDirectory(prefix="bothways-") as folder:
+            prepared = prepare(
+                _rows(inputs, labels),
+                None if validation is None else _rows(*validation),
+                settings,
+                Path(folder),
+                tokenizer=before.tokenizer if before else None,
+                classes=before.classes if before else None,
+            )
+            trained = train_classifier(
+                prepared, settings, listener=listener, start_from=before.model if before else None
+            )
+            prepared.close()
+        self._take(trained)
+        if trained.interrupted:
+            raise Interrupted("Stopped by Ctrl-C. The estimator holds the best epoch so far; fit starts afresh.")
+        return self
+
+    def _take(self, trained: TrainedClassifier) -> None:
+        self.trained_ = trained
+        self.classes_ = np.array(trained.classes)
+        self.history_ = trained.history
+        self.best_epoch_ = trained.best_epoch
+
+    def predict(self, X: Iterable[str] | Iterable[ArrayLike]) -> NDArray[Any]:  # noqa: N803
+        """Give the likeliest label of each sequence, in the order given."""
+        best = self._logits(X).argmax(axis=1)
+        return self.classes_[best]  # type: ignore[no-any-return]
+
+    def predict_proba(self, X: Iterable[str] | Iterable[ArrayLike]) -> NDArray[np.float64]:  # noqa: N803
+        """Give calibrated probabilities, float64 (N,K); columns are in the order of `classes_`."""
+        logits = self._logits(X)
+        return softmax(logits, self.trained_.temperature)
+
+    def _logits(self, inputs: Any) -> NDArray[np.float32]:
+        from bothways.training.classification import compute_logits
+
+        trained = self._fitted()
+        if trained.tokenizer is None:
+            steps: Sequence[NDArray[Any]] = as_sequences(inputs, features=trained.features)
+        else:
+            steps = trained.tokenizer.encode(as_texts(inputs))
+        return compute_logits(trained.model, InMemory([sequence[: trained.settings.max_length] for sequence in steps]))
+
+    def save(self, path: Path | str, *, force: bool = False) -> None:
+        """Write a model folder that `load` and `bothways.load` read.
+
+        Raises:
+            OutputError: the place is taken (and `force` is False) or cannot be written.
+        """
+        from bothways.training.saving import save_classifier
+
+        save_classifier(self._fitted(), path, force=force)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a model folder, to predict or to train on with `partial_fit`.
+
+        Raises:
+            ModelFolderError: the folder is missing, damaged or of a newer format.
+        """
+        from bothways.training.saving import load_classifier
+
+        trained = load_classifier(path)
+        model = cls(**trained.settings.to_dict())
+        model._take(trained)
+        return model
+
+    def _fitted(self) -> TrainedClassifier:
+        if not hasattr(self, "trained_"):
+            raise NotFittedError("This TextClassifier is not trained yet. Call fit(texts, labels), or load a folder.")
+        return self.trained_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn whether `fit` was called."""
+        return hasattr(self, "trained_")
+
+
+def _rows(inputs: Any, labels: Any) -> Any:
+    """Check texts (or arrays) and labels as they were passed in."""
+    from bothways.training.preparation import Rows
+
+    if isinstance(inputs, (str, bytes)):
+        as_texts(inputs)
+    inputs, labels = list(inputs), list(labels)
+    if len(inputs) != len(labels):
+        raise DataError(f"There are {len(inputs)} texts and {len(labels)} labels, but each text needs one label.")
+    if not inputs:
+        raise DataError("There are no rows to train on. Give at least two rows of each of two labels.")
+    return Rows(as_texts(inputs) if holds_texts(inputs[0]) else as_sequences(inputs), labels)

@@ -1,0 +1,133 @@
+"""One label for a whole sequence: embedding, recurrent encoder, pooling, linear map.
+
+Shapes: B sequences, T steps in the longest, E input width, H hidden width of one direction,
+D directions, V vocabulary, K labels, F numbers a step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bothways.nn import GRU, LSTM, RNN, Pooling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bothways.settings import EncoderSettings
+
+UNKNOWN = 1  # the id of `<unk>` in every vocabulary
+
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+
+
+class Classifier(nn.Module):
+    """Score the labels of a sequence of token ids or of rows of numbers.
+
+    A sequence gets the same scores alone as in any batch: nothing is computed from padding.
+    """
+
+    def __init__(
+        self, settings: EncoderSettings, *, labels: int, vocabulary: int | None = None, features: int | None = None
+    ) -> None:
+        """Build a classifier with fresh weights.
+
+        Args:
+            settings: cell, sizes, directions, pooling and dropout.
+            labels: K.
+            vocabulary: V, for sequences of token ids.
+            features: F, for sequences of numbers; give one of the two.
+        """
+        super().__init__()
+        self.word_dropout = settings.word_dropout
+        self.embedding_dropout = settings.embedding_dropout
+        self.embedding = nn.Embedding(vocabulary, settings.embedding_dim, padding_idx=0) if vocabulary else None
+        if self.embedding is not None:
+            # Small vectors: a word that is seldom seen should start near to saying nothing.
+            nn.init.normal_(self.embedding.weight, std=0.1)
+            nn.init.zeros_(self.embedding.weight[0])
+        # Numbers are standardised with the training data's own mean and deviation.
+        self.register_buffer("mean", torch.zeros(features or 0))
+        self.register_buffer("deviation", torch.ones(features or 0))
+        self.encoder = CELLS[settings.cell_type](
+            features or settings.embedding_dim,
+            settings.hidden_size,
+            settings.num_layers,
+            direction=settings.direction,
+            stack=settings.stack,
+            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
+        )
+        self.pooling = Pooling(settings.poolings, settings.hidden_size, direction=settings.direction)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.output = nn.Linear(self.pooling.output_size, labels)
+
+    def use_vectors(self, matrix: NDArray[np.float32], *, freeze: bool) -> None:
+        """Start from pretrained vectors, float32 (V,E); with `freeze` they are not trained."""
+        if self.embedding is None:
+            raise AssertionError("a classifier of numbers has no embedding")
+        with torch.no_grad():
+            self.embedding.weight.copy_(torch.from_numpy(matrix))
+        self.embedding.weight.requires_grad_(not freeze)
+
+    def use_scale(self, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> None:
+        """Standardise numbers with this mean and deviation, each float32 (F,)."""
+        self.mean = torch.from_numpy(mean)
+        self.deviation = torch.from_numpy(deviation)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Score every label.
+
+        Args:
+            inputs: int64 (B,T) token ids, or float (B,T,F) numbers. Padding is ignored.
+            lengths: int64 (B,), the real steps of each sequence, from 1 to T.
+
+        Returns:
+            float (B,K): the logits; their softmax is the probability of each label.
+        """
+        reading = self.encoder(self._steps(inputs), lengths)
+        return self.output(self.dropout(self.pooling(reading, lengths)))  # type: ignore[no-any-return]
+
+    def _steps(self, inputs: Tensor) -> Tensor:
+        """Ids or numbers to the encoder's input, (B,T,E)."""
+        if self.embedding is None:
+            return (inputs - self.mean) / self.deviation
+        if self.training and self.word_dropout:
+            hidden = torch.rand(inputs.shape, device=inputs.device) < self.word_dropout
+            inputs = inputs.masked_fill(hidden & (inputs != 0), UNKNOWN)
+        vectors = self.embedding(inputs)
+        if self.training and self.embedding_dropout:
+            # One mask for all steps of a sequence: a mask for every element costs a fifth of the step and helps less.
+            vectors = vectors * functional.dropout(
+                vectors.new_ones(len(vectors), 1, vectors.shape[2]), self.embedding_dropout
+            )
+        return vectors  # type: ignore[no-any-return]
+
+
+def onnx_graph(model: Classifier) -> Any:
+    """Write a classifier as an ONNX graph: `inputs` and `lengths` in, `logits` out; B and T are free.
+
+    Recurrent layers become ONNX's own operators with `sequence_lens`, so that padding is invisible there too.
+    """
+    from bothways.models.graph import (
+        GraphBuilder,
+        add_embedding,
+        add_linear,
+        add_pooling,
+        add_recurrent,
+        add_standardise,
+    )
+
+    graph = GraphBuilder("bothways_classifier")
+    lengths = graph.input("lengths", "int64", ["B"])
+    if model.embedding is not None:
+        steps = add_embedding(graph, model.embedding, graph.input("inputs", "int64", ["B", "T"]))
+    else:
+        numbers = graph.input("inputs", "float32", ["B", "T", len(model.mean)])
+        steps = add_standardise(graph, numbers, model.mean, model.deviation)
+    reading = add_recurrent(graph, model.encoder, steps, lengths)
+    logits = add_linear(graph, model.output, add_pooling(graph, model.pooling, reading, lengths))
+    return graph.build({"logits": logits})

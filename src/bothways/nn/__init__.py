@@ -1,0 +1,25 @@
+"""Layers: tensors in, tensors out. They know no text, no files and no settings."""
+
+from bothways.nn.pooling import Pooling, PoolingKind, is_real
+from bothways.nn.reader import Bidirectional, Direction, Merge, Reading, Recurrent, Stacked, State
+from bothways.nn.recurrent import GRU, LSTM, RNN, ExactRecurrent, Nonlinearity, Stack, from_torch
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "Direction",
+    "ExactRecurrent",
+    "Merge",
+    "Nonlinearity",
+    "Pooling",
+    "PoolingKind",
+    "Reading",
+    "Recurrent",
+    "Stack",
+    "Stacked",
+    "State",
+    "from_torch",
+    "is_real",
+]

@@ -1,0 +1,137 @@
+"""A padded batch laid out for the one-way kernels: the steps that are read, one row each, oldest first.
+
+Sequences are sorted, longest first, and step t of all sequences that are still being read stands before step t+1:
+
+    lengths 5 3 2, exact      a0 b0 c0  a1 b1 c1  a2 b2  a3 a4        one row of width F each
+
+which is what `pack_padded_sequence` lays out, and what cuDNN reads. On a CPU a kernel call per distinct length would
+cost more than a little padding, so there the number of sequences changes only at every 32nd step and in eights. A
+kernel call reads one block: neighbouring steps with the same number of sequences, (steps, rows, F).
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+# Few shapes also keep the memory flat: the CPU kernels keep something for each shape they have met.
+STEPS_BETWEEN_CHANGES = 32
+ROWS_AT_A_TIME = 8
+
+
+class Selection(NamedTuple):
+    """Which row each new row is copied from, and which new rows are zero instead."""
+
+    source: Tensor  # int64 (new rows,)
+    blank: Tensor | None  # int64 (blank rows,), or None if there are none
+
+
+class Layout(NamedTuple):
+    """How a padded batch (B·T rows) becomes the N rows that the kernels read, and back.
+
+    `mirrored` stands for each sequence reversed inside its own length, which is what a backward reader reads.
+    """
+
+    rows_at: list[tuple[int, int]]  # (steps, rows) of each block
+    order: Tensor  # int64 (B,), sequences by length, longest first
+    rank: Tensor  # int64 (B,), the place of each sequence in that order
+    sequence: Tensor  # int64 (N,), the sequence that each row belongs to
+    last: Tensor  # int64 (B,), the row of each sequence's last step
+    padding: Tensor | None  # bool (N,), True on padding inside blocks, or None if there is none
+    enter: Selection
+    leave: Selection
+    enter_mirrored: Selection
+    leave_mirrored: Selection
+    mirror: Selection
+
+    def blocks(self, rows: Tensor) -> Iterator[Tensor]:
+        """Cut rows (N, F) into blocks (steps, rows, F)."""
+        sizes = [steps * count for steps, count in self.rows_at]
+        for (steps, count), block in zip(self.rows_at, rows.split(sizes), strict=True):  # type: ignore[no-untyped-call]
+            yield block.view(steps, count, rows.shape[1])
+
+    def batch_sizes(self) -> Tensor:
+        """Count the sequences at each step, as `PackedSequence` does; int64 (steps,) on the CPU."""
+        steps, counts = torch.tensor(self.rows_at).unbind(dim=1)
+        return torch.repeat_interleave(counts, steps)
+
+
+def lay_out(lengths: Tensor, steps: int, device: torch.device, *, exact: bool) -> Layout:
+    """Plan the layout of a batch; the plan is made on the CPU and moved to `device`.
+
+    Args:
+        lengths: int64 (B,) on the CPU, from 1 to `steps`.
+        steps: T of the padded batch.
+        device: where the batch is.
+        exact: no padding at all inside the blocks, for a kernel call per distinct length (or for packing).
+    """
+    size, longest = len(lengths), int(lengths.max())
+    ordered, order = lengths.sort(descending=True, stable=True)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(size)
+    counts = _rows_by_step(ordered, longest, exact)
+    starts = counts.cumsum(0) - counts  # (longest,), the first row of each step
+
+    step = torch.repeat_interleave(torch.arange(longest), counts)  # (N,)
+    place = torch.arange(len(step)) - starts[step]
+    sequence, length = order[place], ordered[place]
+    real = step < length
+    backwards = torch.where(real, length - 1 - step, 0)
+
+    steps_here = torch.arange(steps)
+    is_here = steps_here < lengths[:, None]  # (B, T)
+    first = torch.where(is_here, steps_here, 0)
+    mirrored = torch.where(is_here, lengths[:, None] - 1 - steps_here, 0)
+    changes, repeats = counts.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
+
+    def select(source: Tensor, wanted: Tensor) -> Selection:
+        blank = (~wanted.reshape(-1)).nonzero()[:, 0]
+        return Selection(source.reshape(-1).to(device), blank.to(device) if len(blank) else None)
+
+    return Layout(
+        rows_at=list(zip(repeats.tolist(), changes.tolist(), strict=True)),
+        order=order.to(device),
+        rank=rank.to(device),
+        sequence=sequence.to(device),
+        last=(starts[lengths - 1] + rank).to(device),
+        padding=None if bool(real.all()) else (~real).to(device),
+        enter=select(sequence * steps + step.clamp(max=steps - 1), real),
+        leave=select(starts[first] + rank[:, None], is_here),
+        enter_mirrored=select(sequence * steps + backwards, real),
+        leave_mirrored=select(starts[mirrored] + rank[:, None], is_here),
+        mirror=select(starts[backwards] + place, real),
+    )
+
+
+def _rows_by_step(ordered: Tensor, longest: int, exact: bool) -> Tensor:
+    """Count the sequences read at each step, int64 (longest,); never rising."""
+    step = torch.arange(longest)
+    if not exact:
+        step = step // STEPS_BETWEEN_CHANGES * STEPS_BETWEEN_CHANGES
+    alive = len(ordered) - torch.searchsorted(ordered.flip(0), step, right=True)
+    if exact:
+        return alive
+    return (-(-alive // ROWS_AT_A_TIME) * ROWS_AT_A_TIME).clamp(max=len(ordered))
+
+
+class _CopyRows(torch.autograd.Function):
+    """Copy rows there, and their gradients back: both are plain copies, because no row is copied twice.
+
+    The gradient of `index_select` adds row by row instead, which is several times slower.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, there: Selection, back: Selection) -> Tensor:
+        ctx.there, ctx.back = there, back
+        copied = rows.index_select(0, there.source)
+        return copied if there.blank is None else copied.index_fill_(0, there.blank, 0.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return copy_rows(gradients[0], ctx.back, ctx.there), None, None
+
+
+def copy_rows(rows: Tensor, there: Selection, back: Selection) -> Tensor:
+    """Copy rows (M, F) to (N, F) as `there` says; `back` is the way of the gradients, its inverse."""
+    return _CopyRows.apply(rows, there, back)  # type: ignore[no-untyped-call,no-any-return]

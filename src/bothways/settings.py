@@ -1,0 +1,272 @@
+"""Every setting of every task, declared once: name, type, default and help.
+
+The estimators' parameters, the command line's options, the model folder and the reference page
+are all made from these classes. Values are plain, `None` means "off" or "decide for me" as the help
+says, and `check` refuses bad values in milliseconds, all of them at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from inspect import get_annotations
+from pathlib import PurePath
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from bothways.errors import SettingsError, check_choice, nearest
+
+Unit = Literal["word", "character", "bpe", "spacy", "jieba"]
+CellType = Literal["rnn", "lstm", "gru"]
+Direction = Literal["forward", "backward", "both"]
+OneWay = Literal["forward", "backward"]
+Stack = Literal["joined", "apart"]
+Monitor = Literal["loss", "accuracy", "macro_f1"]
+Schedule = Literal["constant", "linear", "cosine"]
+ClassWeight = Literal["balanced"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Device = Literal["auto", "cpu", "cuda"]
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as its class declares it."""
+
+    name: str
+    annotation: Any  # the type without its help, such as `int` or `Literal["rnn", "lstm"] | None`
+    default: Any
+    help: str
+    section: str  # the class that declares it, in words: "text", "encoder", "training"
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The allowed values of a `Literal`, or an empty tuple."""
+        return get_args(_without_none(self.annotation)) if _is_literal(self.annotation) else ()
+
+    @property
+    def plain_type(self) -> type:
+        """`int`, `float`, `bool` or `str`, whatever is optional or a choice."""
+        inner = _without_none(self.annotation)
+        return str if _is_literal(inner) else inner  # type: ignore[no-any-return]
+
+    @property
+    def optional(self) -> bool:
+        """Whether `None` is allowed."""
+        return NoneType in get_args(self.annotation)
+
+
+class Settings:
+    """What all groups of settings can do; each group is a keyword-only dataclass of plain values."""
+
+    @classmethod
+    def declared(cls) -> tuple[Setting, ...]:
+        """List the settings in the order of their declaration."""
+        hints = get_type_hints(cls, include_extras=True)
+        found = []
+        for field in fields(cls):  # type: ignore[arg-type]
+            annotation, text = get_args(hints[field.name])[:2]
+            default = None if field.default is MISSING else field.default
+            owner = next(
+                base for base in reversed(cls.__mro__) if field.name in get_annotations(base)
+            )
+            found.append(
+                Setting(field.name, annotation, default, text, owner.__name__.removesuffix("Settings").lower())
+            )
+        return tuple(found)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build settings from saved values; refuse an unknown name with the nearest known one."""
+        known = [setting.name for setting in cls.declared()]
+        for name in values:
+            if name not in known:
+                raise SettingsError(f"{name!r} is not a setting of this task.{nearest(name, known)}")
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give every setting as a plain value for JSON."""
+        values = asdict(self)  # type: ignore[call-overload]
+        return {name: str(value) if isinstance(value, PurePath) else value for name, value in values.items()}
+
+    def check(self) -> None:
+        """Raise `SettingsError`, naming every bad value, unless all are good."""
+        problems = [problem for setting in self.declared() if (problem := self._type_problem(setting))]
+        if not problems:
+            problems = self._problems()
+        if problems:
+            raise SettingsError(" ".join(problems))
+
+    def _problems(self) -> list[str]:
+        """What is wrong with values of the right type; each group adds its own."""
+        return []
+
+    def _type_problem(self, setting: Setting) -> str | None:
+        value = getattr(self, setting.name)
+        if value is None and setting.optional:
+            return None
+        if setting.choices:
+            try:
+                check_choice(setting.name, value, setting.choices)
+            except SettingsError as error:
+                return str(error)
+            return None
+        wanted = setting.plain_type
+        good: tuple[type, ...] = {float: (float, int), str: (str, PurePath)}.get(wanted, (wanted,))
+        # NumPy's scalars come from parameter grids; they say what they are through __index__ and __float__.
+        is_number = wanted in (int, float) and not isinstance(value, (bool, str)) and hasattr(value, "__float__")
+        if wanted is int and is_number:
+            is_number = hasattr(value, "__index__")
+        if is_number or (isinstance(value, good) and (wanted is bool or not isinstance(value, bool))):
+            return None
+        return f"{setting.name} is {value!r}, but it must be {_spoken(wanted)}{' or None' if setting.optional else ''}."
+
+
+def _is_literal(annotation: Any) -> bool:
+    return get_origin(_without_none(annotation)) is Literal
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, UnionType):
+        return next(part for part in get_args(annotation) if part is not NoneType)
+    return annotation
+
+
+def _spoken(kind: type) -> str:
+    return {int: "a whole number", float: "a number", bool: "True or False", str: "text"}[kind]
+
+
+def _at_least(settings: Settings, lowest: float, *names: str) -> list[str]:
+    values = {name: getattr(settings, name) for name in names}
+    return [
+        f"{name} is {value}, but it must be at least {lowest}."
+        for name, value in values.items()
+        if value is not None and not value >= lowest
+    ]
+
+
+def _in_share(settings: Settings, *names: str) -> list[str]:
+    values = {name: getattr(settings, name) for name in names}
+    return [
+        f"{name} is {value}, but it must be in [0, 1)."
+        for name, value in values.items()
+        if value is not None and not 0 <= value < 1
+    ]
+
+
+@dataclass(kw_only=True, eq=False)
+class TextSettings(Settings):
+    """How a text becomes token ids."""
+
+    unit: Annotated[Unit, "what one step is: a word, a character, or a piece found by BPE, spaCy's rules or jieba"] = (
+        "word"
+    )
+    language: Annotated[str, "two-letter code for spaCy's rules"] = "en"
+    lowercase: Annotated[bool, "read capital letters as small ones"] = True
+    vocabulary_size: Annotated[int, "most token types to know"] = 30_000
+    min_count: Annotated[int, "times a token must occur in training to be known"] = 2
+    max_length: Annotated[int, "most steps read of one sequence; the rest is cut, and said"] = 1024
+
+    def _problems(self) -> list[str]:
+        return [
+            *super()._problems(),
+            *_at_least(self, 3, "vocabulary_size"),
+            *_at_least(self, 1, "min_count", "max_length"),
+        ]
+
+
+@dataclass(kw_only=True, eq=False)
+class EncoderSettings(Settings):
+    """What is needed to rebuild an encoder; saved as JSON beside its weights."""
+
+    cell_type: Annotated[CellType, "the recurrent cell"] = "lstm"
+    embedding_dim: Annotated[int, "width of a token's vector"] = 100
+    hidden_size: Annotated[int, "width of one direction's state"] = 128
+    num_layers: Annotated[int, "recurrent layers, one on the other"] = 1
+    bidirectional: Annotated[bool, "read both ways"] = True
+    one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
+    stack: Annotated[Stack, "joined: a layer reads both directions of the one below; apart: two one-way stacks"] = (
+        "joined"
+    )
+    pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = (
+        "max+mean"
+    )
+    dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
+    embedding_dropout: Annotated[float, "probability, on token vectors, one mask for all steps of a sequence"] = 0.3
+    word_dropout: Annotated[float, "share of tokens hidden from a training step"] = 0.0
+    vectors: Annotated[str | None, "file of pretrained vectors: GloVe, word2vec or fastText text format, also .gz"] = (
+        None
+    )
+    freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the encoder reads."""
+        return "both" if self.bidirectional else self.one_way
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """The kinds of pooling, in order."""
+        return tuple(part.strip() for part in self.pooling.split("+"))
+
+    def _problems(self) -> list[str]:
+        problems = [
+            *super()._problems(),
+            *_at_least(self, 1, "embedding_dim", "hidden_size", "num_layers"),
+            *_in_share(self, "dropout", "embedding_dropout", "word_dropout"),
+        ]
+        for kind in self.poolings:
+            try:
+                check_choice("pooling", kind, POOLINGS)
+            except SettingsError as error:
+                problems.append(str(error))
+        if self.freeze_vectors and self.vectors is None:
+            problems.append("freeze_vectors is True, but there are no vectors to freeze: name a file with vectors.")
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class TrainingSettings(Settings):
+    """How weights are found, and what decides which are kept."""
+
+    epochs: Annotated[int, "most times that the training data is read"] = 10
+    batch_size: Annotated[int, "sequences of average length in a batch; longer ones come in smaller batches"] = 32
+    lr: Annotated[float, "highest learning rate of AdamW"] = 2e-3
+    weight_decay: Annotated[float, "AdamW's decay of weights towards zero"] = 0.01
+    warmup: Annotated[float, "share of the training in which the rate rises to lr"] = 0.1
+    schedule: Annotated[Schedule, "how the rate falls from lr to zero after the warm-up"] = "cosine"
+    max_grad_norm: Annotated[float, "longest gradient of one step; a longer one is shortened"] = 1.0
+    averaging: Annotated[
+        float, "decay of the running mean of weights that is used in place of the last; 0 turns it off"
+    ] = 0.0
+    label_smoothing: Annotated[float, "probability spread over all classes when the loss is taken"] = 0.0
+    class_weight: Annotated[
+        ClassWeight | None, "balanced: rare classes count as much as frequent ones; none: by rows"
+    ] = None
+    monitor: Annotated[Monitor, "what decides on the best epoch"] = "macro_f1"
+    patience: Annotated[int, "epochs without improvement before training stops"] = 3
+    validation_size: Annotated[
+        float, "share of rows held out to choose the best epoch, when no validation data is given"
+    ] = 0.2
+    refit: Annotated[bool, "at the end, train once more on all rows for the epochs that were chosen"] = False
+    seed: Annotated[int, "start of all random numbers"] = 0
+    seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
+    precision: Annotated[Precision, "of training; auto takes bfloat16 where the processor computes in it"] = "auto"
+    device: Annotated[Device, "auto takes a CUDA device if there is one"] = "auto"
+
+    def _problems(self) -> list[str]:
+        problems = [
+            *super()._problems(),
+            *_at_least(self, 1, "epochs", "batch_size", "patience", "seeds"),
+            *_at_least(self, 0, "weight_decay", "seed"),
+            *_in_share(self, "warmup", "averaging", "label_smoothing", "validation_size"),
+        ]
+        rates = {"lr": self.lr, "max_grad_norm": self.max_grad_norm}
+        problems += [f"{name} is {rate}, but it must be above 0." for name, rate in rates.items() if not rate > 0]
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class ClassifierSettings(TrainingSettings, EncoderSettings, TextSettings):
+    """All settings of `classify`: one label for a whole sequence."""

@@ -1,0 +1,503 @@
+"""The simple classifiers that a network has to beat: the majority class, and a linear model that ignores order.
+
+Texts: logistic regression on tf-idf of words and pairs of neighbours. In a script that puts no spaces between words,
+the units are characters, alone, in pairs and in threes. Numbers: logistic regression on six summaries of each feature.
+
+Fitting needs scikit-learn; loading and predicting need numpy alone. Nothing is pickled.
+"""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from bothways.decoding.probabilities import softmax
+from bothways.errors import DataError, MissingFileError, ModelFolderError, missing_extra
+from bothways.training.metrics import score_answers
+
+MAX_ROWS = 50_000
+# scikit-learn's C. The best of 1, 10, 30 and 100 on a held-out fifth of the training rows of IMDB, TREC, ChnSentiCorp.
+TEXT_STRENGTH = 30.0
+NUMBERS_STRENGTH = 1.0
+WEIGHTS_FILE, VOCABULARY_FILE = "baseline.safetensors", "baseline.json"
+
+_FORMAT = 1
+_WORD, _CHARACTER = r"\w+", r"\S"
+_LETTER = re.compile(r"[^\W\d_]")
+# Thai and Lao, Burmese, Khmer, kana, Han: scripts written without spaces between words.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_MAX_FEATURES, _MIN_FEATURES, _MAX_WEIGHTS = 200_000, 2_000, 2_000_000
+_ROWS_FOR_PRUNING = 200
+_TEXTS_AT_ONCE = 4096
+_MAX_ITERATIONS = 300
+_SUMMARIES = 6
+
+Numbers = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Units(NamedTuple):
+    """The units (words or characters) of some texts, one after another: int64 (N,) each; -1 is an unknown unit."""
+
+    numbers: Ints
+    rows: Ints
+
+
+class Entries(NamedTuple):
+    """The entries of a sparse matrix that are not zero, by row and then by column: (N,) each."""
+
+    rows: Ints
+    columns: Ints
+    values: Floats
+
+
+@dataclass(frozen=True)
+class NgramFeatures:
+    """tf-idf of a text's n-grams; a text has Euclidean length 1, or 0 if nothing in it is known.
+
+    An n-gram is stored as its beginning (a number among the (n-1)-grams) and its last unit. It never occurs more
+    often than its beginning, so keeping the most frequent ones keeps every beginning.
+
+    Attributes:
+        pattern: regular expression of one unit, on the lower-cased text.
+        units: the units, by number.
+        keys: for n = 2, 3…: int64 ascending, beginning · len(units) + last unit.
+        idf: float32 (V,), ln((1 + texts) / (1 + texts with it)) + 1, for the units, the pairs, the threes.
+    """
+
+    pattern: str
+    units: list[str]
+    keys: list[Ints]
+    idf: npt.NDArray[np.float32]
+
+    def entries(self, texts: Sequence[str]) -> Entries:
+        """Return (1 + ln(count)) · idf of each n-gram of each text, scaled to length 1: a sparse (B, V)."""
+        found = _known_units(texts, self.pattern, self.units)
+        cells, first = [], 0
+        places = found.numbers
+        for order, keys in enumerate([np.arange(len(self.units)), *self.keys], start=1):
+            if order > 1:
+                places = _look_up(_extend(places, found, order, len(self.units)), keys)
+            here = np.flatnonzero(places >= 0)
+            cells.append(found.rows[here] * len(self.idf) + first + places[here])
+            first += len(keys)
+        cell, counts = np.unique(np.concatenate(cells), return_counts=True)
+        rows, columns = np.divmod(cell, len(self.idf))
+        values = (1 + np.log(counts)) * self.idf[columns]
+        lengths = np.sqrt(np.bincount(rows, values**2, minlength=len(texts)))
+        return Entries(rows, columns, values / lengths[rows])
+
+    def project(self, texts: Sequence[str], coefficients: Numbers) -> Floats:
+        """Multiply the features of texts by coefficients (R, V): float64 (B, R)."""
+        scores = np.zeros((len(texts), len(coefficients)))
+        for start, entries in self._in_pieces(texts):
+            stop = min(start + _TEXTS_AT_ONCE, len(texts))
+            for column, weights in enumerate(coefficients):
+                products = entries.values * weights[entries.columns]
+                scores[start:stop, column] = np.bincount(entries.rows, products, minlength=stop - start)
+        return scores
+
+    def matrix(self, texts: Sequence[str]) -> Any:
+        """Return the features as a scipy matrix of compressed sparse rows, float32 (B, V)."""
+        from scipy.sparse import csr_matrix
+
+        pieces = [Entries(rows + start, columns, values) for start, (rows, columns, values) in self._in_pieces(texts)]
+        rows, columns = (np.concatenate([piece[part] for piece in pieces]) for part in (0, 1))
+        values = np.concatenate([piece.values.astype(np.float32) for piece in pieces])
+        return csr_matrix((values, (rows, columns)), shape=(len(texts), len(self.idf)))
+
+    def _in_pieces(self, texts: Sequence[str]) -> Iterator[tuple[int, Entries]]:
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            yield start, self.entries(texts[start : start + _TEXTS_AT_ONCE])
+
+
+def fit_ngrams(texts: Sequence[str], weights_per_feature: int) -> NgramFeatures | None:
+    """Choose the n-grams of some texts, or return None where there is no unit to count.
+
+    N-grams of one text only are dropped from 200 texts on. The most frequent are kept, at most 200,000 and fewer
+    where each has more than ten weights.
+    """
+    unspaced = _mostly_unspaced(texts)
+    pattern, longest = (_CHARACTER, 3) if unspaced else (_WORD, 2)
+    min_texts = 2 if len(texts) >= _ROWS_FOR_PRUNING else 1
+    limit = max(_MIN_FEATURES, min(_MAX_FEATURES, _MAX_WEIGHTS // weights_per_feature))
+    names, found = _all_units(texts, pattern)
+    codes, levels = found.numbers, []
+    for order in range(1, longest + 1):
+        level = _frequent(codes, found.rows[: len(codes)], len(texts), min_texts)
+        places = _look_up(codes, level.keys)
+        if order == 1:
+            found = Units(places, found.rows)
+        levels.append(level)
+        codes = _extend(places, found, order + 1, len(levels[0].keys))
+    if not len(levels[0].keys):
+        return None
+    return _most_frequent(levels, limit, names, pattern, len(texts))
+
+
+@dataclass(frozen=True)
+class SummaryFeatures:
+    """Mean, deviation, first, last, least and greatest value of each feature of a sequence, standardised.
+
+    A summary that is not finite (a sequence without steps, a NaN, an overflow) counts as the average of training.
+
+    Attributes:
+        centre: float64 (6F,), the mean of each summary in training.
+        scale: float64 (6F,), its standard deviation; 1 where it never changes.
+    """
+
+    centre: Floats
+    scale: Floats
+
+    @property
+    def width(self) -> int:
+        """F, the numbers in one step."""
+        return len(self.centre) // _SUMMARIES
+
+    def matrix(self, sequences: Sequence[Numbers]) -> Floats:
+        """Return the standardised summaries of sequences (T, F): float64 (B, 6F)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            standard = (_summaries(sequences, self.width) - self.centre) / self.scale
+        return np.where(np.isfinite(standard), standard, 0.0)
+
+    def project(self, sequences: Sequence[Numbers], coefficients: Numbers) -> Floats:
+        """Multiply the features of sequences by coefficients (R, 6F): float64 (B, R)."""
+        return self.matrix(sequences) @ coefficients.T
+
+
+def fit_summaries(sequences: Sequence[Numbers]) -> SummaryFeatures:
+    """Learn the mean and the deviation of each summary from the rows where it is finite."""
+    width = np.shape(sequences[0])[-1] if np.ndim(sequences[0]) == 2 else 0
+    summaries = _summaries(sequences, width)
+    finite = np.isfinite(summaries)
+    rows = np.maximum(finite.sum(axis=0), 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre = np.where(finite, summaries, 0).sum(axis=0) / rows
+        scale = np.sqrt((np.where(finite, summaries - centre, 0) ** 2).sum(axis=0) / rows)
+    usable = np.isfinite(centre) & np.isfinite(scale) & (scale > 1e-12 * np.abs(centre))
+    return SummaryFeatures(centre=np.where(np.isfinite(centre), centre, 0), scale=np.where(usable, scale, 1.0))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear classifier on features: one row of coefficients for each class, or a single row for two classes."""
+
+    features: NgramFeatures | SummaryFeatures
+    coefficients: Numbers
+    intercepts: Floats
+
+    def predict_proba(self, inputs: Sequence[Any]) -> Floats:
+        """Return the probabilities of the classes: float64 (B, K)."""
+        scores = self.features.project(inputs, self.coefficients) + self.intercepts
+        if scores.shape[1] == 1:
+            scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+        return softmax(scores)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The majority class and a linear classifier, fitted on the training rows.
+
+    Attributes:
+        classes: the K labels, in alphabetical order; the columns of `predict_proba`.
+        shares: float64 (K,), the share of each class among all training rows.
+        linear: None where nothing could be fitted; it then answers like the majority, as the notes say.
+        notes: sentences to be shown beside the scores.
+    """
+
+    classes: list[str]
+    shares: Floats
+    linear: Linear | None
+    notes: list[str]
+
+    @classmethod
+    def fit(
+        cls, texts: Sequence[str], labels: Sequence[str], *, seed: int = 0, max_rows: int = MAX_ROWS
+    ) -> "Baselines":
+        """Fit on texts; the linear classifier on at most `max_rows` of them, drawn by class.
+
+        Raises:
+            DataError: there are no rows, or not one label for each text.
+            MissingExtraError: scikit-learn is not installed.
+        """
+        classes, targets, kept = _prepare(len(texts), labels, seed, max_rows)
+        notes = _sampling_notes(len(kept), len(texts))
+        chosen = [texts[row] for row in kept]
+        features = fit_ngrams(chosen, _rows_of_weights(len(classes))) if len(classes) > 1 else None
+        linear = None
+        if features:
+            linear, more = _fit_linear(features, chosen, targets[kept], TEXT_STRENGTH, np.float16)
+            notes += more
+        elif len(classes) > 1:
+            notes.append("The texts hold no words to learn from: the linear baseline answers like the majority.")
+        return cls(classes, np.bincount(targets) / len(targets), linear, notes + _one_class_notes(classes))
+
+    @classmethod
+    def fit_numbers(
+        cls, sequences: Sequence[Numbers], labels: Sequence[str], *, seed: int = 0, max_rows: int = MAX_ROWS
+    ) -> "Baselines":
+        """Fit on sequences of numbers, each (T, F) with the same F; errors as in `fit`."""
+        classes, targets, kept = _prepare(len(sequences), labels, seed, max_rows)
+        notes = _sampling_notes(len(kept), len(sequences))
+        linear = None
+        if len(classes) > 1:
+            chosen = [sequences[row] for row in kept]
+            features = fit_summaries(chosen)
+            linear, more = _fit_linear(features, chosen, targets[kept], NUMBERS_STRENGTH, np.float64)
+            notes += more
+        return cls(classes, np.bincount(targets) / len(targets), linear, notes + _one_class_notes(classes))
+
+    @property
+    def majority(self) -> str:
+        """The most frequent class of training; of equals, the first in the alphabet."""
+        return self.classes[int(self.shares.argmax())]
+
+    @property
+    def majority_share(self) -> float:
+        """The share of the most frequent class among all training rows."""
+        return float(self.shares.max())
+
+    def predict_proba(self, inputs: Sequence[Any]) -> Floats:
+        """Return the linear classifier's probabilities, float64 (B, K), for inputs of the kind that was fitted.
+
+        Without a linear classifier each row is the shares of the classes in training.
+        """
+        if self.linear is None:
+            return np.tile(self.shares, (len(inputs), 1))
+        return self.linear.predict_proba(inputs)
+
+    def scores(self, inputs: Sequence[Any], truth: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Return {"majority": …, "linear": …}, each with accuracy and macro_f1 by the rules of the metrics."""
+        likely = self.predict_proba(inputs).argmax(axis=1)
+        return {
+            "majority": score_answers(truth, [self.majority] * len(truth), self.classes),
+            "linear": score_answers(truth, [self.classes[place] for place in likely], self.classes),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write baseline.safetensors and baseline.json into a folder, which is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors: dict[str, npt.NDArray[Any]] = {"shares": self.shares}
+        facts: dict[str, Any] = {"format": _FORMAT, "kind": "majority", "classes": self.classes, "notes": self.notes}
+        if self.linear:
+            tensors |= {"coefficients": self.linear.coefficients, "intercepts": self.linear.intercepts}
+            match self.linear.features:
+                case NgramFeatures(pattern, units, keys, idf):
+                    facts |= {"kind": "text", "pattern": pattern, "units": units, "longest": 1 + len(keys)}
+                    tensors |= {"idf": idf} | {f"keys{order}": level for order, level in enumerate(keys, start=2)}
+                case SummaryFeatures(centre, scale):
+                    facts |= {"kind": "numbers"}
+                    tensors |= {"centre": centre, "scale": scale}
+        (folder / WEIGHTS_FILE).write_bytes(save(tensors))
+        # Characters of damaged text can be lone surrogates, which plain UTF-8 refuses.
+        text = json.dumps(facts, ensure_ascii=False)
+        (folder / VOCABULARY_FILE).write_text(text, encoding="utf-8", errors="surrogatepass")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Baselines":
+        """Read what `save` wrote; it predicts exactly the same.
+
+        Raises:
+            MissingFileError: one of the two files is not there.
+            ModelFolderError: they are damaged, or written by a newer version.
+        """
+        for name in (WEIGHTS_FILE, VOCABULARY_FILE):
+            if not (folder / name).is_file():
+                raise MissingFileError(f"{folder} holds no baseline: {name} is missing. Train the model again.")
+        try:
+            facts = json.loads((folder / VOCABULARY_FILE).read_text(encoding="utf-8", errors="surrogatepass"))
+            if facts["format"] > _FORMAT:
+                raise ModelFolderError(
+                    f"{folder / VOCABULARY_FILE} has format {facts['format']}, but this version reads {_FORMAT} and "
+                    "older. Update bothways."
+                )
+            tensors = load_file(folder / WEIGHTS_FILE)
+            linear = _restore_linear(facts, tensors)
+            return cls(facts["classes"], tensors["shares"], linear, facts["notes"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ModelFolderError):
+                raise
+            raise ModelFolderError(f"The baseline in {folder} is damaged. Train the model again.") from error
+
+
+def _restore_linear(facts: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Linear | None:
+    features: NgramFeatures | SummaryFeatures
+    if facts["kind"] == "majority":
+        return None
+    if facts["kind"] == "text":
+        keys = [tensors[f"keys{order}"] for order in range(2, facts["longest"] + 1)]
+        features = NgramFeatures(facts["pattern"], facts["units"], keys, tensors["idf"])
+        sizes = {len(tensors["idf"]), len(facts["units"]) + sum(map(len, keys))}
+    else:
+        features = SummaryFeatures(tensors["centre"], tensors["scale"])
+        sizes = {len(tensors["centre"]), len(tensors["scale"])}
+    coefficients, intercepts = tensors["coefficients"], tensors["intercepts"]
+    rows = _rows_of_weights(len(facts["classes"]))
+    if sizes != {coefficients.shape[1]} or not len(coefficients) == len(intercepts) == rows:
+        raise ValueError("the sizes of the parts do not fit together")
+    return Linear(features, coefficients, intercepts)
+
+
+def _prepare(rows: int, labels: Sequence[str], seed: int, max_rows: int) -> tuple[list[str], Ints, Ints]:
+    """Return the classes, the class of each row (B,), and the rows to fit on, ascending."""
+    if rows == 0 or rows != len(labels):
+        raise DataError(
+            f"There are {rows} inputs and {len(labels)} labels: give one label for each input, and one row."
+        )
+    classes = sorted(set(labels))
+    place = {label: number for number, label in enumerate(classes)}
+    targets = np.array([place[label] for label in labels], dtype=np.int64)
+    return classes, targets, _draw_by_class(targets, max_rows, seed)
+
+
+def _draw_by_class(targets: Ints, max_rows: int, seed: int) -> Ints:
+    """Draw rows so that each class keeps its share, and at least one row."""
+    if len(targets) <= max_rows:
+        return np.arange(len(targets))
+    counts = np.bincount(targets)
+    quotas = np.maximum(1, counts * max(max_rows - len(counts), 0) // len(targets))
+    generator = np.random.default_rng(seed)
+    drawn = [generator.permutation(np.flatnonzero(targets == place))[:quota] for place, quota in enumerate(quotas)]
+    return np.sort(np.concatenate(drawn))
+
+
+def _sampling_notes(kept: int, rows: int) -> list[str]:
+    return [] if kept == rows else [f"The linear baseline was fitted on {kept:,} of {rows:,} rows, drawn by class."]
+
+
+def _one_class_notes(classes: list[str]) -> list[str]:
+    return ["There is one class only: the linear baseline answers like the majority."] if len(classes) == 1 else []
+
+
+def _rows_of_weights(classes: int) -> int:
+    return 1 if classes == 2 else classes
+
+
+def _fit_linear(
+    features: NgramFeatures | SummaryFeatures, inputs: Sequence[Any], targets: Ints, strength: float, kept_as: type
+) -> tuple[Linear, list[str]]:
+    """Fit a logistic regression (multinomial from three classes on), and say so if it did not settle."""
+    try:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+    except ImportError:
+        raise missing_extra("scikit-learn", "train", "Fitting the baselines") from None
+    model = LogisticRegression(C=strength, max_iter=_MAX_ITERATIONS, tol=1e-5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features.matrix(inputs), targets)
+    settled = int(model.n_iter_.max()) < _MAX_ITERATIONS
+    notes = [] if settled else [f"The linear baseline had not settled after {_MAX_ITERATIONS} iterations."]
+    coefficients: Numbers = np.ascontiguousarray(model.coef_, dtype=kept_as)
+    return Linear(features, coefficients, model.intercept_.astype(np.float64)), notes
+
+
+def _mostly_unspaced(texts: Sequence[str]) -> bool:
+    """True where most letters of (at most 1,000, evenly spread) texts belong to scripts without spaces."""
+    sample = texts[:: 1 + len(texts) // 1000]
+    letters = sum(len(_LETTER.findall(text[:1000])) for text in sample)
+    return sum(len(_UNSPACED.findall(text[:1000])) for text in sample) * 2 > letters
+
+
+def _all_units(texts: Sequence[str], pattern: str) -> tuple[list[str], Units]:
+    """Number every unit of the texts, in the order they are met."""
+    find, number = re.compile(pattern).findall, dict[str, int]()
+    found = [[number.setdefault(unit, len(number)) for unit in find(text.lower())] for text in texts]
+    return list(number), _flatten(found)
+
+
+def _known_units(texts: Sequence[str], pattern: str, units: Sequence[str]) -> Units:
+    find, number = re.compile(pattern).findall, {unit: place for place, unit in enumerate(units)}
+    return _flatten([[number.get(unit, -1) for unit in find(text.lower())] for text in texts])
+
+
+def _flatten(found: list[list[int]]) -> Units:
+    lengths = [len(text) for text in found]
+    numbers = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=sum(lengths))
+    return Units(numbers, np.repeat(np.arange(len(found)), lengths))
+
+
+def _extend(places: Ints, found: Units, order: int, width: int) -> Ints:
+    """Number the n-grams that start at each unit by beginning and last unit; -1 where a part is unknown.
+
+    Args:
+        places: the numbers of the (n-1)-grams that start at each unit, or -1.
+        found: the units.
+        order: n, at least 2.
+        width: how many units are known.
+    """
+    last = found.numbers[order - 1 :]
+    beginnings = places[: len(last)]
+    within = found.rows[: len(last)] == found.rows[order - 1 :]
+    return np.where(within & (beginnings >= 0) & (last >= 0), beginnings * width + last, -1)
+
+
+def _look_up(codes: Ints, keys: Ints) -> Ints:
+    """Return the place of each code among ascending keys, or -1 where it is none of them."""
+    if not len(keys):
+        return np.full_like(codes, -1)
+    places = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
+    return np.where(keys[places] == codes, places, -1)
+
+
+class _Level(NamedTuple):
+    """The n-grams of one n: ascending keys, in how many texts each occurs, and how often altogether."""
+
+    keys: Ints
+    texts: Ints
+    counts: Ints
+
+
+def _frequent(codes: Ints, rows: Ints, texts: int, min_texts: int) -> _Level:
+    """Count the codes that are not -1 and keep those that occur in at least `min_texts` texts."""
+    here = codes >= 0
+    cells, counts = np.unique(codes[here] * texts + rows[here], return_counts=True)
+    keys, starts, in_texts = np.unique(cells // texts, return_index=True, return_counts=True)
+    if not len(keys):
+        return _Level(keys, in_texts, in_texts)
+    kept = in_texts >= min_texts
+    return _Level(keys[kept], in_texts[kept], np.add.reduceat(counts, starts)[kept])
+
+
+def _most_frequent(levels: list[_Level], limit: int, names: list[str], pattern: str, texts: int) -> NgramFeatures:
+    """Keep the `limit` most frequent n-grams, of equals the shorter, and number them anew."""
+    counts = np.concatenate([level.counts for level in levels])
+    chosen = np.zeros(len(counts), dtype=bool)
+    chosen[np.argsort(-counts, kind="stable")[:limit]] = True
+    kept = np.split(chosen, np.cumsum([len(level.keys) for level in levels])[:-1])
+    in_texts = np.concatenate([level.texts[mask] for level, mask in zip(levels, kept, strict=True)])
+    width, fewer = len(levels[0].keys), int(kept[0].sum())
+    new_numbers = [np.cumsum(mask) - 1 for mask in kept]
+    keys = []
+    for order in range(1, len(levels)):
+        beginnings, last = np.divmod(levels[order].keys[kept[order]], width)
+        keys.append(new_numbers[order - 1][beginnings] * fewer + new_numbers[0][last])
+    idf = np.log((1 + texts) / (1 + in_texts)) + 1
+    return NgramFeatures(pattern, [names[unit] for unit in levels[0].keys[kept[0]]], keys, idf.astype(np.float32))
+
+
+def _summaries(sequences: Sequence[Numbers], width: int) -> Floats:
+    """Return six summaries of each feature, (B, 6F); NaN for a sequence without steps."""
+    summaries = np.full((len(sequences), _SUMMARIES, width), np.nan)
+    for row, sequence in enumerate(sequences):
+        steps = np.asarray(sequence, dtype=np.float64)
+        if steps.ndim != 2 or steps.shape[1] != width or width == 0:
+            raise DataError(
+                f"Row {row + 1} has shape {steps.shape}, but every row must be steps by features, "
+                f"with the same features throughout ({width or 'at least 1'} here)."
+            )
+        if len(steps):
+            with np.errstate(over="ignore", invalid="ignore"):
+                parts = (steps.mean(0), steps.std(0), steps[0], steps[-1], steps.min(0), steps.max(0))
+            summaries[row] = parts
+    return summaries.reshape(len(sequences), -1)

@@ -1,0 +1,310 @@
+"""Train a classifier: from prepared rows to weights, a temperature, scores and baselines."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from bothways.data.batches import Batch, collate, plan_epoch, plan_in_order_of_length
+from bothways.data.vectors import read_vectors
+from bothways.decoding.probabilities import softmax
+from bothways.models.classifier import Classifier
+from bothways.training.baselines import Baselines
+from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
+from bothways.training.metrics import ClassificationScores, fit_temperature, score_classification
+from bothways.training.preparation import Part, Prepared, concatenated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from bothways.data.batches import Ints, Sequences
+    from bothways.data.tokenizer import Tokenizer
+    from bothways.settings import ClassifierSettings
+
+logger = logging.getLogger("bothways")
+
+STEPS_AT_ONCE = 16_384  # padded steps in one call when nothing is trained
+
+
+@dataclass
+class TrainedClassifier:
+    """A classifier with all that belongs to it."""
+
+    model: Classifier
+    settings: ClassifierSettings
+    classes: list[Any]
+    tokenizer: Tokenizer | None
+    features: int | None
+    temperature: float = 1.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    scores: ClassificationScores | None = None  # on validation data
+    baselines: Baselines | None = None
+    baseline_scores: dict[str, Any] = field(default_factory=dict)  # on the same validation data
+    by_seed: list[dict[str, float]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)  # rows, seconds, threads, versions
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def train_classifier(
+    prepared: Prepared,
+    settings: ClassifierSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
+    start_from: Classifier | None = None,
+    checkpoint_steps: int | None = None,
+) -> TrainedClassifier:
+    """Train one classifier for each seed and give the one that validates best.
+
+    Args:
+        prepared: rows, classes and tokenizer.
+        settings: checked already.
+        folder: where checkpoints are kept; None keeps none.
+        resume: go on from the checkpoints in `folder`.
+        listener: who hears of progress.
+        start_from: weights to train further.
+        checkpoint_steps: write a checkpoint after every so many batches, besides every 30 seconds.
+    """
+    began = time.monotonic()
+    budget = _budget(prepared.train.sequences.lengths, settings.batch_size)
+
+    def attempt(seed: int) -> tuple[Classifier, Outcome]:
+        path = None if folder is None else folder / f"seed-{seed}.safetensors"
+        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = _fresh(prepared, settings, start_from)
+            job = _job(model, prepared, settings, seed, budget)
+            return model, train(job, settings, checkpoints=plan, listener=listener)
+
+    tried = []
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        tried.append(attempt(seed))
+        if tried[-1][1].interrupted:
+            break
+    usable = [(model, outcome) for model, outcome in tried if outcome.best_epoch]
+    model, outcome = max(usable, key=lambda pair: _monitored(pair[1], settings)) if usable else tried[0]
+    trained = TrainedClassifier(
+        model, settings, prepared.classes, prepared.tokenizer, prepared.features,
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
+        interrupted=tried[-1][1].interrupted,
+        by_seed=[
+            {"seed": settings.seed + place, **one.history[one.best_epoch - 1]}
+            for place, (_, one) in enumerate(tried) if one.best_epoch
+        ],
+    )  # fmt: skip
+    if prepared.validation is not None and outcome.best_epoch:
+        _calibrate_and_score(trained, prepared.validation)
+    if settings.refit and prepared.validation is not None and not trained.interrupted:
+        _refit(trained, prepared, folder, resume, listener, start_from, budget)
+    _fit_baselines(trained, prepared)
+    trained.facts = {
+        "rows": len(prepared.train.targets),
+        "validation_rows": 0 if prepared.validation is None else len(prepared.validation.targets),
+        "steps": int(prepared.train.sequences.lengths.sum()),
+        "vocabulary": None if prepared.tokenizer is None else len(prepared.tokenizer),
+        "parameters": sum(weight.numel() for weight in trained.model.parameters()),
+        "training_seconds": round(time.monotonic() - began, 1),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    return trained
+
+
+def compute_logits(model: Classifier, sequences: Sequences) -> NDArray[np.float32]:
+    """Score sequences without training, in order: float32 (N,K)."""
+    was_training = model.training
+    model.eval()
+    logits = np.zeros((len(sequences.lengths), model.output.out_features), dtype=np.float32)
+    with torch.no_grad():
+        for rows in plan_in_order_of_length(sequences.lengths, budget=STEPS_AT_ONCE):
+            logits[rows] = _forward(model, collate(sequences, rows), model.output.weight.device).float().cpu().numpy()
+    model.train(was_training)
+    return logits
+
+
+def _forward(model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+    inputs, lengths = torch.from_numpy(batch.inputs), torch.from_numpy(batch.lengths)
+    return model(inputs.to(device), lengths.to(device))  # type: ignore[no-any-return]
+
+
+def _budget(lengths: Ints, batch_size: int) -> int:
+    """Padded steps that a batch holds, so that sequences of average length come `batch_size` at a time."""
+    return max(1, round(float(np.maximum(lengths, 1).mean()) * batch_size))
+
+
+def _fresh(prepared: Prepared, settings: ClassifierSettings, start_from: Classifier | None) -> Classifier:
+    vocabulary = None if prepared.tokenizer is None else len(prepared.tokenizer)
+    model = Classifier(settings, labels=len(prepared.classes), vocabulary=vocabulary, features=prepared.features)
+    if start_from is not None:
+        model.load_state_dict(start_from.state_dict())
+        return model
+    if prepared.features is not None:
+        model.use_scale(*_scale(prepared.train.sequences))
+    if settings.vectors is not None and prepared.tokenizer is not None:
+        vectors = read_vectors(
+            settings.vectors, prepared.tokenizer.vocabulary, lowercase=settings.lowercase, seed=settings.seed
+        )
+        model.use_vectors(vectors.matrix, freeze=settings.freeze_vectors)
+    return model
+
+
+def _scale(sequences: Sequences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation of every number over all steps of the training data, each (F,)."""
+    steps = np.concatenate(sequences.take(np.arange(len(sequences.lengths)))).astype(np.float64)
+    deviation = steps.std(axis=0)
+    return steps.mean(axis=0).astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
+
+
+def _job(model: Classifier, prepared: Prepared, settings: ClassifierSettings, seed: int, budget: int) -> Job:
+    sequences, targets = prepared.train.sequences, prepared.train.targets
+    return Job(
+        model,
+        plan=lambda epoch: plan_epoch(sequences.lengths, budget=budget, seed=seed, epoch=epoch),
+        batch=lambda rows: collate(sequences, rows),
+        loss=_loss(model, targets, settings, labels=len(prepared.classes)),
+        validate=None if prepared.validation is None else _validator(prepared.validation, prepared.classes),
+        identity=f"{prepared.identity}-{seed}",
+    )
+
+
+def _loss(
+    model: Classifier, targets: Ints, settings: ClassifierSettings, *, labels: int
+) -> Callable[[nn.Module, Batch], Tensor]:
+    weights = None
+    if settings.class_weight == "balanced":
+        counts = np.bincount(targets, minlength=labels)
+        weights = torch.tensor(len(targets) / (labels * np.maximum(counts, 1)), dtype=torch.float32)
+
+    def loss(module: nn.Module, batch: Batch) -> Tensor:
+        device = model.output.weight.device
+        logits = _forward(module, batch, device).float()
+        wanted = torch.from_numpy(targets[batch.rows]).to(device)
+        return functional.cross_entropy(
+            logits,
+            wanted,
+            weight=None if weights is None else weights.to(device),
+            label_smoothing=settings.label_smoothing,
+        )
+
+    return loss
+
+
+def _validator(part: Part, classes: list[Any]) -> Callable[[nn.Module], dict[str, float]]:
+    """Score on validation data after an epoch: mean loss in nats, accuracy, macro-F1."""
+
+    def validate(module: nn.Module) -> dict[str, float]:
+        logits = compute_logits(module, part.sequences)  # type: ignore[arg-type]
+        probabilities = softmax(logits)
+        known = part.targets >= 0
+        chosen = probabilities[known, part.targets[known]]
+        predicted = logits.argmax(axis=1)
+        return {
+            "loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()) if known.any() else float("nan"),
+            "accuracy": float((predicted == part.targets).mean()),
+            "macro_f1": _macro_f1(part.targets, predicted, len(classes)),
+        }
+
+    return validate
+
+
+def _macro_f1(targets: Ints, predicted: NDArray[np.int64], labels: int) -> float:
+    """Mean over the labels that occur, in truth or in predictions, of the harmonic mean of precision and recall."""
+    right = np.bincount(targets[targets == predicted], minlength=labels)[:labels]
+    met = np.bincount(targets[targets >= 0], minlength=labels) + np.bincount(predicted, minlength=labels)
+    occurs = met > 0
+    return float((2 * right[occurs] / met[occurs]).mean())
+
+
+def _monitored(outcome: Outcome, settings: ClassifierSettings) -> float:
+    row = outcome.history[outcome.best_epoch - 1]
+    if settings.monitor not in row:
+        return -row["train_loss"]
+    return -row["loss"] if settings.monitor == "loss" else row[settings.monitor]
+
+
+def _calibrate_and_score(trained: TrainedClassifier, part: Part) -> None:
+    logits = compute_logits(trained.model, part.sequences)
+    known = part.targets >= 0
+    trained.temperature = fit_temperature(logits[known], part.targets[known])
+    names = [str(label) for label in trained.classes]
+    truth = [names[target] if target >= 0 else "(unknown)" for target in part.targets]
+    trained.scores = score_classification(
+        truth, softmax(logits, trained.temperature), names, seed=trained.settings.seed
+    )
+
+
+def _refit(
+    trained: TrainedClassifier,
+    prepared: Prepared,
+    folder: Path | None,
+    resume: bool,
+    listener: Listener | None,
+    start_from: Classifier | None,
+    budget: int,
+) -> None:
+    """Train once more, on training and validation rows together, for the epochs that were chosen."""
+    assert prepared.validation is not None
+    settings = trained.settings
+    known = prepared.validation.targets >= 0
+    if not known.all():
+        trained.notes.append("Validation rows with labels that training never had were left out of the refit.")
+    sequences, targets = concatenated([prepared.train, prepared.validation])
+    rows = np.flatnonzero(targets >= 0)
+    plan = None
+    if folder is not None:
+        plan = CheckpointPlan(folder / "refit.safetensors", resume)
+    seed = settings.seed
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = _fresh(prepared, settings, start_from)
+        job = Job(
+            model,
+            plan=lambda epoch: [
+                rows[batch] for batch in plan_epoch(sequences.lengths[rows], budget=budget, seed=seed, epoch=epoch)
+            ],
+            batch=lambda chosen: collate(sequences, chosen),
+            loss=_loss(model, targets, settings, labels=len(prepared.classes)),
+            validate=None,
+            identity=f"{prepared.identity}-refit-{trained.best_epoch}",
+        )
+        outcome = train(job, settings, checkpoints=plan, listener=listener, stop_after=trained.best_epoch)
+    if outcome.interrupted:
+        trained.interrupted = True
+        return
+    trained.model = model
+    trained.notes.append(
+        f"Trained again on all {len(rows)} rows for {trained.best_epoch} epochs; "
+        "the scores and the temperature are those of the model before, which had not seen the validation rows."
+    )
+
+
+def _fit_baselines(trained: TrainedClassifier, prepared: Prepared) -> None:
+    """Fit what every score stands beside, and score it on the same validation rows."""
+    raw, labels = prepared.train.raw, [str(label) for label in prepared.train.raw_labels]
+    fit = Baselines.fit_numbers if prepared.features is not None else Baselines.fit
+    trained.baselines = fit(raw, labels, seed=trained.settings.seed)
+    part = prepared.validation
+    if part is None or trained.scores is None:
+        return
+    truth = [str(label) for label in part.raw_labels]
+    trained.baseline_scores = trained.baselines.scores(part.raw, truth)
+
+
+def mean_and_deviation(values: list[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation; the deviation of one value is 0."""
+    return mean(values), stdev(values) if len(values) > 1 else 0.0

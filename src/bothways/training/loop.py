@@ -1,0 +1,358 @@
+"""The training loop of every task, in plain sight.
+
+A task brings a `Job`: its module, its batches, its loss and its scores. The loop brings AdamW, the
+learning rate's rise and fall, gradient clipping, a running mean of the weights, early stopping and
+checkpoints that make a training that was killed end in the same weights as one that was not.
+Lightning Fabric places the module on its device and computes in the precision asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from bothways.training.checkpoint import (
+    Checkpoint,
+    Progress,
+    load_checkpoint,
+    pack,
+    pack_optimizer,
+    save_checkpoint,
+    unpack,
+    unpack_optimizer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bothways.data.batches import Batch, Ints
+    from bothways.settings import TrainingSettings
+
+logger = logging.getLogger("bothways")
+
+
+@dataclass
+class Job:
+    """What the loop needs to know of a task."""
+
+    module: nn.Module
+    plan: Callable[[int], list[Ints]]  # the rows of every batch of an epoch, counted from 1
+    batch: Callable[[Ints], Batch]
+    loss: Callable[[nn.Module, Batch], Tensor]  # the mean over the batch's rows
+    validate: Callable[[nn.Module], dict[str, float]] | None  # scores by name; None: keep the last epoch
+    identity: str  # fingerprint of data and settings
+
+
+class Listener(Protocol):
+    """Who wants to hear how a training goes."""
+
+    def started(self, *, epochs: int, done: int) -> None:
+        """Training begins, or goes on after `done` whole epochs."""
+
+    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
+        """One batch of `steps` real steps is done."""
+
+    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
+        """An epoch is done and scored."""
+
+    def ended(self) -> None:
+        """Training is over, however it ended."""
+
+
+class Silence:
+    """A listener that does nothing."""
+
+    def started(self, *, epochs: int, done: int) -> None: ...
+
+    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None: ...
+
+    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None: ...
+
+    def ended(self) -> None: ...
+
+
+@dataclass
+class Outcome:
+    """How a training went. The module holds the weights of the best epoch."""
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    interrupted: bool = False
+
+
+@dataclass
+class CheckpointPlan:
+    """Where the state is kept, and how often it is written."""
+
+    path: Path
+    resume: bool = False
+    seconds: float = 30.0
+    steps: int | None = None  # also after every so many batches
+
+
+@dataclass
+class _State:
+    """Everything that changes while training."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]  # empty if no running mean is asked for
+    best: dict[str, Tensor]
+    progress: Progress = field(default_factory=Progress)
+
+    def freeze(self) -> Checkpoint:
+        tensors = {
+            **pack("weights", self.module.state_dict()),
+            **pack("average", self.average),
+            **pack("best", self.best),
+            **pack("optimizer", pack_optimizer(self.optimizer)),
+            "random/cpu": torch.get_rng_state(),
+        }
+        if torch.cuda.is_available():
+            tensors["random/cuda"] = torch.cuda.get_rng_state()
+        return Checkpoint(tensors, self.progress)
+
+    def thaw(self, checkpoint: Checkpoint) -> None:
+        self.module.load_state_dict(unpack("weights", checkpoint.tensors))
+        for name, tensor in unpack("average", checkpoint.tensors).items():
+            self.average[name].copy_(tensor)
+        self.best = unpack("best", checkpoint.tensors)
+        unpack_optimizer(self.optimizer, unpack("optimizer", checkpoint.tensors))
+        self.progress = checkpoint.progress
+        torch.set_rng_state(checkpoint.tensors["random/cpu"])
+        if "random/cuda" in checkpoint.tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(checkpoint.tensors["random/cuda"])
+
+
+def train(
+    job: Job,
+    settings: TrainingSettings,
+    *,
+    checkpoints: CheckpointPlan | None = None,
+    listener: Listener | None = None,
+    stop_after: int | None = None,
+) -> Outcome:
+    """Train a job's module and leave the best epoch's weights in it.
+
+    The same job, settings, threads and machine give the same weights, also when the training was
+    stopped at any moment and resumed from its checkpoint.
+
+    Args:
+        job: what is trained.
+        settings: how.
+        checkpoints: where the state is kept; None keeps nothing.
+        listener: who hears of progress.
+        stop_after: whole epochs after which to stop, with the learning rate as if all were trained.
+
+    Returns:
+        The scores by epoch and which epoch was kept; `interrupted` after Ctrl-C.
+    """
+    listener = listener or Silence()
+    fabric = make_fabric(settings)
+    module: Any
+    module, optimizer = fabric.setup(job.module, make_optimizer(job.module, settings))
+    averaged = {name: weight.detach().clone() for name, weight in job.module.named_parameters()}
+    state = _State(job.module, optimizer.optimizer, averaged if settings.averaging else {}, best={})
+    if checkpoints and checkpoints.resume and checkpoints.path.exists():
+        state.thaw(load_checkpoint(checkpoints.path, identity=job.identity))
+    last_epoch = min(stop_after or settings.epochs, settings.epochs)
+    saver = _Saver(checkpoints, job.identity)
+    listener.started(epochs=last_epoch, done=state.progress.epoch - 1)
+    try:
+        with _interruptible() as stop:
+            while not state.progress.finished:
+                if not _train_epoch(job, settings, fabric, module, state, saver, listener, stop):
+                    saver.save(state)
+                    return _outcome(state, interrupted=True)
+                _end_epoch(job, settings, state, listener, last_epoch)
+                saver.save(state)
+    finally:
+        listener.ended()
+    return _outcome(state, interrupted=False)
+
+
+def make_fabric(settings: TrainingSettings) -> Any:
+    """Start Fabric on the device and in the precision that the settings ask for."""
+    from lightning.fabric import Fabric
+
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bfloat16" if computes_bfloat16(device) else "float32"
+    return Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware; without it bfloat16 is far slower than float32."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+
+
+def make_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter, 2019) with weight decay on matrices only."""
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+
+
+def learning_rate(settings: TrainingSettings, done: float) -> float:
+    """The rate when a share `done` of the training, in [0, 1], lies behind: a straight rise, then a fall to zero."""
+    if done < settings.warmup:
+        return settings.lr * done / settings.warmup
+    after = (done - settings.warmup) / (1 - settings.warmup)
+    fall = {"constant": 1.0, "linear": 1 - after, "cosine": 0.5 * (1 + math.cos(math.pi * after))}
+    return settings.lr * fall[settings.schedule]
+
+
+def _train_epoch(
+    job: Job,
+    settings: TrainingSettings,
+    fabric: Any,
+    module: Any,
+    state: _State,
+    saver: _Saver,
+    listener: Listener,
+    stop: threading.Event,
+) -> bool:
+    """Train what is left of the epoch under way; False if Ctrl-C ended it early."""
+    progress = state.progress
+    plan = job.plan(progress.epoch)
+    module.train()
+    while progress.batch < len(plan):
+        batch = job.batch(plan[progress.batch])
+        # Half a step further: neither the first step nor the last has a rate of zero.
+        done = (progress.epoch - 1 + (progress.batch + 0.5) / len(plan)) / settings.epochs
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(settings, done)
+        loss = job.loss(module, batch)
+        fabric.backward(loss)
+        nn.utils.clip_grad_norm_(state.module.parameters(), settings.max_grad_norm)
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        progress.batch += 1
+        progress.step += 1
+        _move_average(state, settings.averaging)
+        progress.loss_sum += float(loss.detach()) * len(batch.rows)
+        progress.loss_rows += len(batch.rows)
+        listener.stepped(epoch=progress.epoch, batch=progress.batch, batches=len(plan), steps=batch.steps)
+        if stop.is_set():
+            return False
+        if saver.is_due(progress):
+            saver.save(state)
+    return True
+
+
+def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Listener, last_epoch: int) -> None:
+    """Score the epoch, keep it if it is the best, and decide whether it was the last."""
+    progress = state.progress
+    scored = {**state.module.state_dict(), **state.average}
+    row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.loss_rows)}
+    if job.validate is None:
+        better = True
+    else:
+        with _weights(state.module, scored):
+            row |= job.validate(state.module)
+        score = -row["loss"] if settings.monitor == "loss" else row[settings.monitor]
+        better = score > progress.best_score or progress.best_epoch == 0
+        progress.best_score = max(score, progress.best_score)
+    progress.history.append(row)
+    if better:
+        progress.best_epoch = progress.epoch
+        state.best = {name: weight.detach().cpu().clone() for name, weight in scored.items()}
+    listener.epoch_ended(row, best=better)
+    waited = progress.epoch - progress.best_epoch
+    progress.finished = progress.epoch >= last_epoch or waited >= settings.patience
+    progress.epoch += 1
+    progress.batch, progress.loss_sum, progress.loss_rows = 0, 0.0, 0
+
+
+def _outcome(state: _State, *, interrupted: bool) -> Outcome:
+    if state.best:
+        state.module.load_state_dict(state.best)
+    state.module.eval()
+    return Outcome(state.progress.history, state.progress.best_epoch, interrupted)
+
+
+@torch.no_grad()
+def _move_average(state: _State, decay: float) -> None:
+    """Move the running mean towards the weights; the decay starts low, so that the start is soon forgotten."""
+    if not state.average:
+        return
+    step = state.progress.step
+    share = 1 - min(decay, (1 + step) / (10 + step))
+    weights = dict(state.module.named_parameters())
+    torch._foreach_lerp_(list(state.average.values()), [weights[name].detach() for name in state.average], share)
+
+
+@contextmanager
+def _weights(module: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
+    """Let the module have other weights for a while, in evaluation mode."""
+    own = {name: weight.detach().clone() for name, weight in module.state_dict().items()}
+    module.load_state_dict(weights)
+    module.eval()
+    try:
+        yield
+    finally:
+        module.load_state_dict(own)
+        module.train()
+
+
+class _Saver:
+    """Write checkpoints when they are due; a disk that is full does not stop the training."""
+
+    def __init__(self, plan: CheckpointPlan | None, identity: str) -> None:
+        self._plan = plan
+        self._identity = identity
+        self._last = time.monotonic()
+
+    def is_due(self, progress: Progress) -> bool:
+        if self._plan is None:
+            return False
+        by_steps = self._plan.steps is not None and progress.step % self._plan.steps == 0
+        return by_steps or time.monotonic() - self._last >= self._plan.seconds
+
+    def save(self, state: _State) -> None:
+        if self._plan is None:
+            return
+        try:
+            save_checkpoint(self._plan.path, state.freeze(), identity=self._identity)
+        except OSError as error:
+            logger.warning("No checkpoint could be written (%s). Training goes on; make room on the disk.", error)
+        self._last = time.monotonic()
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C end the step under way and no other; the second one interrupts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask_to_stop(_number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

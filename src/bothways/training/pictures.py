@@ -1,0 +1,192 @@
+r"""Pictures of scores and of a training's course, as PNG files.
+
+Labels come from users, so they are drawn as they stand: `$`, `_`, `^` and `\` mean nothing here, what cannot be
+printed is dropped, and long ones are cut. No state of matplotlib's is left changed, and no window is opened.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bothways.errors import OutputError, missing_extra
+from bothways.training.metrics import ClassificationScores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LONGEST_LABEL = 24
+DOTS_PER_INCH = 150
+
+_CELLS_WITH_NUMBERS = 20
+_MOST_LABELS = 60
+_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9730d", "#6b6b6b"
+_SCORES = (("accuracy", "accuracy", _BLUE), ("macro_f1", "macro-F1", _ORANGE))
+# Families that hold Chinese, Japanese and Korean, as the systems name them.
+_ASIAN_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "SimHei",
+    "Arial Unicode MS",
+)
+
+
+def draw_confusion(scores: ClassificationScores, path: Path) -> None:
+    """Draw the confusion matrix: colour is the share of the true class, figures are rows (up to 20 classes).
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    counts = scores.confusion
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    rows, columns = counts.shape
+    with_numbers = columns <= _CELLS_WITH_NUMBERS
+    cell = 0.62 if with_numbers else min(0.18, 12 / columns)  # inches
+    margin = 0.085 * max(len(plain(label)) for label in scores.confusion_labels)
+    with _own_style():
+        figure = _new_figure(2.6 + margin + cell * columns, 2.0 + margin + cell * rows)
+        axes = figure.add_subplot()
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal", interpolation="nearest")
+        bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, aspect=30)
+        bar.set_label("share of the true class")
+        _label_ticks(axes, "x", scores.confusion_labels[:columns])
+        _label_ticks(axes, "y", scores.confusion_labels)
+        if with_numbers:
+            _write_cells(axes, counts, shares)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        low, high = scores.accuracy_interval
+        axes.set_title(
+            f"{scores.rows:,} rows · accuracy {scores.accuracy:.1%}\n(95% interval {low:.1%} to {high:.1%})",
+            fontsize=10,
+        )
+        _save(figure, path)
+
+
+def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, best_epoch: int) -> None:
+    """Draw loss (training and validation) and scores by epoch, with the epoch that was kept marked.
+
+    Args:
+        history: one row an epoch: epoch, train_loss, loss (of validation, nats), accuracy, macro_f1; what is missing
+            or None is left out. Other keys are not drawn.
+        path: the PNG file to write.
+        best_epoch: the epoch whose weights were kept.
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    with _own_style():
+        figure = _new_figure(9.0, 3.8)
+        losses, scores = figure.subplots(1, 2)
+        _draw_curves(losses, history, (("train_loss", "training", _GREY), ("loss", "validation", _BLUE)), best_epoch)
+        losses.set_ylabel("loss (nats)")
+        _draw_curves(scores, history, _SCORES, best_epoch)
+        scores.set_ylabel("score on validation (0 to 1)")
+        _save(figure, path)
+
+
+def plain(label: str) -> str:
+    """Return a label on one line, without what cannot be printed, and cut to 24 characters."""
+    printable = "".join(character if character.isprintable() else " " for character in label)
+    line = " ".join(printable.split())
+    if not line:
+        return "(empty)"
+    return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"
+
+
+@contextmanager
+def _own_style() -> Iterator[None]:
+    """Draw with matplotlib's own defaults, whatever the user has set, and without a word on missing glyphs."""
+    try:
+        import matplotlib.style
+    except ImportError:
+        raise missing_extra("matplotlib", "train", "Drawing a picture") from None
+    with matplotlib.style.context("default"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from", category=UserWarning)
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
+        yield
+
+
+def _new_figure(width: float, height: float) -> "Figure":
+    """Return a figure of this size in inches that is drawn by Agg and known to no window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _families() -> list[str]:
+    """Return the font families to try in turn for each character, of those the machine has."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _ASIAN_FONTS if name in installed)]
+
+
+def _label_ticks(axes: "Axes", side: str, labels: Sequence[str]) -> None:
+    """Name the rows or columns; of more than 60, name every second, third…"""
+    step = -(-len(labels) // _MOST_LABELS)
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    axis.set_ticks(np.arange(0, len(labels), step))
+    shown = [plain(label) for label in labels[::step]]
+    size = 9 if len(labels) <= _CELLS_WITH_NUMBERS else 6
+    slanted: dict[str, Any] = {"rotation": 90} if side == "x" and max(len(label) for label in shown) > 4 else {}
+    axis.set_ticklabels(shown, parse_math=False, usetex=False, fontfamily=_families(), fontsize=size, **slanted)
+    axis.set_tick_params(length=2)
+
+
+def _write_cells(axes: "Axes", counts: np.ndarray[Any, Any], shares: np.ndarray[Any, Any]) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        shade = "white" if shares[row, column] > 0.5 else "black"
+        size = 9 if count < 100_000 else 6
+        axes.text(column, row, f"{count:,}", ha="center", va="center", color=shade, fontsize=size)
+
+
+def _draw_curves(
+    axes: "Axes", history: Sequence[Mapping[str, Any]], curves: Sequence[tuple[str, str, str]], best_epoch: int
+) -> None:
+    """Draw one curve for each (key, name, colour) that has a value."""
+    from matplotlib.ticker import MaxNLocator
+
+    for key, name, colour in curves:
+        points = [(row["epoch"], row[key]) for row in history if row.get(key) is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colour, label=name, marker="o", markersize=3.5, linewidth=1.6)
+    if any(row["epoch"] == best_epoch for row in history):
+        axes.axvline(best_epoch, color="black", linestyle=":", linewidth=1.2, label=f"kept: epoch {best_epoch}")
+    if axes.has_data():
+        axes.legend(frameon=False, fontsize=9)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if history:
+        axes.set_xlim(history[0]["epoch"] - 0.4, history[-1]["epoch"] + 0.4)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    """Write aside and rename, so that the path never holds half a picture."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(temporary, format="png")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""Show on the terminal, or in a notebook, how a training goes."""
+
+import sys
+import time
+from typing import Any, Self
+
+
+class TerminalProgress:
+    """A progress bar with tokens a second and time left, and a line for each epoch, on standard error."""
+
+    def __init__(self, unit: str = "tokens") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._unit = unit
+        self._console = Console(stderr=True, file=None if _in_notebook() else sys.stderr)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+            transient=True,
+            disable=not (self._console.is_terminal or self._console.is_jupyter),
+        )
+        self._task: Any = None
+        self._epochs = 0
+        self._steps = 0
+        self._began = 0.0
+
+    def started(self, *, epochs: int, done: int) -> None:
+        """Start the bar."""
+        self._epochs = epochs
+        self._bar.start()
+        self._task = self._bar.add_task("training", total=float(epochs), completed=float(done), rate="")
+        self._steps, self._began = 0, time.monotonic()
+
+    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
+        """Move the bar."""
+        self._steps += steps
+        rate = self._steps / max(1e-9, time.monotonic() - self._began)
+        self._bar.update(
+            self._task,
+            completed=epoch - 1 + batch / batches,
+            description=f"epoch {epoch} of {self._epochs}",
+            rate=f"{rate:,.0f} {self._unit}/s",
+        )
+
+    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
+        """Print a line with the epoch's scores."""
+        rate = self._steps / max(1e-9, time.monotonic() - self._began)
+        parts = [f"epoch {row['epoch']:>2}"]
+        parts += [
+            f"{name.replace('_', ' ')} {row[name]:.4f}"
+            for name in ("train_loss", "loss", "accuracy", "macro_f1")
+            if name in row
+        ]
+        mark = "  best so far" if best and "loss" in row else ""
+        self._console.print("  ".join(parts) + f"  {rate:,.0f} {self._unit}/s{mark}", markup=False, highlight=False)
+        self._steps, self._began = 0, time.monotonic()
+
+    def ended(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended()
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules

@@ -1,0 +1,146 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bothways import bundle
+from bothways.bundle import CHECKSUMS, FORMAT_VERSION, SETTINGS, describe, literal, new_folder, open_folder, write_json
+from bothways.errors import BothwaysError, ModelFolderError, OutputError
+
+
+def make(path, content="one", **options):
+    with new_folder(path, **options) as folder:
+        write_json(folder / SETTINGS, describe("classify", content=content))
+        (folder / "weights.bin").write_bytes(b"weights of " + content.encode())
+    return path
+
+
+def test_what_was_written_is_read(tmp_path):
+    folder = open_folder(make(tmp_path / "model"))
+    assert folder.task == "classify"
+    assert folder.description["content"] == "one"
+    assert folder.file("weights.bin").read_bytes() == b"weights of one"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_an_existing_model_is_replaced_only_by_force(tmp_path):
+    make(tmp_path / "model")
+    with pytest.raises(
+        OutputError, match=r"model exists\. Choose another place with --out, or replace it with --force\."
+    ):
+        make(tmp_path / "model", "two")
+    make(tmp_path / "model", "two", force=True)
+    assert open_folder(tmp_path / "model").description["content"] == "two"
+
+
+def test_a_folder_that_is_no_model_is_never_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="exists and is not a model folder, so it is not replaced"):
+        make(tmp_path / "thesis", force=True)
+    assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("a bug")])
+def test_the_old_model_survives_a_fault_while_the_new_one_is_written(tmp_path, fault):
+    make(tmp_path / "model")
+    with (
+        pytest.raises(type(fault) if not isinstance(fault, OSError) else OutputError),
+        new_folder(tmp_path / "model", force=True) as folder,
+    ):
+        (folder / "half").write_text("half")
+        raise fault
+    assert open_folder(tmp_path / "model").description["content"] == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_old_model_survives_a_fault_while_the_folders_change_places(tmp_path, monkeypatch):
+    make(tmp_path / "model")
+    rename = type(tmp_path).rename
+
+    def fail(self, target):
+        if self.name.endswith(".new"):
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", fail)
+    with pytest.raises(OutputError, match="Input/output error. Nothing was replaced"):
+        make(tmp_path / "model", "two", force=True)
+    assert open_folder(tmp_path / "model").description["content"] == "one"
+
+
+def damage_cut(path):
+    (path / "weights.bin").write_bytes(b"wei")
+
+
+def damage_altered(path):
+    (path / "weights.bin").write_bytes(b"weights of 0ne")
+
+
+def damage_missing(path):
+    (path / "weights.bin").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damage_cut, "is cut or altered: its checksum differs"),
+        (damage_altered, "is cut or altered: its checksum differs"),
+        (damage_missing, "is incomplete: weights.bin is missing"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, damage, message):
+    path = make(tmp_path / "model")
+    damage(path)
+    with pytest.raises(ModelFolderError, match=message):
+        open_folder(path).file("weights.bin")
+
+
+def test_a_missing_folder_or_description_is_refused(tmp_path):
+    with pytest.raises(ModelFolderError, match="is not a folder. Train a model with 'bothways train'"):
+        open_folder(tmp_path / "nothing")
+    with pytest.raises(ModelFolderError, match="holds no model: settings.json is missing"):
+        open_folder(tmp_path)
+    path = make(tmp_path / "model")
+    (path / CHECKSUMS).unlink()
+    with pytest.raises(ModelFolderError, match="checksums.json is missing"):
+        open_folder(path)
+
+
+def test_altered_settings_are_refused(tmp_path):
+    path = make(tmp_path / "model")
+    (path / SETTINGS).write_text((path / SETTINGS).read_text().replace("one", "two"))
+    with pytest.raises(ModelFolderError, match=r"settings\.json is cut or altered"):
+        open_folder(path)
+    (path / SETTINGS).write_text('{"format_version": 1, ')
+    with pytest.raises(ModelFolderError, match=r"settings\.json is cut or altered"):
+        open_folder(path)
+
+
+def test_a_newer_format_is_refused_with_what_to_do(tmp_path):
+    path = make(tmp_path / "model")
+    description = json.loads((path / SETTINGS).read_text()) | {"format_version": FORMAT_VERSION + 1}
+    write_json(path / SETTINGS, description)
+    with pytest.raises(ModelFolderError, match=r"has format 2, .* reads up to 1\. Run: pip install --upgrade bothways"):
+        open_folder(path)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_starts(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="is not a folder that you may write to"):
+        bundle.refuse_existing(tmp_path / "file" / "model", force=False)
+
+
+@given(st.text())
+def test_literal_text_has_no_control_characters(text):
+    shown = literal(text)
+    assert all(char.isprintable() for char in shown)
+    assert "".join(text.split()) == "".join(shown.split()) or not text.isprintable()
+
+
+def test_every_error_is_also_the_builtin_that_people_expect():
+    for kind in (ModelFolderError, OutputError):
+        assert issubclass(kind, BothwaysError)
+    assert issubclass(ModelFolderError, ValueError)
+    assert issubclass(OutputError, OSError)

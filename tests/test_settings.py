@@ -1,0 +1,89 @@
+import inspect
+from dataclasses import fields
+from typing import get_args
+
+import pytest
+
+from bothways.errors import SettingsError
+from bothways.settings import POOLINGS, ClassifierSettings, Setting
+
+
+def test_every_setting_has_a_default_that_is_good_and_a_help():
+    ClassifierSettings().check()
+    for setting in ClassifierSettings.declared():
+        assert setting.help.strip()
+        assert not setting.help.endswith(".")
+
+
+def test_declared_settings_are_the_fields_in_the_order_text_encoder_training():
+    declared = ClassifierSettings.declared()
+    assert [setting.name for setting in declared] == [field.name for field in fields(ClassifierSettings)]
+    sections = [setting.section for setting in declared]
+    assert sections == sorted(sections, key=["text", "encoder", "training"].index)
+
+
+def test_dictionary_and_back_is_the_same():
+    settings = ClassifierSettings(cell_type="gru", hidden_size=7, class_weight="balanced")
+    assert ClassifierSettings.from_dict(settings.to_dict()).to_dict() == settings.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"cell_type": "ltsm"},
+            "cell_type is 'ltsm', but it must be one of: gru, lstm, rnn. Did you mean 'lstm'?",
+        ),
+        ({"hidden_size": 0}, "hidden_size is 0, but it must be at least 1."),
+        ({"dropout": 1.0}, "dropout is 1.0, but it must be in [0, 1)."),
+        ({"lr": 0}, "lr is 0, but it must be above 0."),
+        ({"lr": float("nan")}, "lr is nan, but it must be above 0."),
+        ({"epochs": 2.5}, "epochs is 2.5, but it must be a whole number."),
+        ({"epochs": True}, "epochs is True, but it must be a whole number."),
+        ({"bidirectional": 1}, "bidirectional is 1, but it must be True or False."),
+        ({"class_weight": "even"}, "class_weight is 'even', but it must be one of: balanced."),
+        ({"pooling": "max+men"}, "pooling is 'men', but it must be one of: attention, last, max, mean."),
+        ({"freeze_vectors": True}, "there are no vectors to freeze"),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_would_be_right(values, message):
+    with pytest.raises(SettingsError) as caught:
+        ClassifierSettings(**values).check()
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_bad_values_are_named_at_once():
+    with pytest.raises(SettingsError) as caught:
+        ClassifierSettings(hidden_size=0, dropout=2, lr=-1, vocabulary_size=1).check()
+    for name in ("hidden_size", "dropout", "lr", "vocabulary_size"):
+        assert name in str(caught.value)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(
+        SettingsError, match=r"'hiden_size' is not a setting of this task. Did you mean 'hidden_size'\?"
+    ):
+        ClassifierSettings.from_dict({"hiden_size": 3})
+
+
+def test_numpy_numbers_are_numbers():
+    import numpy as np
+
+    ClassifierSettings(epochs=np.int64(3), lr=np.float32(0.1)).check()
+
+
+def test_choices_of_pooling_are_those_of_the_layer():
+    from bothways.nn.pooling import Pooling
+
+    parameter = inspect.signature(Pooling).parameters["kinds"]
+    assert parameter is not None
+    for kind in POOLINGS:
+        Pooling([kind], 3, direction="both")
+
+
+def test_an_optional_setting_knows_its_plain_type():
+    setting = Setting("x", str | None, None, "help", "text")
+    assert setting.optional
+    assert setting.plain_type is str
+    assert get_args(setting.annotation)

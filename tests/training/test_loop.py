@@ -1,0 +1,285 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional
+
+from bothways.data.batches import InMemory, collate, plan_epoch
+from bothways.errors import ResumeError
+from bothways.settings import TrainingSettings
+from bothways.training import loop
+from bothways.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from bothways.training.loop import CheckpointPlan, Job, Silence, learning_rate, train
+
+RANDOM = np.random.default_rng(0)
+SEQUENCES = InMemory([RANDOM.normal(size=(length, 3)).astype(np.float32) for length in RANDOM.integers(1, 9, size=70)])
+TARGETS = np.array([int(sequence.sum() > 0) for sequence in SEQUENCES.take(np.arange(70))])
+
+
+class Mean(nn.Module):
+    """A small module with a matrix, a vector and dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Dropout(0.3), nn.Linear(5, 2))
+
+    def forward(self, inputs):
+        return self.layers(inputs.sum(dim=1))
+
+
+def make_job(*, seed=0, identity="same", validate=True):
+    torch.manual_seed(seed)
+
+    def loss(module, batch):
+        return functional.cross_entropy(module(torch.from_numpy(batch.inputs)), torch.from_numpy(TARGETS[batch.rows]))
+
+    def score(module):
+        batch = collate(SEQUENCES, np.arange(70))
+        with torch.no_grad():
+            logits = module(torch.from_numpy(batch.inputs))
+        predicted = logits.argmax(dim=1).numpy()
+        accuracy = float((predicted == TARGETS).mean())
+        value = float(functional.cross_entropy(logits, torch.from_numpy(TARGETS)))
+        return {"loss": value, "accuracy": accuracy, "macro_f1": accuracy}
+
+    return Job(
+        Mean(),
+        plan=lambda epoch: plan_epoch(SEQUENCES.lengths, budget=80, seed=seed, epoch=epoch),
+        batch=lambda rows: collate(SEQUENCES, rows),
+        loss=loss,
+        validate=score if validate else None,
+        identity=identity,
+    )
+
+
+SETTINGS = TrainingSettings(epochs=4, lr=0.05, averaging=0.9, patience=4, precision="float32", device="cpu")
+
+
+class StopAt(Silence):
+    """Send Ctrl-C after some batches, as a user would."""
+
+    def __init__(self, step):
+        self.step = step
+        self.seen = 0
+
+    def stepped(self, **_):
+        self.seen += 1
+        if self.seen == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def same_weights(one, other):
+    return all(torch.equal(one.state_dict()[name], other.state_dict()[name]) for name in one.state_dict())
+
+
+@pytest.fixture(scope="module")
+def never_stopped():
+    job = make_job()
+    outcome = train(job, SETTINGS)
+    return job.module, outcome
+
+
+def test_it_learns(never_stopped):
+    assert never_stopped[1].history[-1]["accuracy"] > 0.9
+    assert never_stopped[1].history[-1]["train_loss"] < never_stopped[1].history[0]["train_loss"]
+
+
+def test_the_same_seed_gives_the_same_weights(never_stopped):
+    job = make_job()
+    train(job, SETTINGS)
+    assert same_weights(job.module, never_stopped[0])
+
+
+def test_another_seed_gives_other_weights(never_stopped):
+    job = make_job(seed=1)
+    train(job, SETTINGS)
+    assert not same_weights(job.module, never_stopped[0])
+
+
+def test_ctrl_c_at_any_step_and_resume_end_in_the_same_weights(tmp_path, never_stopped):
+    path = tmp_path / "state.safetensors"
+    stops = 0
+    for attempt in range(100):
+        torch.manual_seed(1000 + attempt)  # whatever the process did before must not matter
+        job = make_job()
+        outcome = train(job, SETTINGS, checkpoints=CheckpointPlan(path, resume=True), listener=StopAt(3))
+        if not outcome.interrupted:
+            break
+        stops += 1
+    assert stops >= 5
+    assert same_weights(job.module, never_stopped[0])
+    assert outcome == never_stopped[1]
+
+
+class DieAt(Silence):
+    """End the process with SIGKILL after some batches."""
+
+    def __init__(self, step):
+        self.step = step
+        self.seen = 0
+
+    def stepped(self, **_):
+        self.seen += 1
+        if self.seen == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while_writing(path, state, *, identity):
+    """Stand in for `save_checkpoint`: leave half a file, as a kill in the middle of writing does."""
+    if state.progress.step >= 6:
+        path.with_name(path.name + ".new").write_bytes(b"half of a file")
+        os.kill(os.getpid(), signal.SIGKILL)
+    save_checkpoint(path, state, identity=identity)
+
+
+def in_a_child(action):
+    """Run in a forked process, so that torch is imported once; give how it ended."""
+    child = os.fork()
+    if child == 0:
+        action()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def kill_and_resume(folder):
+    """Kill a training at 20 random steps (and twice while it writes), resume each, and print how many were killed."""
+    torch.set_num_threads(1)
+    chance = random.Random(0)
+    steps = chance.sample(range(1, 25), 20)
+    killed = 0
+    for trial, step in enumerate([*steps, "writing", "writing"]):
+        path = Path(folder) / f"{trial}.safetensors"
+
+        def run(listener=None, path=path):
+            # Every second step, so that most kills come after steps that were not yet written.
+            train(make_job(), SETTINGS, checkpoints=CheckpointPlan(path, resume=True, steps=2), listener=listener)
+
+        def run_and_die_writing(run=run):
+            loop.save_checkpoint = die_while_writing
+            run()
+
+        died = in_a_child(run_and_die_writing if step == "writing" else lambda step=step, run=run: run(DieAt(step)))
+        killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
+        if in_a_child(run) != 0:
+            sys.exit(f"the training killed at {step} was not resumed")
+    print(killed)
+
+
+def test_a_training_killed_at_any_step_ends_in_the_same_weights(tmp_path, never_stopped):
+    code = f"import test_loop; test_loop.kill_and_resume({str(tmp_path)!r})"
+    here = str(Path(__file__).parent)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 22
+    for path in tmp_path.glob("*.safetensors"):
+        tensors = load_file(path)
+        for name, weight in never_stopped[0].state_dict().items():
+            torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
+
+
+def test_another_identity_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    train(make_job(), SETTINGS, checkpoints=CheckpointPlan(path, resume=True), listener=StopAt(2))
+    with pytest.raises(ResumeError, match="was written with other data or settings. Start again without --resume"):
+        train(make_job(identity="other"), SETTINGS, checkpoints=CheckpointPlan(path, resume=True))
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, Checkpoint({"x": torch.zeros(3)}, Progress()), identity="same")
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(ResumeError, match="is not a whole checkpoint"):
+        load_checkpoint(path, identity="same")
+
+
+def test_a_full_disk_does_not_stop_the_training(tmp_path, never_stopped, monkeypatch, caplog):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loop, "save_checkpoint", full)
+    job = make_job()
+    train(job, SETTINGS, checkpoints=CheckpointPlan(tmp_path / "state.safetensors", steps=1))
+    assert same_weights(job.module, never_stopped[0])
+    assert "No checkpoint could be written" in caplog.text
+
+
+def test_an_unfinished_write_leaves_the_old_state(tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(path, Checkpoint({"x": torch.zeros(3)}, Progress(epoch=7)), identity="same")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(path, Checkpoint({"x": torch.ones(3)}, Progress(epoch=8)), identity="same")
+    assert load_checkpoint(path, identity="same").progress.epoch == 7
+    assert [file.name for file in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+def test_training_stops_after_patience_and_keeps_the_best_epoch():
+    scores = iter([0.5, 0.7, 0.6, 0.65, 0.9])
+    job = make_job()
+    kept = []
+
+    def validate(module):
+        kept.append({name: weight.clone() for name, weight in module.state_dict().items()})
+        score = next(scores)
+        return {"loss": 1 - score, "accuracy": score, "macro_f1": score}
+
+    job.validate = validate
+    outcome = train(job, TrainingSettings(epochs=9, patience=2, precision="float32", device="cpu"))
+    assert (len(outcome.history), outcome.best_epoch) == (4, 2)
+    for name, weight in job.module.state_dict().items():
+        assert torch.equal(weight, kept[1][name])
+
+
+def test_monitoring_the_loss_keeps_the_lowest():
+    losses = iter([0.5, 0.3, 0.4])
+    job = make_job()
+    job.validate = lambda module: {"loss": next(losses), "accuracy": 0.5, "macro_f1": 0.5}
+    settings = TrainingSettings(epochs=3, monitor="loss", precision="float32", device="cpu")
+    assert train(job, settings).best_epoch == 2
+
+
+def test_without_validation_the_last_epoch_is_kept():
+    outcome = train(make_job(validate=False), SETTINGS)
+    assert outcome.best_epoch == 4
+
+
+def test_stopping_after_some_epochs_is_the_start_of_the_whole(never_stopped):
+    outcome = train(make_job(), SETTINGS, stop_after=2)
+    assert outcome.history == never_stopped[1].history[:2]
+
+
+def test_averaged_weights_are_the_mean_that_the_formula_gives():
+    settings = TrainingSettings(epochs=1, averaging=0.5, precision="float32", device="cpu")
+    seen = []
+    job = make_job(validate=False)
+
+    class Watch(Silence):
+        def stepped(self, **_):
+            seen.append(job.module.state_dict()["layers.0.weight"].clone())
+
+    start = job.module.state_dict()["layers.0.weight"].clone()
+    train(job, settings, listener=Watch())
+    mean = start
+    for step, weight in enumerate(seen, start=1):
+        decay = min(0.5, (1 + step) / (10 + step))
+        mean = decay * mean + (1 - decay) * weight
+    torch.testing.assert_close(job.module.state_dict()["layers.0.weight"], mean)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_the_rate_rises_to_its_peak_and_never_jumps(schedule):
+    settings = TrainingSettings(lr=0.3, warmup=0.25, schedule=schedule)
+    rates = [learning_rate(settings, done) for done in np.linspace(0, 1, 401)]
+    assert rates[0] == 0
+    assert max(rates) == pytest.approx(0.3)
+    assert rates[100] == pytest.approx(0.3)
+    assert rates[-1] == pytest.approx(0.3 if schedule == "constant" else 0, abs=1e-12)
+    assert np.abs(np.diff(rates)).max() < 0.01

@@ -1,0 +1,168 @@
+"""What stands in the pictures: labels as they are, figures where they belong, files whole or absent."""
+
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from bothways.errors import OutputError
+from bothways.training.metrics import ClassificationScores, score_classification
+from bothways.training.pictures import draw_confusion, draw_learning_curves, plain
+
+HISTORY = [
+    {"epoch": 1, "train_loss": 0.9, "loss": 0.8, "accuracy": 0.6, "macro_f1": 0.5, "lr": 1e-3},
+    {"epoch": 2, "train_loss": 0.5, "loss": 0.6, "accuracy": 0.8, "macro_f1": 0.7, "lr": 1e-3},
+    {"epoch": 3, "train_loss": 0.3, "loss": 0.7, "accuracy": 0.7, "macro_f1": None, "lr": 1e-3},
+]
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list[Figure]:
+    """Every figure that is written, in turn."""
+    figures = []
+    write = Figure.savefig
+
+    def keep(figure: Figure, *args: object, **kwargs: object) -> None:
+        figures.append(figure)
+        write(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return figures
+
+
+def scores_of(labels: list[str], strange: str = "") -> ClassificationScores:
+    """Score two rows of each label but the last, whose second row went to the first label."""
+    truth = [label for label in labels for _ in range(2)]
+    probabilities = np.repeat(np.eye(len(labels)), 2, axis=0)
+    probabilities[-1] = np.eye(len(labels))[0]
+    if strange:
+        truth, probabilities = [*truth, strange], np.concatenate([probabilities, np.eye(len(labels))[1:2]])
+    return score_classification(truth, probabilities, labels)
+
+
+def is_picture(path) -> bool:
+    pixels = imread(path)
+    return pixels.shape[0] > 200 and pixels.shape[1] > 200 and bool(pixels[..., :3].std() > 0.01)
+
+
+def test_labels_are_drawn_as_they_stand_and_not_as_formulas(tmp_path, drawn):
+    labels = ["$x^2$", "$\\broken{$", "a_b^c", "100%"]
+
+    draw_confusion(scores_of(labels), tmp_path / "confusion.png")
+
+    ticks = drawn[0].axes[0].get_yticklabels() + drawn[0].axes[0].get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == labels * 2
+    assert not any(tick.get_parse_math() or tick.get_usetex() for tick in ticks)
+    assert is_picture(tmp_path / "confusion.png")
+
+
+def test_cells_hold_the_counts_in_rows_of_the_truth(tmp_path, drawn):
+    draw_confusion(scores_of(["ants", "bees", "cats"], strange="zebra"), tmp_path / "confusion.png")
+
+    axes = drawn[0].axes[0]
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert len(cells) == 12
+    assert cells[(0, 2)] == "1"
+    assert cells[(2, 0)] == "0"
+    assert cells[(1, 3)] == "1"
+    assert axes.get_yticklabels()[3].get_text() == "(not in training)"
+    np.testing.assert_allclose(axes.images[0].get_array()[2], [0.5, 0.0, 0.5])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+
+
+def test_labels_of_any_script_and_any_damage_are_drawn_without_a_warning(tmp_path):
+    draw_confusion(scores_of(["好评", "שלום", "😀", "\x1b[31m\x00", "\ud800", ""]), tmp_path / "confusion.png")
+
+    assert is_picture(tmp_path / "confusion.png")
+
+
+def test_many_classes_keep_the_picture_small_and_every_shown_label_in_its_place(tmp_path, drawn):
+    labels = [f"class {number:03}" for number in range(130)]
+
+    draw_confusion(scores_of(labels), tmp_path / "confusion.png")
+
+    axes = drawn[0].axes[0]
+    ticks = [(place, tick.get_text()) for place, tick in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)]
+    assert 30 < len(ticks) <= 60
+    assert all(labels[int(place)] == text for place, text in ticks)
+    assert max(drawn[0].get_size_inches()) < 20
+
+
+def test_labels_lose_what_cannot_be_printed_and_long_ones_are_cut():
+    assert plain("good\n\x1b[1m news\u200b") == "good [1m news"
+    assert plain("x" * 24) == "x" * 24
+    assert plain("x" * 25) == "x" * 23 + "…"
+    assert plain(" \t") == "(empty)"
+
+
+def test_curves_hold_the_history_and_mark_the_epoch_that_was_kept(tmp_path, drawn):
+    draw_learning_curves(HISTORY, tmp_path / "curves.png", best_epoch=2)
+
+    panels = drawn[0].axes
+    lines = [{line.get_label(): line.get_xydata().tolist() for line in panel.get_lines()} for panel in panels]
+    assert lines[0]["training"] == [[1, 0.9], [2, 0.5], [3, 0.3]]
+    assert lines[0]["validation"] == [[1, 0.8], [2, 0.6], [3, 0.7]]
+    assert lines[1]["accuracy"] == [[1, 0.6], [2, 0.8], [3, 0.7]]
+    assert lines[1]["macro-F1"] == [[1, 0.5], [2, 0.7]]
+    assert all(panel["kept: epoch 2"] == [[2, 0], [2, 1]] for panel in lines)
+    assert [panel.get_ylabel() for panel in panels] == ["loss (nats)", "score on validation (0 to 1)"]
+    assert is_picture(tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_history_of_one_epoch_or_none_is_drawn(tmp_path, drawn, epochs):
+    draw_learning_curves(HISTORY[:epochs], tmp_path / "curves.png", best_epoch=epochs)
+
+    assert is_picture(tmp_path / "curves.png")
+    if epochs:
+        low, high = drawn[0].axes[0].get_xlim()
+        assert [tick for tick in drawn[0].axes[0].get_xticks() if low <= tick <= high] == [1]
+
+
+def test_what_the_user_set_in_matplotlib_neither_shows_nor_changes(tmp_path):
+    draw_learning_curves(HISTORY, tmp_path / "plain.png", best_epoch=2)
+    with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "black", "font.size": 30}):
+        before = dict(matplotlib.rcParams)
+        draw_learning_curves(HISTORY, tmp_path / "mine.png", best_epoch=2)
+        assert dict(matplotlib.rcParams) == before
+
+    assert (imread(tmp_path / "mine.png") == imread(tmp_path / "plain.png")).all()
+
+
+def test_a_disk_that_fails_while_writing_leaves_the_old_picture_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "curves.png"
+    path.write_bytes(b"old")
+
+    def fail(figure: Figure, place, **_: object) -> None:
+        place.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OutputError, match=r"curves\.png cannot be written: No space left on device\. Choose"):
+        draw_learning_curves(HISTORY, path, best_epoch=2)
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(OutputError, match=r"absent.curves\.png cannot be written: No such file or directory"):
+        draw_learning_curves(HISTORY, tmp_path / "absent" / "curves.png", best_epoch=2)
+
+
+def test_importing_loads_no_heavy_library_and_drawing_no_pyplot(tmp_path):
+    program = f"""
+import sys
+from pathlib import Path
+import bothways.training.baselines, bothways.training.metrics
+from bothways.training.pictures import draw_learning_curves
+heavy = {{"torch", "lightning", "sklearn", "scipy", "matplotlib"}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+draw_learning_curves({HISTORY!r}, Path({str(tmp_path / "curves.png")!r}), best_epoch=1)
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
