@@ -1,4 +1,3 @@
-import inspect
 from dataclasses import fields
 from typing import get_args
 
@@ -73,13 +72,12 @@ def test_numpy_numbers_are_numbers():
     ClassifierSettings(epochs=np.int64(3), lr=np.float32(0.1)).check()
 
 
-def test_choices_of_pooling_are_those_of_the_layer():
-    from bothways.nn.pooling import Pooling
+def test_choices_are_those_of_the_layers():
+    from bothways import nn, settings
 
-    parameter = inspect.signature(Pooling).parameters["kinds"]
-    assert parameter is not None
-    for kind in POOLINGS:
-        Pooling([kind], 3, direction="both")
+    assert set(POOLINGS) == set(get_args(nn.PoolingKind))
+    assert get_args(settings.Direction) == get_args(nn.Direction)
+    assert get_args(settings.Stack) == get_args(nn.Stack)
 
 
 def test_an_optional_setting_knows_its_plain_type():

@@ -6,11 +6,11 @@ says, and `check` refuses bad values in milliseconds, all of them at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from inspect import get_annotations
 from pathlib import PurePath
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from bothways.errors import SettingsError, check_choice, nearest
 
@@ -61,17 +61,12 @@ class Settings:
     @classmethod
     def declared(cls) -> tuple[Setting, ...]:
         """List the settings in the order of their declaration."""
-        hints = get_type_hints(cls, include_extras=True)
         found = []
         for field in fields(cls):  # type: ignore[arg-type]
-            annotation, text = get_args(hints[field.name])[:2]
-            default = None if field.default is MISSING else field.default
-            owner = next(
-                base for base in reversed(cls.__mro__) if field.name in get_annotations(base)
-            )
-            found.append(
-                Setting(field.name, annotation, default, text, owner.__name__.removesuffix("Settings").lower())
-            )
+            owner = next(base for base in reversed(cls.__mro__) if field.name in get_annotations(base))
+            annotation, text = get_args(get_annotations(owner)[field.name])
+            section = owner.__name__.removesuffix("Settings").lower()
+            found.append(Setting(field.name, annotation, field.default, text, section))
         return tuple(found)
 
     @classmethod

@@ -59,12 +59,13 @@ def test_texts_without_spaces_are_read_by_one_two_and_three_characters():
 
 def test_the_most_frequent_features_are_kept_and_weigh_as_without_the_others(monkeypatch):
     monkeypatch.setattr(baselines, "_MIN_FEATURES", 50)
-    texts = random_texts(150, seed=3)
+    texts = [f"once{row} {text}" for row, text in enumerate(random_texts(150, seed=3, alphabet="abcd"))]
     counts = np.sort(np.asarray(make_counts(texts).sum(axis=0)).ravel())[::-1]
 
     features = fit_ngrams(texts, weights_per_feature=40_000)
 
     assert len(features.idf) == len(features.units) + len(features.keys[0]) == 50
+    assert len(features.keys[0]) > 20
     kept = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", sublinear_tf=True, vocabulary=names(features))
     same_columns(features.matrix(texts).toarray(), kept.fit(texts).transform(texts).toarray())
     assert make_counts(texts, names(features)).sum() == counts[:50].sum()

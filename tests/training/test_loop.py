@@ -152,6 +152,7 @@ def in_a_child(action):
 def kill_and_resume(folder):
     """Kill a training at 20 random steps (and twice while it writes), resume each, and print how many were killed."""
     torch.set_num_threads(1)
+    loop.make_fabric(SETTINGS)  # imported here once, not in each child
     chance = random.Random(0)
     steps = chance.sample(range(1, 25), 20)
     killed = 0

@@ -107,6 +107,14 @@ def test_intervals_hold_the_score_and_narrow_with_the_root_of_the_rows():
     assert few_f1 / many_f1 == pytest.approx(4, rel=0.2)
 
 
+def test_the_interval_of_accuracy_is_the_normal_one_of_95_percent_for_many_rows():
+    scores = score_classification(*random_answers(5000, seed=19), CLASSES)
+    low, high = scores.accuracy_interval
+    deviation = np.sqrt(scores.accuracy * (1 - scores.accuracy) / 5000)
+
+    assert (high - low) / (2 * deviation) == pytest.approx(1.96, rel=0.08)
+
+
 def test_intervals_agree_with_resampling_the_rows_one_by_one():
     truth, probabilities = random_answers(90, seed=9)
     true, predicted = np.array(truth), np.array(answers(probabilities))

@@ -38,7 +38,7 @@ class Vectors:
     @property
     def dim(self) -> int:
         """E, the numbers of one vector."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     @property
     def coverage(self) -> float:

@@ -54,14 +54,14 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.zeros(features or 0))
         self.register_buffer("deviation", torch.ones(features or 0))
         self.encoder = CELLS[settings.cell_type](
-            features or settings.embedding_dim,
-            settings.hidden_size,
-            settings.num_layers,
+            input_size=features or settings.embedding_dim,
+            hidden_size=settings.hidden_size,
+            num_layers=settings.num_layers,
             direction=settings.direction,
             stack=settings.stack,
             dropout=settings.dropout if settings.num_layers > 1 else 0.0,
         )
-        self.pooling = Pooling(settings.poolings, settings.hidden_size, direction=settings.direction)
+        self.pooling = Pooling(settings.poolings, self.encoder.output_size)
         self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(self.pooling.output_size, labels)
 

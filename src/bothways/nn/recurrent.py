@@ -129,6 +129,7 @@ class ExactRecurrent(Recurrent):
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read every sequence of a padded batch; see `Recurrent.forward`."""
         lengths = check_inputs(inputs, self.input_size, lengths)
+        self._check_dtype(inputs)
         size, steps, width = inputs.shape
         start = self._start(initial_state, size)
         layout = lay_out(lengths, steps, inputs.device, exact=inputs.is_cuda or not self._bounded())
@@ -208,6 +209,15 @@ class ExactRecurrent(Recurrent):
                     f"initial_state.{way} is given, but direction is {self.direction!r}. Leave it out (None)."
                 )
         return start
+
+    def _check_dtype(self, inputs: Tensor) -> None:
+        """Refuse inputs of another precision than the weights, unless autocast bridges them."""
+        kind = next(self.parameters()).dtype
+        if inputs.dtype != kind and not torch.is_autocast_enabled(inputs.device.type):
+            here, there = str(inputs.dtype).removeprefix("torch."), str(kind).removeprefix("torch.")
+            raise DataError(
+                f"inputs is {here} {tuple(inputs.shape)}, but the weights are {there}. Use the same for both."
+            )
 
     def _between(self, rows: dict[str, Tensor], layout: Layout) -> dict[str, Tensor]:
         """Turn one layer's states into the rows that each direction of the next layer reads."""

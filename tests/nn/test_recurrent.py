@@ -1,0 +1,519 @@
+"""RNN, LSTM and GRU: torch.nn's numbers and gradients, and what padding, company and time must not change."""
+
+from itertools import product
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from bothways.errors import DataError, SettingsError
+from bothways.nn import GRU, LSTM, RNN, Pooling, State, from_torch, layout
+
+CELLS = ["tanh", "relu", "gru", "lstm"]
+E, H = 3, 4
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def reader_of(cell, *, layers=1, dtype=torch.float64, **options):
+    if cell in ("tanh", "relu"):
+        return RNN(E, H, layers, nonlinearity=cell, **options).to(dtype)
+    return {"gru": GRU, "lstm": LSTM}[cell](E, H, layers, **options).to(dtype)
+
+
+def batch_of(lengths, steps=None, dtype=torch.float64):
+    return torch.randn(len(lengths), steps or max(lengths), E, dtype=dtype), torch.tensor(lengths)
+
+
+def state_of(reader, size, dtype=torch.float64):
+    def draw(width):
+        return tuple(torch.randn(reader.num_layers, size, width, dtype=dtype) for _ in reader.parts) if width else None
+
+    return State(draw(reader.forward_size), draw(reader.backward_size))
+
+
+def tensors_of(reading):
+    """Everything that a reading holds, in a fixed order."""
+    return [reading.outputs, *(part for state in reading.final_state for part in state or ())]
+
+
+def torch_reading(module, inputs, lengths, initial):
+    """The same by another road: torch.nn with a packed batch -> outputs, then each direction's final state."""
+    ways = [parts for parts in initial if parts is not None]
+    start = tuple(torch.stack(parts, dim=1).flatten(0, 1) for parts in zip(*ways, strict=True))
+    packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+    states, final = module(packed, start if isinstance(module, nn.LSTM) else start[0])
+    outputs = pad_packed_sequence(states, batch_first=True, total_length=inputs.shape[1])[0]
+    final = final if isinstance(final, tuple) else (final,)
+    apart = [part.unflatten(0, (-1, len(ways))) for part in final]
+    return [outputs, *(part[:, way] for way in range(len(ways)) for part in apart)]
+
+
+def step_by_hand(reader, layer, way, step, state):
+    """One step of one sequence with torch's own cells: (E,) and (H,) each -> (H,) each."""
+    kinds = {"LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
+    weights = reader.weights(layer, way)
+    if isinstance(reader, RNN):
+        cell = nn.RNNCell(weights[0].shape[1], H, bias=reader.bias, nonlinearity=reader.nonlinearity)
+    else:
+        cell = kinds[type(reader).__name__](weights[0].shape[1], H, bias=reader.bias)
+    names = [name for name, _ in cell.named_parameters()]
+    state = torch.func.functional_call(
+        cell, dict(zip(names, weights, strict=True)), (step, state if len(state) > 1 else state[0])
+    )
+    return state if isinstance(state, tuple) else (state,)
+
+
+def read_by_hand(reader, sequence, state):
+    """The same by a third road: one unpadded sequence (length, E), a step at a time, with torch's own cells."""
+    ways = ["forward", "backward"] if reader.direction == "both" else [reader.direction]
+    below, finals = dict.fromkeys(ways, sequence), {way: [] for way in ways}
+    for layer in range(reader.num_layers):
+        if layer and reader.stack == "joined" and len(ways) == 2:
+            below = dict.fromkeys(ways, torch.cat(list(below.values()), dim=1))
+        for way in ways:
+            now, found = [part[layer] for part in getattr(state, way)], {}
+            steps = range(len(sequence))
+            for step in steps if way == "forward" else reversed(steps):
+                now = step_by_hand(reader, layer, way, below[way][step], now)
+                found[step] = now[0]
+            below[way] = torch.stack([found[step] for step in steps])
+            finals[way].append(now)
+    merge = {
+        "concatenate": lambda a, b: torch.cat([a, b], dim=1),
+        "sum": lambda a, b: a + b,
+        "average": lambda a, b: (a + b) / 2,
+        "multiply": lambda a, b: a * b,
+    }[reader.merge]
+    outputs = merge(*below.values()) if len(ways) == 2 else below[ways[0]]
+    return [outputs, *(torch.stack(part) for last in finals.values() for part in zip(*last, strict=True))]
+
+
+def gradients(found, parameters, weights):
+    """Gradients of a fixed random mixture of all that was found."""
+    total = sum((tensor * weight).sum() for tensor, weight in zip(found, weights, strict=True))
+    return torch.autograd.grad(total, parameters)
+
+
+@given(
+    cell=st.sampled_from(CELLS),
+    layers=st.integers(1, 3),
+    both=st.booleans(),
+    bias=st.booleans(),
+    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
+    extra=st.integers(0, 2),
+    blocks=st.sampled_from([(32, 8), (2, 2), (3, 1), (1, 1)]),
+    precision=st.sampled_from([(torch.float64, 1e-10, 1e-10), (torch.float32, 1e-5, 1e-4)]),
+)
+def test_numbers_and_gradients_are_those_of_packed_torch(cell, layers, both, bias, lengths, extra, blocks, precision):
+    dtype, near, near_gradients = precision
+    ours = reader_of(cell, layers=layers, dtype=dtype, bias=bias, direction="both" if both else "forward")
+    theirs = ours.to_torch()
+    inputs, lengths = batch_of(lengths, max(lengths) + extra, dtype)
+    initial = state_of(ours, len(lengths), dtype)
+    leaves = [inputs, *(part for state in initial for part in state or ())]
+    for leaf in leaves:
+        leaf.requires_grad_()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "STEPS_BETWEEN_CHANGES", blocks[0])
+        patch.setattr(layout, "ROWS_AT_A_TIME", blocks[1])
+        found = tensors_of(ours(inputs, lengths, initial))
+    expected = torch_reading(theirs, inputs, lengths, initial)
+    weights = [torch.randn_like(tensor) for tensor in expected]
+    named = dict(ours.named_parameters())
+    same_order = [named[name] for name, _ in theirs.named_parameters()]
+
+    torch.testing.assert_close(found, expected, rtol=0, atol=near)
+    torch.testing.assert_close(
+        gradients(found, [*leaves, *same_order], weights),
+        gradients(expected, [*leaves, *theirs.parameters()], weights),
+        rtol=near_gradients,
+        atol=near_gradients,
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_many_long_sequences_are_read_as_packed_torch_reads_them(cell):
+    ours = reader_of(cell, layers=2, direction="both")
+    inputs, lengths = batch_of(torch.randint(1, 100, (21,)).tolist() + [1, 100])
+    initial = state_of(ours, len(lengths))
+
+    expected = torch_reading(ours.to_torch(), inputs, lengths, initial)
+
+    torch.testing.assert_close(tensors_of(ours(inputs, lengths, initial)), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("cell", "direction", "stack", "merge"),
+    [
+        *product(CELLS, ["forward", "backward"], ["joined"], ["concatenate"]),
+        *product(CELLS, ["both"], ["joined", "apart"], ["concatenate", "sum", "average", "multiply"]),
+    ],
+)
+def test_a_batch_is_its_sequences_read_by_hand_step_by_step(cell, direction, stack, merge):
+    reader = reader_of(cell, layers=2, direction=direction, stack=stack, merge=merge)
+    inputs, lengths = batch_of([5, 1, 3, 6])
+    initial = state_of(reader, 4)
+
+    found = tensors_of(reader(inputs, lengths, initial))
+
+    for row, length in enumerate(lengths):
+        state = State(*(part and tuple(tensor[:, row] for tensor in part) for part in initial))
+        outputs, *final = read_by_hand(reader, inputs[row, :length], state)
+        torch.testing.assert_close(found[0][row, :length], outputs, rtol=0, atol=1e-10)
+        assert (found[0][row, length:] == 0).all()
+        torch.testing.assert_close([part[:, row] for part in found[1:]], final, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("cell", "direction"), list(product(CELLS, ["forward", "backward", "both"])))
+def test_forward_and_backward_states_stand_apart_and_joined(cell, direction):
+    reader = reader_of(cell, layers=2, direction=direction)
+    reading = reader(*batch_of([2, 5]))
+
+    known = [states for states in (reading.forward, reading.backward) if states is not None]
+
+    assert (reading.forward is None, reading.backward is None) == (direction == "backward", direction == "forward")
+    torch.testing.assert_close(torch.cat(known, dim=2), reading.outputs, rtol=0, atol=0)
+    assert reading.outputs.shape[2] == reader.output_size
+
+
+def test_the_last_column_of_a_padded_batch_is_not_the_last_step():
+    """The classic fault: `out[:, -1]` of a padded torch.nn.LSTM is a state that has read padding."""
+    torch_lstm = nn.LSTM(E, H, batch_first=True, bidirectional=True)
+    inputs, lengths = batch_of([5, 2], dtype=torch.float32)
+    inputs[1, 2:] = 0.0
+    reader, pooling = from_torch(torch_lstm), Pooling(["last"], 2 * H)
+
+    unpadded, (last, _) = torch_lstm(inputs[1:, :2])
+    right = torch.cat([last[0], last[1]], dim=1)  # each direction after its own last step
+    fault = torch_lstm(inputs)[0][1:, -1]
+
+    torch.testing.assert_close(pooling(reader(inputs, lengths))[1:], right, rtol=0, atol=1e-6)
+    torch.testing.assert_close(reader(inputs, lengths).outputs[1:, :2], unpadded, rtol=0, atol=1e-6)
+    assert (fault - right).abs().max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("cell", "stack", "filling"), list(product(CELLS, ["joined", "apart"], [float("nan"), float("inf"), 1e30]))
+)
+def test_what_fills_the_padding_reaches_no_state_and_no_gradient(cell, stack, filling):
+    reader = reader_of(cell, layers=2, direction="both", stack=stack)
+    inputs, lengths = batch_of([5, 2, 1])
+    padding = torch.arange(5) >= lengths[:, None]
+    count = len(tensors_of(reader(inputs)))
+
+    def found(values):
+        values = values.clone().requires_grad_()
+        tensors = tensors_of(reader(values, lengths))
+        torch.manual_seed(1)
+        weights = [torch.randn_like(tensor) for tensor in tensors]
+        return [*tensors, *gradients(tensors, [values, *reader.parameters()], weights)]
+
+    clean, filled = found(inputs), found(inputs.masked_fill(padding[..., None], filling))
+
+    torch.testing.assert_close(filled, clean, rtol=0, atol=0)
+    assert (filled[count][padding] == 0).all()  # the inputs' own gradient
+
+
+def test_relu_states_that_would_explode_on_padding_do_not_spoil_the_gradients():
+    reader = reader_of("relu", dtype=torch.float32)
+    with torch.no_grad():
+        for parameter in reader.parameters():
+            parameter.abs_().mul_(40)
+    inputs, lengths = batch_of([3] + [90] * 2, dtype=torch.float32)
+    outputs = reader(inputs, lengths).outputs
+    gradient = torch.autograd.grad(outputs[0, :3].sum(), reader.weight_hh_l0)[0]
+
+    alone = reader(inputs[:1, :3]).outputs
+    assert gradient.isfinite().all()
+    torch.testing.assert_close(gradient, torch.autograd.grad(alone.sum(), reader.weight_hh_l0)[0])
+
+
+@pytest.mark.parametrize(
+    ("cell", "dtype", "near"), [(c, *p) for c, p in product(CELLS, [(torch.float32, 1e-5), (torch.float64, 1e-10)])]
+)
+def test_alone_is_as_in_company(cell, dtype, near):
+    reader = reader_of(cell, layers=2, direction="both", dtype=dtype)
+    inputs, lengths = batch_of([70, 1, 33, 40, *[64] * 9], dtype=dtype)
+    together = tensors_of(reader(inputs, lengths))
+
+    for row, length in enumerate(lengths):
+        alone = tensors_of(reader(inputs[row : row + 1, :length]))
+        torch.testing.assert_close(together[0][row : row + 1, :length], alone[0], rtol=0, atol=near)
+        torch.testing.assert_close([part[:, row : row + 1] for part in together[1:]], alone[1:], rtol=0, atol=near)
+
+
+@pytest.mark.parametrize(("cell", "dtype"), list(product(CELLS, [torch.float32, torch.float64])))
+def test_step_by_step_with_the_carried_state_is_all_at_once(cell, dtype):
+    reader = reader_of(cell, layers=3, dtype=dtype)
+    inputs, _ = batch_of([6, 6], dtype=dtype)
+    state = state_of(reader, 2, dtype)
+    at_once = reader(inputs, None, state)
+
+    steps = []
+    for step in range(6):
+        reading = reader(inputs[:, step : step + 1], None, state)
+        steps.append(reading.outputs)
+        state = reading.final_state
+
+    near = 1e-5 if dtype == torch.float32 else 1e-10
+    torch.testing.assert_close(torch.cat(steps, dim=1), at_once.outputs, rtol=0, atol=near)
+    torch.testing.assert_close(state, at_once.final_state, rtol=0, atol=near)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_two_pieces_with_lengths_of_their_own_are_one_sequence(cell):
+    reader = reader_of(cell, layers=2)
+    inputs, lengths = batch_of([6, 4, 5])
+    first = torch.tensor([3, 1, 2])
+    rest = torch.stack([row[start : start + 3] for row, start in zip(inputs, first, strict=True)])
+
+    state = reader(inputs[:, :3], first).final_state
+    reading = reader(rest, lengths - first, state)
+
+    torch.testing.assert_close(reading.final_state, reader(inputs, lengths).final_state, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("cell", "stack"), list(product(CELLS, ["joined", "apart"])))
+def test_a_forward_reader_never_sees_the_future(cell, stack):
+    one_way, apart = reader_of(cell, layers=2), reader_of(cell, layers=2, direction="both", stack="apart")
+    inputs, lengths = batch_of([6, 5])
+    changed = inputs.clone()
+    changed[:, 3:] += 1.0
+
+    for reader in (one_way, apart):
+        before, after = reader(inputs, lengths), reader(changed, lengths)
+        torch.testing.assert_close(after.forward[:, :3], before.forward[:, :3], rtol=0, atol=0)
+        assert (after.forward[:, 3] != before.forward[:, 3]).any()
+    torch.testing.assert_close(apart(changed, lengths).backward[:, 6:], before.backward[:, 6:], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_backward_reader_apart_never_sees_the_past(cell):
+    reader = reader_of(cell, layers=2, direction="both", stack="apart")
+    inputs, lengths = batch_of([6, 5])
+    changed = inputs.clone()
+    changed[:, :3] += 1.0
+
+    before, after = reader(inputs, lengths).backward, reader(changed, lengths).backward
+
+    torch.testing.assert_close(after[:, 3:], before[:, 3:], rtol=0, atol=0)
+    assert (after[:, 2] != before[:, 2]).any()
+
+
+@pytest.mark.parametrize("module", [nn.RNN, nn.LSTM, nn.GRU])
+def test_weights_go_to_torch_and_come_back_unchanged(module):
+    theirs = module(E, H, 2, bidirectional=True, batch_first=True, dropout=0.25).double().eval()
+    ours = from_torch(theirs)
+    back = ours.to_torch()
+
+    assert (back.num_layers, back.dropout, back.bidirectional, back.training) == (2, 0.25, True, False)
+    assert ours.dropout == 0.25
+    torch.testing.assert_close(back.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+    inputs, _ = batch_of([4, 4])
+    torch.testing.assert_close(ours(inputs).outputs, theirs(inputs)[0], rtol=0, atol=1e-10)
+    with torch.no_grad():
+        ours.weight_ih_l0.zero_()
+    assert (theirs.weight_ih_l0 != 0).any()
+
+
+def test_the_nonlinearity_comes_from_torch_too():
+    theirs = nn.RNN(E, H, nonlinearity="relu", bias=False, batch_first=True)
+    inputs, _ = batch_of([4], dtype=torch.float32)
+
+    torch.testing.assert_close(from_torch(theirs)(inputs).outputs, theirs(inputs)[0], rtol=0, atol=1e-6)
+
+
+def test_what_torch_has_not_is_not_converted():
+    for options in (
+        {"direction": "backward"},
+        {"direction": "both", "stack": "apart", "num_layers": 2},
+        {"direction": "both", "merge": "sum"},
+    ):
+        with pytest.raises(SettingsError, match=r"has no torch\.nn module\. It needs direction 'forward', or 'both'"):
+            LSTM(E, H, **options).to_torch()
+    for module in (nn.LSTM(E, H, proj_size=2), nn.Linear(2, 3)):
+        with pytest.raises(SettingsError, match=r"must be a torch\.nn\.RNN, LSTM or GRU without projections"):
+            from_torch(module)
+
+
+def test_parameters_are_drawn_as_torch_draws_them():
+    ours, theirs = GRU(E, 25, 2, direction="both"), nn.GRU(E, 25, 2, bidirectional=True)
+    shapes = {name: value.shape for name, value in theirs.state_dict().items()}
+
+    assert {name: value.shape for name, value in ours.state_dict().items()} == shapes
+    values = torch.cat([parameter.flatten() for parameter in ours.parameters()])
+    assert values.abs().max() <= 0.2
+    assert abs(values.std() - 0.2 / 3**0.5) < 0.005
+
+
+def test_the_forget_gate_starts_where_it_is_told():
+    reader = LSTM(E, H, 2, direction="both", forget_bias=1.0)
+    for layer, way in product(range(2), ["forward", "backward"]):
+        _, _, b, d = reader.weights(layer, way)
+        assert ((b + d)[H : 2 * H] == 1).all()
+        assert ((b + d)[:H] != 1).all()
+        assert ((b + d)[2 * H :] != 1).all()
+    with pytest.raises(SettingsError, match=r"forget_bias is 1\.0, but bias is False\. Leave forget_bias out"):
+        LSTM(E, H, bias=False, forget_bias=1.0)
+
+
+@pytest.mark.parametrize(("stack", "direction"), [("joined", "both"), ("apart", "both"), ("joined", "backward")])
+def test_dropout_hides_the_same_features_at_all_steps_of_a_sequence(stack, direction):
+    """A second layer of relu whose output is its own input: what it gives is what dropout let through, tripled."""
+    reader = RNN(E, H, 2, nonlinearity="relu", bias=False, direction=direction, stack=stack, dropout=2 / 3)
+    with torch.no_grad():
+        for name, parameter in reader.named_parameters():
+            parameter.abs_()
+            if "l1" in name:
+                parameter.zero_()
+            if "ih_l1" in name:
+                shift = H if name.endswith("reverse") and stack == "joined" else 0
+                parameter[:, shift : shift + H] = torch.eye(H)
+    inputs, lengths = batch_of([6, 3] * 20, dtype=torch.float32)
+    inputs = inputs.abs() + 0.1
+
+    kept = reader.eval()(inputs, lengths).outputs
+    dropped = reader.train()(inputs, lengths).outputs
+    real = torch.arange(6) < lengths[:, None]
+
+    factors = torch.where(real[..., None], dropped / kept.clamp(min=1e-9), dropped.new_tensor(float("nan")))
+    at_first = factors[:, :1].expand_as(factors)[real]
+    torch.testing.assert_close(factors[real], at_first)
+    assert set(factors[real].round().flatten().tolist()) == {0.0, 3.0}
+    assert (factors[0, 0] != factors[2, 0]).any()
+    assert 0.2 < (factors[:, 0] > 1).float().mean() < 0.47
+
+
+def test_dropout_is_off_in_eval_and_above_the_top_layer():
+    inputs, lengths = batch_of([4, 4], dtype=torch.float32)
+    deep, flat = GRU(E, H, 2, dropout=0.5), GRU(E, H, dropout=0.5)
+
+    for reader in (deep.eval(), flat.train()):
+        undropped = reader.to_torch().eval()(inputs)[0]
+        torch.testing.assert_close(reader(inputs, lengths).outputs, undropped, rtol=0, atol=1e-6)
+    assert (deep.train()(inputs, lengths).outputs != deep.eval()(inputs, lengths).outputs).any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_reading_without_gradients_gives_the_same_numbers(cell):
+    reader = reader_of(cell, layers=2, direction="both", dtype=torch.float32)
+    inputs, lengths = batch_of([5, 2, 1], dtype=torch.float32)
+    expected = tensors_of(reader(inputs, lengths))
+
+    with torch.no_grad():
+        found = tensors_of(reader(inputs, lengths))
+
+    torch.testing.assert_close(found, [tensor.detach() for tensor in expected], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_flow_in_eval_too(cell):
+    reader = reader_of(cell, direction="both", dtype=torch.float32)
+    inputs, lengths = batch_of([5, 2], dtype=torch.float32)
+    trained = torch.autograd.grad(reader.train()(inputs, lengths).outputs.sum(), list(reader.parameters()))
+
+    found = torch.autograd.grad(reader.eval()(inputs, lengths).outputs.sum(), list(reader.parameters()))
+
+    torch.testing.assert_close(found, trained)
+
+
+@pytest.mark.parametrize(("cell", "stack"), list(product(CELLS, ["joined", "apart"])))
+def test_bfloat16_autocast_stays_near_float32(cell, stack):
+    reader = reader_of(cell, layers=2, direction="both", stack=stack, dtype=torch.float32)
+    inputs, lengths = batch_of([40, 2, 33], dtype=torch.float32)
+    initial = state_of(reader, 3, torch.float32)
+    exact = tensors_of(reader(inputs, lengths, initial))
+    weights = [torch.randn_like(tensor) for tensor in exact]
+    exact_gradients = gradients(exact, list(reader.parameters()), weights)
+
+    for values in (inputs, inputs.bfloat16()):
+        with torch.autocast("cpu", torch.bfloat16):
+            found = [tensor.float() for tensor in tensors_of(reader(values, lengths, initial))]
+        torch.testing.assert_close(found, exact, rtol=0.05, atol=0.05)
+        for near, gradient in zip(gradients(found, list(reader.parameters()), weights), exact_gradients, strict=True):
+            assert (near - gradient).norm() < 0.05 * gradient.norm()
+
+
+@pytest.mark.parametrize("name", ["input_size", "hidden_size", "num_layers"])
+def test_a_size_below_one_is_refused(name):
+    with pytest.raises(SettingsError, match=f"^{name} is 0, but it must be at least 1.$"):
+        GRU(**{"input_size": 2, "hidden_size": 3, "num_layers": 1, name: 0})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"direction": "forwards"}, "direction is 'forwards', but it must be one of: backward, both, forward. Did you"),
+        ({"stack": "join"}, "stack is 'join', but it must be one of: apart, joined. Did you mean 'joined'?"),
+        ({"merge": "add"}, "merge is 'add', but it must be one of: average, concatenate, multiply, sum."),
+        ({"nonlinearity": "tan"}, "nonlinearity is 'tan', but it must be one of: relu, tanh. Did you mean 'tanh'?"),
+        ({"dropout": 1.0}, "dropout is 1.0, but it must be in [0, 1)."),
+    ],
+)
+def test_a_choice_that_is_not_one_is_refused(options, message):
+    with pytest.raises(SettingsError) as caught:
+        RNN(E, H, **options)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "lengths", "message"),
+    [
+        (torch.zeros(2, 5), None, "inputs is float32 (2, 5), but it must be float (B, T, 3). Embed or reshape it"),
+        (torch.zeros(2, 5, 3, dtype=torch.int64), None, "inputs is int64 (2, 5, 3), but it must be float (B, T, 3)."),
+        (torch.zeros(2, 5, 4), None, "inputs has width 4, but input_size is 3. Make them equal."),
+        (torch.zeros(2, 0, 3), None, "inputs is float32 (2, 0, 3), but B and T must be at least 1."),
+        (torch.zeros(2, 5, 3), torch.tensor([5]), "lengths is int64 (1,), but it must be int64 (2,): one for each"),
+        (torch.zeros(2, 5, 3), torch.tensor([5.0, 1]), "lengths is float32 (2,), but it must be int64 (2,)"),
+        (torch.zeros(2, 5, 3), torch.tensor([5, 0]), "lengths[1] is 0, but each must be from 1 to T=5. Give an empty"),
+        (torch.zeros(2, 5, 3), torch.tensor([6, 2]), "lengths[0] is 6, but each must be from 1 to T=5."),
+        (torch.zeros(2, 5, 3).double(), None, "inputs is float64 (2, 5, 3), but the weights are float32. Use the same"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_is_refused_in_one_line(inputs, lengths, message):
+    with pytest.raises(DataError) as caught:
+        LSTM(E, H)(inputs, lengths)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    inputs, _ = batch_of([4, 4], dtype=torch.float32)
+    h = torch.zeros(1, 2, H)
+    with pytest.raises(DataError, match=r"^initial_state\.forward has 1 tensors, but this cell has 2: h, c\."):
+        LSTM(E, H)(inputs, None, State((h,)))
+    with pytest.raises(
+        DataError, match=r"^initial_state\.forward's c is float32 \(1, 3, 4\), but .* float \(1, 2, 4\)"
+    ):
+        LSTM(E, H)(inputs, None, State((h, torch.zeros(1, 3, H))))
+    with pytest.raises(DataError, match=r"^initial_state\.backward is given, but direction is 'forward'\."):
+        GRU(E, H)(inputs, None, State(None, (h,)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(
+    ("cell", "stack", "direction"), list(product(CELLS, ["joined", "apart"], ["forward", "backward", "both"]))
+)
+def test_cuda_gives_the_numbers_and_gradients_of_the_cpu(cell, stack, direction):
+    reader = reader_of(cell, layers=2, direction=direction, stack=stack)
+    inputs, lengths = batch_of([5, 1, 3])
+    initial = state_of(reader, 3)
+    expected = tensors_of(reader(inputs, lengths, initial))
+    weights = [torch.randn_like(tensor) for tensor in expected]
+    expected_gradients = gradients(expected, list(reader.parameters()), weights)
+
+    reader = reader.cuda()
+    there = State(*(part and tuple(tensor.cuda() for tensor in part) for part in initial))
+    found = tensors_of(reader(inputs.cuda(), lengths.cuda(), there))
+    found_gradients = gradients(found, list(reader.parameters()), [weight.cuda() for weight in weights])
+
+    torch.testing.assert_close([tensor.cpu() for tensor in found], expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close([tensor.cpu() for tensor in found_gradients], list(expected_gradients))
