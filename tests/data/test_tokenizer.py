@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.data import tokenizer as module
@@ -46,10 +46,7 @@ def tag_end(text, start):
     inside = text[start + 1 : end]
     bodies = [inside, inside[:-1] if inside[-1:].isspace() else "", inside[:-1] if inside[-1:] == "/" else ""]
     bodies.append(inside[:-2] if inside[-1:] == "/" and inside[-2:-1].isspace() else "")
-    fits = any(
-        1 <= len(body) <= 12 and "<" not in body and len(body.split()) == 1 == len((body + "x").split())
-        for body in bodies
-    )
+    fits = any(1 <= len(body) <= 12 and not set(body) & set("< \n\t\u3000") for body in bodies)
     return end + 1 if fits else None
 
 
@@ -101,7 +98,6 @@ def words_by_hand(text, lowercase):
     return words
 
 
-@settings(max_examples=400, deadline=None)
 @given(texts_of_pool, st.booleans(), st.integers(1, 3), st.integers(3, 12))
 def test_words_counts_and_ids_are_those_of_a_plain_scanner_and_counter(texts, lowercase, min_count, size):
     cut = [words_by_hand(text, lowercase) for text in texts]
@@ -122,7 +118,6 @@ def test_words_counts_and_ids_are_those_of_a_plain_scanner_and_counter(texts, lo
         assert ids.tolist() == [vocabulary.index(word) if word in vocabulary else 1 for word in words]
 
 
-@settings(max_examples=100, deadline=None)
 @given(any_texts, st.booleans(), st.integers(1, 3), st.integers(3, 12))
 def test_characters_and_their_ids_are_those_of_a_counter(texts, lowercase, min_count, size):
     cut = [[small for big in text for small in (big.lower() if lowercase else big)] for text in texts]
@@ -150,7 +145,6 @@ def test_byte_pairs_are_merged_as_on_paper():
     assert tokenizer.tokens("abc ab") == ["abc", " ", "ab"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(any_texts, own_units)
 def test_a_text_gets_the_same_ids_alone_and_in_company(texts, unit):
     tokenizer = Tokenizer.train([*texts, SENTENCE], unit=unit, min_count=1)
@@ -172,7 +166,6 @@ def test_the_size_of_the_batches_inside_does_not_matter(monkeypatch):
         np.testing.assert_array_equal(in_pieces, at_once)
 
 
-@settings(max_examples=200, deadline=None)
 @given(any_text)
 def test_no_visible_character_is_lost_between_words(text):
     spans = Tokenizer.train([SENTENCE], min_count=1).spans(text)
@@ -182,7 +175,6 @@ def test_no_visible_character_is_lost_between_words(text):
     assert "".join(gaps).strip() == ""
 
 
-@settings(max_examples=200, deadline=None)
 @given(any_text, st.sampled_from(["word", "character"]))
 def test_spans_find_the_tokens_in_the_text(text, unit):
     text = unicodedata.normalize("NFC", text)
@@ -191,13 +183,12 @@ def test_spans_find_the_tokens_in_the_text(text, unit):
     assert len(tokenizer.spans(text)) == len(tokenizer.encode([text])[0])
 
 
-@settings(max_examples=100, deadline=None)
 @given(any_text)
 def test_spans_of_byte_pairs_cover_the_text_in_order(text):
-    tokenizer = Tokenizer.train([SENTENCE], unit="bpe", min_count=1)
-    spans = tokenizer.spans(text)
-    assert "".join(text[start:end] for start, end in dict.fromkeys(spans)) == text
-    assert all(left == right or left[1] == right[0] for left, right in pairwise(spans))
+    spans = Tokenizer.train([SENTENCE], unit="bpe", min_count=1).spans(text)
+    # A piece may end inside a character; the next one then begins in the same character.
+    assert all(left[0] <= right[0] <= left[1] <= right[1] <= len(text) for left, right in pairwise(spans))
+    assert {place for start, end in spans for place in range(start, end)} == set(range(len(text)))
 
 
 def test_spans_count_in_the_text_as_it_was_given():
@@ -207,7 +198,6 @@ def test_spans_count_in_the_text_as_it_was_given():
     assert tokenizer.spans(decomposed) == [(0, 4), (5, 7), (8, 10)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(any_texts, any_texts, own_units, st.booleans())
 def test_json_keeps_every_id(texts, others, unit, lowercase):
     tokenizer = Tokenizer.train([*texts, SENTENCE], unit=unit, lowercase=lowercase, min_count=1, language="de")
@@ -225,7 +215,6 @@ def test_another_process_gets_the_tokenizer_whole():
     assert pickle.loads(pickle.dumps(tokenizer)).to_json() == tokenizer.to_json()
 
 
-@settings(max_examples=200, deadline=None)
 @given(any_text)
 def test_characters_come_back_as_they_were(text):
     if text.strip():
@@ -233,7 +222,6 @@ def test_characters_come_back_as_they_were(text):
         assert tokenizer.decode(tokenizer.encode([text])[0]) == text
 
 
-@settings(max_examples=200, deadline=None)
 @given(any_text, any_text)
 def test_byte_pairs_come_back_as_they_were_whatever_they_were_trained_on(learned, text):
     tokenizer = Tokenizer.train([learned + SENTENCE], unit="bpe", lowercase=False, min_count=1)
@@ -254,7 +242,7 @@ def test_what_is_not_in_the_vocabulary_is_shown_as_such():
     "text",
     [
         "Don’t go: it's (really) \"bad\", he said; 'well' — no!",
-        "A well-known 3.5/10 film at 12:30 … [sic] costs $20, 5% less.",
+        "A well-known 3.5/10 film at 12:30… [sic] costs $20, 5% less.",
         "我爱你。「好」！ラーメン、สวัสดี",
         "One <br /> two <unk> three.",
         'He said "yes" and "no".',
@@ -322,7 +310,7 @@ def test_half_of_a_surrogate_pair_takes_one_place():
     assert tokenizer.spans("a \ud83d b") == [(0, 1), (2, 3), (4, 5)]
 
 
-def test_texts_are_read_once_and_one_at_a_time():
+def test_texts_may_be_a_stream_that_is_read_once():
     held = 0
 
     def stream():

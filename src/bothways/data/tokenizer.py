@@ -134,7 +134,7 @@ class Tokenizer:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where each token stands: (start, end) in characters of the text as given.
 
-        Tokens that are parts of one character share its place.
+        A token that is part of a character has the place of the whole character.
         """
         text = _readable(text)
         return list(self._rules.encode(text).offsets) if self._segment is None else self._segment(text)
