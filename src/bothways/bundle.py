@@ -147,9 +147,9 @@ def new_folder(path: Path | str, *, force: bool = False) -> Iterator[Path]:
         _swap(aside, path)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{path} could not be written: {error.strerror or error}. Nothing was replaced.") from error
+        # The hidden folder's own names would mean nothing to a user: only the system's reason is passed on.
+        reason = getattr(error.__cause__, "strerror", None) or error.strerror or error
+        raise OutputError(f"{path} could not be written: {reason}. Nothing was replaced.") from error
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise

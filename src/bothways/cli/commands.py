@@ -34,7 +34,7 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
             _end(error, code=1)
         except BrokenPipeError:
             # The reader of our output went away, as `head` does: that is no error of anyone's.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             raise typer.Exit(0) from None
 
     return run

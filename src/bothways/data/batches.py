@@ -85,17 +85,15 @@ def plan_epoch(lengths: Ints, *, budget: int, seed: int, epoch: int, window: int
         int64 (B,) row numbers for every batch; each row stands in exactly one.
     """
     random = np.random.default_rng((seed, epoch))
-    starts = np.arange(0, len(lengths), BLOCK)
-    random.shuffle(starts)
-    order = np.concatenate([np.arange(start, min(start + BLOCK, len(lengths))) for start in starts] or [starts])
+    blocks = np.array_split(np.arange(len(lengths)), max(1, len(lengths) // BLOCK))
+    order = np.concatenate([blocks[block] for block in random.permutation(len(blocks))])
     batches: list[Ints] = []
     for start in range(0, len(order), window):
         inside = order[start : start + window]
         random.shuffle(inside)  # rows of equal length meet in another company every epoch
         by_length = inside[np.argsort(lengths[inside], kind="stable")]
         cut = list(_cut(by_length, lengths, budget))
-        random.shuffle(cut)  # type: ignore[arg-type]
-        batches += cut
+        batches += [cut[place] for place in random.permutation(len(cut))]
     return batches
 
 

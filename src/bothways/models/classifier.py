@@ -6,13 +6,13 @@ D directions, V vocabulary, K labels, F numbers a step.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bothways.nn import GRU, LSTM, RNN, Pooling
+from bothways.nn import GRU, LSTM, RNN, Pooling, PoolingKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,7 @@ class Classifier(nn.Module):
             stack=settings.stack,
             dropout=settings.dropout if settings.num_layers > 1 else 0.0,
         )
-        self.pooling = Pooling(settings.poolings, self.encoder.output_size)
+        self.pooling = Pooling(cast("tuple[PoolingKind, ...]", settings.poolings), self.encoder.output_size)
         self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(self.pooling.output_size, labels)
 

@@ -50,14 +50,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, identity: str) -> Non
         checkpoint: what to write.
         identity: a fingerprint of data and settings; `load_checkpoint` refuses another one.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     aside = path.with_name(path.name + ".new")
     metadata = {"format": str(FORMAT), "identity": identity, "progress": json.dumps(vars(checkpoint.progress))}
     try:
-        save_file({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, aside, metadata=metadata)
-        with aside.open("rb+") as written:
-            os.fsync(written.fileno())
+        content = save({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, metadata)
+        # Written by Python, not by safetensors, whose own error hides that the disk is full.
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from bothways.data.batches import Ints, Sequences
     from bothways.data.tokenizer import Tokenizer
+    from bothways.data.vectors import Vectors
     from bothways.settings import ClassifierSettings
 
 logger = logging.getLogger("bothways")
@@ -80,6 +81,13 @@ def train_classifier(
         checkpoint_steps: write a checkpoint after every so many batches, besides every 30 seconds.
     """
     began = time.monotonic()
+    vectors = None
+    if settings.vectors is not None and prepared.tokenizer is not None and start_from is None:
+        vectors = read_vectors(
+            settings.vectors, prepared.tokenizer.vocabulary, lowercase=settings.lowercase, seed=settings.seed
+        )
+        settings = replace(settings, embedding_dim=vectors.dim)
+        prepared.notes.append(f"{vectors} embedding_dim is their width, {vectors.dim}.")
     budget = _budget(prepared.train.sequences.lengths, settings.batch_size)
 
     def attempt(seed: int) -> tuple[Classifier, Outcome]:
@@ -87,7 +95,7 @@ def train_classifier(
         plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = _fresh(prepared, settings, start_from)
+            model = _fresh(prepared, settings, start_from, vectors)
             job = _job(model, prepared, settings, seed, budget)
             return model, train(job, settings, checkpoints=plan, listener=listener)
 
@@ -110,7 +118,7 @@ def train_classifier(
     if prepared.validation is not None and outcome.best_epoch:
         _calibrate_and_score(trained, prepared.validation)
     if settings.refit and prepared.validation is not None and not trained.interrupted:
-        _refit(trained, prepared, folder, resume, listener, start_from, budget)
+        _refit(trained, prepared, folder, resume, listener, start_from, vectors, budget)
     _fit_baselines(trained, prepared)
     trained.facts = {
         "rows": len(prepared.train.targets),
@@ -147,7 +155,9 @@ def _budget(lengths: Ints, batch_size: int) -> int:
     return max(1, round(float(np.maximum(lengths, 1).mean()) * batch_size))
 
 
-def _fresh(prepared: Prepared, settings: ClassifierSettings, start_from: Classifier | None) -> Classifier:
+def _fresh(
+    prepared: Prepared, settings: ClassifierSettings, start_from: Classifier | None, vectors: Vectors | None
+) -> Classifier:
     vocabulary = None if prepared.tokenizer is None else len(prepared.tokenizer)
     model = Classifier(settings, labels=len(prepared.classes), vocabulary=vocabulary, features=prepared.features)
     if start_from is not None:
@@ -155,10 +165,7 @@ def _fresh(prepared: Prepared, settings: ClassifierSettings, start_from: Classif
         return model
     if prepared.features is not None:
         model.use_scale(*_scale(prepared.train.sequences))
-    if settings.vectors is not None and prepared.tokenizer is not None:
-        vectors = read_vectors(
-            settings.vectors, prepared.tokenizer.vocabulary, lowercase=settings.lowercase, seed=settings.seed
-        )
+    if vectors is not None:
         model.use_vectors(vectors.matrix, freeze=settings.freeze_vectors)
     return model
 
@@ -255,6 +262,7 @@ def _refit(
     resume: bool,
     listener: Listener | None,
     start_from: Classifier | None,
+    vectors: Vectors | None,
     budget: int,
 ) -> None:
     """Train once more, on training and validation rows together, for the epochs that were chosen."""
@@ -271,7 +279,7 @@ def _refit(
     seed = settings.seed
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = _fresh(prepared, settings, start_from)
+        model = _fresh(prepared, settings, start_from, vectors)
         job = Job(
             model,
             plan=lambda epoch: [

@@ -197,8 +197,8 @@ def make_fabric(settings: TrainingSettings) -> Any:
 def computes_bfloat16(device: str) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware; without it bfloat16 is far slower than float32."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    abilities = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 

@@ -270,7 +270,7 @@ def _members(source: Source, membership: NDArray[np.int8], wanted: int) -> Itera
     for inputs, _ in source.chunks():
         inside = membership[start : start + len(inputs)]
         start += len(inputs)
-        yield [inputs[place] for place in np.flatnonzero(inside == wanted)]
+        yield [inputs[place] for place in np.flatnonzero(inside == wanted).tolist()]
 
 
 def _train_tokenizer(source: Source, membership: NDArray[np.int8], settings: ClassifierSettings) -> Tokenizer:
@@ -358,7 +358,7 @@ def _keep_raw(source: Source, membership: NDArray[np.int8], wanted: int, part: P
     for inputs, labels in source.chunks():
         inside = membership[start : start + len(inputs)]
         start += len(inputs)
-        for place in np.flatnonzero(inside == wanted):
+        for place in np.flatnonzero(inside == wanted).tolist():
             if (chosen is None and seen < BASELINE_ROWS) or (chosen is not None and seen in chosen):
                 part.raw.append(inputs[place])
                 part.raw_labels.append(_plain(labels[place]))

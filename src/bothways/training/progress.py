@@ -33,7 +33,7 @@ class TerminalProgress:
         """Start the bar."""
         self._epochs = epochs
         self._bar.start()
-        self._task = self._bar.add_task("training", total=float(epochs), completed=float(done), rate="")
+        self._task = self._bar.add_task("training", total=float(epochs), completed=done, rate="")
         self._steps, self._began = 0, time.monotonic()
 
     def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:

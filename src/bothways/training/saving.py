@@ -33,6 +33,8 @@ from bothways.training.classification import TrainedClassifier, mean_and_deviati
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 CURVES = "learning-curves.png"
 
 
@@ -43,7 +45,7 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         OutputError: the place is taken or cannot be written; what stood there is untouched.
         ModelFolderError: the graph and the weights disagree.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from bothways.training.pictures import draw_learning_curves
 
@@ -59,7 +61,7 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         if trained.tokenizer is not None:
             (folder / TOKENIZER).write_text(trained.tokenizer.to_json(), encoding="utf-8")
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-        save_file(weights, folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(save(weights))
         graph = onnx_graph(trained.model)
         (folder / GRAPH).write_bytes(graph.SerializeToString())
         _verify(trained, folder / GRAPH)
@@ -192,6 +194,7 @@ def _verify(trained: TrainedClassifier, path: Path) -> None:
     model = trained.model.cpu().eval()
     for size, longest in ((1, 1), (3, 7)):
         lengths = np.maximum(1, np.arange(size) * longest // max(1, size - 1)).astype(np.int64)
+        inputs: NDArray[Any]
         if trained.features is not None:
             inputs = random.normal(size=(size, longest, trained.features)).astype(np.float32)
         else:
