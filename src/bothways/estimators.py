@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from bothways.training.classification import TrainedClassifier
-    from bothways.training.loop import Listener
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # type: ignore[misc]
@@ -53,7 +52,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         y: Iterable[Any],
         *,
         validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
-        listener: Listener | None = None,
+        progress: bool = False,
     ) -> Self:
         """Train from fresh weights.
 
@@ -61,14 +60,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
             X: texts, or arrays of numbers (T,F).
             y: one label for each: text, whole number or bool.
             validation: texts and labels that choose the best epoch; None holds `validation_size` of the rows out.
-            listener: who hears of progress.
+            progress: show a progress bar with tokens a second and time left, in a terminal or a notebook.
 
         Raises:
             SettingsError: a parameter is out of range.
             DataError: the input cannot be trained on; the message names the row.
             Interrupted: Ctrl-C; the best epoch so far is in the estimator.
         """
-        return self._fit(X, y, validation, listener, before=None)
+        return self._fit(X, y, validation, progress, before=None)
 
     def partial_fit(
         self,
@@ -76,19 +75,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         y: Iterable[Any],
         *,
         validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
-        listener: Listener | None = None,
+        progress: bool = False,
     ) -> Self:
         """Train the present weights further, on these rows; vocabulary and labels stay as they are.
 
         Arguments and errors are those of `fit`; a label that the model never had is refused.
         """
-        return self._fit(X, y, validation, listener, before=getattr(self, "trained_", None))
+        return self._fit(X, y, validation, progress, before=getattr(self, "trained_", None))
 
-    def _fit(
-        self, inputs: Any, labels: Any, validation: Any, listener: Listener | None, before: TrainedClassifier | None
-    ) -> Self:
+    def _fit(self, inputs: Any, labels: Any, validation: Any, progress: bool, before: TrainedClassifier | None) -> Self:
         from bothways.training.classification import train_classifier
         from bothways.training.preparation import prepare
+        from bothways.training.progress import TerminalProgress
 
         self.check()
         settings = ClassifierSettings.from_dict(self.get_params())
@@ -102,7 +100,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
                 classes=before.classes if before else None,
             )
             trained = train_classifier(
-                prepared, settings, listener=listener, start_from=before.model if before else None
+                prepared,
+                settings,
+                listener=TerminalProgress() if progress else None,
+                start_from=before.model if before else None,
             )
             prepared.close()
         self._take(trained)

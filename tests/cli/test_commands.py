@@ -201,6 +201,20 @@ def test_save_splits_writes_the_rows_that_train_and_those_held_out(place, review
     assert sum(label == "good" for _, label in rows[1]) == 12
 
 
+def test_a_tensorboard_log_holds_the_scores_of_every_epoch(place, reviews):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(reviews, place / "logged", "--tensorboard", place / "log")
+    log = EventAccumulator(str(place / "log"))
+    log.Reload()
+    with (place / "logged" / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert [event.value for event in log.Scalars("accuracy")] == pytest.approx(
+        [float(row["accuracy"]) for row in history]
+    )
+
+
 def test_validation_from_a_file_in_another_encoding(place, reviews, test_file):
     encoded = place / "valid.csv"
     encoded.write_bytes(test_file.read_text().replace("seen", "café").encode("latin-1"))

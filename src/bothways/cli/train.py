@@ -31,6 +31,9 @@ def classify(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on after Ctrl-C, kill or power cut")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace the model folder if it exists")] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", help="folder for a TensorBoard log of the scores by epoch")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all that was measured as JSON")] = False,
     settings: ClassifierSettings,
 ) -> None:
@@ -39,9 +42,10 @@ def classify(
     Example: bothways train classify reviews.csv --text review --label sentiment --out reviews-model
     """
     from bothways.training.from_files import train_classifier_from_file  # here, so that --help does not wait for it
-    from bothways.training.progress import TerminalProgress
+    from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
     from bothways.training.saving import metrics, verdict
 
+    logs = [] if tensorboard is None else [TensorBoardLog(tensorboard)]
     with TerminalProgress() as progress:
         trained = train_classifier_from_file(
             data,
@@ -55,7 +59,7 @@ def classify(
             save_splits=save_splits,
             resume=resume,
             force=force,
-            listener=progress,
+            listener=Everyone([progress, *logs]),
             say=lambda note: print(literal(note), file=sys.stderr),
         )
     if as_json:

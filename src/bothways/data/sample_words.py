@@ -32,102 +32,49 @@ BLAME: dict[str, tuple[str, ...]] = {
 }
 
 TITLE_ADJECTIVES = tuple(
-    """Copper Velvet Crooked Sleeping Borrowed Paper Salted Amber Hidden Painted Winter Thirteenth Backward Clockwork
-    Folded Invisible Tin Whispering Northern Unopened Scarlet Patchwork Upstairs Lunar Second-Hand Left-Handed Woollen
-    Frozen Floating Forgetful Mislaid Barefoot Cobalt Cinnamon Electric Feathered Glass Gilded Hollowed Indigo Ivory
-    Juniper Knitted Lacquered Lopsided Magnetic Midnight Mossy Narrow Nomadic Ochre Orphaned Peppermint Porcelain
-    Quilted Restless Rusted Saffron Sunken Sapphire Seventh Shuttered Spiral Spotted Stubborn Tangled Tidal Tinted
-    Travelling Turquoise Twilight Umber Unfinished Unlisted Vagrant Vanishing Walnut Wandering Weathered Wintering
-    Zigzag Apricot Bilingual Coastal Distant Eleventh Fourfold Granite Humming Inland Jagged Kindled Lavender
-    Marbled Nocturnal Overgrown Parallel Quarantined Reluctant Silvered Tartan Unwritten Violet Whittled""".split()
+    ["Copper", "Velvet", "Crooked", "Sleeping", "Borrowed", "Paper", "Salted", "Amber", "Hidden", "Painted", "Winter", "Thirteenth", "Backward", "Clockwork", "Folded", "Invisible", "Tin", "Whispering", "Northern", "Unopened", "Scarlet", "Patchwork", "Upstairs", "Lunar", "Second-Hand", "Left-Handed", "Woollen", "Frozen", "Floating", "Forgetful", "Mislaid", "Barefoot", "Cobalt", "Cinnamon", "Electric", "Feathered", "Glass", "Gilded", "Hollowed", "Indigo", "Ivory", "Juniper", "Knitted", "Lacquered", "Lopsided", "Magnetic", "Midnight", "Mossy", "Narrow", "Nomadic", "Ochre", "Orphaned", "Peppermint", "Porcelain", "Quilted", "Restless", "Rusted", "Saffron", "Sunken", "Sapphire", "Seventh", "Shuttered", "Spiral", "Spotted", "Stubborn", "Tangled", "Tidal", "Tinted", "Travelling", "Turquoise", "Twilight", "Umber", "Unfinished", "Unlisted", "Vagrant", "Vanishing", "Walnut", "Wandering", "Weathered", "Wintering", "Zigzag", "Apricot", "Bilingual", "Coastal", "Distant", "Eleventh", "Fourfold", "Granite", "Humming", "Inland", "Jagged", "Kindled", "Lavender", "Marbled", "Nocturnal", "Overgrown", "Parallel", "Quarantined", "Reluctant", "Silvered", "Tartan", "Unwritten", "Violet", "Whittled"]
 )
 TITLE_NOUNS = tuple(
-    """Thimble Orchard Cartographer Marmalade Lantern Ferry Accordion Weathervane Almanac Anchor Aqueduct Archive Atlas
-    Attic Aviary Balcony Barometer Basket Beekeeper Bellows Bicycle Binocular Biscuit Blizzard Bookbinder Bramble
-    Bridge Button Cabinet Canal Candle Caravan Carousel Cello Chimney Choir Cloak Clarinet Cobbler Compass Corridor
-    Courier Cradle Cupboard Cushion Dandelion Daughter Decoy Diary Doorbell Dovecote Drawbridge Drummer Easel Echo
-    Elevator Embroidery Envelope Estuary Eyelash Falcon Fiddle Fig Fireplace Fishmonger Flute Fountain Fox Freckle
-    Gardener Gazette Geranium Glacier Glove Gondola Gooseberry Granary Greenhouse Hammock Harbour Harpoon Hedge Heron
-    Honeycomb Hourglass Icicle Inkwell Interpreter Island Jacket Jigsaw Juggler Kettle Keyhole Kiosk Kite Ladder
-    Lagoon Larder Ledger Lemon Librarian Lighthouse Locksmith Lullaby Magpie Mailbox Mandolin Mattress Meadow Mermaid
-    Meteor Mill Mirror Mitten Monsoon Motorbike Mushroom Needle Nephew Notebook Oar Oboe Onion Orchestra Otter Oyster
-    Paddle Parasol Parcel Parrot Passport Pawnshop Peacock Pendulum Periscope Pheasant Pillow Pilot Plough Pocket
-    Pomegranate Postcard Potter Prism Puddle Puppet Pyjama Quarry Quill Raft Railway Raincoat Ribbon Rooftop Saddle
-    Satchel Saucer Scarf Scarecrow Scissor Seagull Seamstress Shipwright Shoelace Sleigh Snail Sparrow Spectacle Spoon
-    Staircase Stopwatch Suitcase Sundial Swallow Tailor Tambourine Teapot Telegram Telescope Theatre Ticket Timetable
-    Toboggan Tollgate Trapdoor Trombone Tugboat Tunnel Turnip Typewriter Umbrella Uncle Valley Vineyard Violin
-    Volcano Waistcoat Walrus Wardrobe Watchmaker Waterfall Wheelbarrow Whistle Widower Windmill Xylophone Yacht""".split()
+    ["Thimble", "Orchard", "Cartographer", "Marmalade", "Lantern", "Ferry", "Accordion", "Weathervane", "Almanac", "Anchor", "Aqueduct", "Archive", "Atlas", "Attic", "Aviary", "Balcony", "Barometer", "Basket", "Beekeeper", "Bellows", "Bicycle", "Binocular", "Biscuit", "Blizzard", "Bookbinder", "Bramble", "Bridge", "Button", "Cabinet", "Canal", "Candle", "Caravan", "Carousel", "Cello", "Chimney", "Choir", "Cloak", "Clarinet", "Cobbler", "Compass", "Corridor", "Courier", "Cradle", "Cupboard", "Cushion", "Dandelion", "Daughter", "Decoy", "Diary", "Doorbell", "Dovecote", "Drawbridge", "Drummer", "Easel", "Echo", "Elevator", "Embroidery", "Envelope", "Estuary", "Eyelash", "Falcon", "Fiddle", "Fig", "Fireplace", "Fishmonger", "Flute", "Fountain", "Fox", "Freckle", "Gardener", "Gazette", "Geranium", "Glacier", "Glove", "Gondola", "Gooseberry", "Granary", "Greenhouse", "Hammock", "Harbour", "Harpoon", "Hedge", "Heron", "Honeycomb", "Hourglass", "Icicle", "Inkwell", "Interpreter", "Island", "Jacket", "Jigsaw", "Juggler", "Kettle", "Keyhole", "Kiosk", "Kite", "Ladder", "Lagoon", "Larder", "Ledger", "Lemon", "Librarian", "Lighthouse", "Locksmith", "Lullaby", "Magpie", "Mailbox", "Mandolin", "Mattress", "Meadow", "Mermaid", "Meteor", "Mill", "Mirror", "Mitten", "Monsoon", "Motorbike", "Mushroom", "Needle", "Nephew", "Notebook", "Oar", "Oboe", "Onion", "Orchestra", "Otter", "Oyster", "Paddle", "Parasol", "Parcel", "Parrot", "Passport", "Pawnshop", "Peacock", "Pendulum", "Periscope", "Pheasant", "Pillow", "Pilot", "Plough", "Pocket", "Pomegranate", "Postcard", "Potter", "Prism", "Puddle", "Puppet", "Pyjama", "Quarry", "Quill", "Raft", "Railway", "Raincoat", "Ribbon", "Rooftop", "Saddle", "Satchel", "Saucer", "Scarf", "Scarecrow", "Scissor", "Seagull", "Seamstress", "Shipwright", "Shoelace", "Sleigh", "Snail", "Sparrow", "Spectacle", "Spoon", "Staircase", "Stopwatch", "Suitcase", "Sundial", "Swallow", "Tailor", "Tambourine", "Teapot", "Telegram", "Telescope", "Theatre", "Ticket", "Timetable", "Toboggan", "Tollgate", "Trapdoor", "Trombone", "Tugboat", "Tunnel", "Turnip", "Typewriter", "Umbrella", "Uncle", "Valley", "Vineyard", "Violin", "Volcano", "Waistcoat", "Walrus", "Wardrobe", "Watchmaker", "Waterfall", "Wheelbarrow", "Whistle", "Widower", "Windmill", "Xylophone", "Yacht"]
 )
-NUMBERS = tuple("Two Three Four Five Six Seven Eight Nine Eleven Twelve Forty Ninety".split())
+NUMBERS = tuple(["Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Eleven", "Twelve", "Forty", "Ninety"])
 NAMES = tuple(
-    """Mirelda Oswin Tavian Bettany Corvina Ludo Philippa Annika Barnaby Cosima Dorrit Edmund Fenella Gideon Hesper
-    Ignatz Jorun Katinka Leopold Marguerite Nils Ottoline Percival Quilla Rosalba Sigrid Thaddeus Ursula Valentin
-    Wilhelmina Xanthe Yorick Zelda Alasdair Brunhild Casimir Drusilla Emeric Fabiola Gustav Henrika Ivo Josepha
-    Konrad Lavinia Matthias Nerissa Odalys Pascoe Quentin Ragna Sebald Tamsin Ulrich Veronika Wenzel Ysolde Zoran
-    Amabel Bertrand Clementine Dietmar Eudora Florian Griselda Hartmut Isolda Jasper Kerensa Lorcan Melisande Norbert
-    Ophelia Prosper Ramona Silvan Theodora Umberto Verity Wolfram Annelise Benedikt Cordula Desmond Elspeth Ferdinand
-    Gudrun Hubert Imelda Joachim Leocadia Magnus Nadezhda Orlando Petronella Rufus Seraphina Tobias""".split()
+    ["Mirelda", "Oswin", "Tavian", "Bettany", "Corvina", "Ludo", "Philippa", "Annika", "Barnaby", "Cosima", "Dorrit", "Edmund", "Fenella", "Gideon", "Hesper", "Ignatz", "Jorun", "Katinka", "Leopold", "Marguerite", "Nils", "Ottoline", "Percival", "Quilla", "Rosalba", "Sigrid", "Thaddeus", "Ursula", "Valentin", "Wilhelmina", "Xanthe", "Yorick", "Zelda", "Alasdair", "Brunhild", "Casimir", "Drusilla", "Emeric", "Fabiola", "Gustav", "Henrika", "Ivo", "Josepha", "Konrad", "Lavinia", "Matthias", "Nerissa", "Odalys", "Pascoe", "Quentin", "Ragna", "Sebald", "Tamsin", "Ulrich", "Veronika", "Wenzel", "Ysolde", "Zoran", "Amabel", "Bertrand", "Clementine", "Dietmar", "Eudora", "Florian", "Griselda", "Hartmut", "Isolda", "Jasper", "Kerensa", "Lorcan", "Melisande", "Norbert", "Ophelia", "Prosper", "Ramona", "Silvan", "Theodora", "Umberto", "Verity", "Wolfram", "Annelise", "Benedikt", "Cordula", "Desmond", "Elspeth", "Ferdinand", "Gudrun", "Hubert", "Imelda", "Joachim", "Leocadia", "Magnus", "Nadezhda", "Orlando", "Petronella", "Rufus", "Seraphina", "Tobias"]
 )
 PLACES = tuple(
-    """Varnholt Ostrelby Hollowmere Quenby Tarrowick Brackensea Dunmarrow Elverstrand Fennacre Gristhorpe Halverdun
-    Inkleford Jorvaska Kestrelmouth Lindenfurt Mossingham Nettlecombe Orlavik Pellworth Quarrelton Rusthaven Saltmarrow
-    Thornaby-Under Umberley Vellichor Wexmoor Yarrowgate Zellenbruck Aldermoss Birchwater Carrowmint Drizzleton
-    Eastrigg Foxglen Greyfallow Hartsend Islemar Jessamy Kolvenstad Larkspire Merrowdale Norringate Oakenfold
-    Pipersholm Ravelin Skerrywick Tidewell Upperlune Vintermark Willowsby Ashenvale Bellamoor Cinderbay Dovermantle
-    Emberlough Farrowdene Gullhaven Heronsey Ivelmouth Juniperton Knotwick Lapwinger Marlowdun Nimbleford Otterquay
-    Plumstrand Quillhampton Rookersby Sandwhistle Tarnmouth Wrenfield Amblecliff Bramblesund Candleport Dapplemoor
-    Evenlode-Sur Finchingford Gorsebeck Hazelrath Lanternfjord Mistleburgh""".split()
+    ["Varnholt", "Ostrelby", "Hollowmere", "Quenby", "Tarrowick", "Brackensea", "Dunmarrow", "Elverstrand", "Fennacre", "Gristhorpe", "Halverdun", "Inkleford", "Jorvaska", "Kestrelmouth", "Lindenfurt", "Mossingham", "Nettlecombe", "Orlavik", "Pellworth", "Quarrelton", "Rusthaven", "Saltmarrow", "Thornaby-Under", "Umberley", "Vellichor", "Wexmoor", "Yarrowgate", "Zellenbruck", "Aldermoss", "Birchwater", "Carrowmint", "Drizzleton", "Eastrigg", "Foxglen", "Greyfallow", "Hartsend", "Islemar", "Jessamy", "Kolvenstad", "Larkspire", "Merrowdale", "Norringate", "Oakenfold", "Pipersholm", "Ravelin", "Skerrywick", "Tidewell", "Upperlune", "Vintermark", "Willowsby", "Ashenvale", "Bellamoor", "Cinderbay", "Dovermantle", "Emberlough", "Farrowdene", "Gullhaven", "Heronsey", "Ivelmouth", "Juniperton", "Knotwick", "Lapwinger", "Marlowdun", "Nimbleford", "Otterquay", "Plumstrand", "Quillhampton", "Rookersby", "Sandwhistle", "Tarnmouth", "Wrenfield", "Amblecliff", "Bramblesund", "Candleport", "Dapplemoor", "Evenlode-Sur", "Finchingford", "Gorsebeck", "Hazelrath", "Lanternfjord", "Mistleburgh"]
 )
 ROLES = tuple(
-    """beekeeper lighthouse-keeper botanist plumber ventriloquist baker cartographer dentist chimney-sweep locksmith
-    piano-tuner postman schoolteacher ferryman clockmaker trapeze-artist florist detective tailor goatherd translator
-    taxidermist nurse glassblower stationmaster widow carpenter gravedigger pastry-cook weatherman bookseller
-    acrobat fisherman optician bus-driver violinist puppeteer archivist novelist duchess smuggler soprano magician
-    veterinarian midwife tram-conductor blacksmith geologist hairdresser mayor cobbler stowaway conductor butcher
-    landlord deep-sea-diver chemist gardener bell-ringer goalkeeper apprentice astronomer explorer umbrella-maker
-    inspector orphan usher accountant engineer architect interpreter illusionist organist electrician actuary emperor
-    antiquarian oboist ambassador insomniac""".split()
+    ["beekeeper", "lighthouse-keeper", "botanist", "plumber", "ventriloquist", "baker", "cartographer", "dentist", "chimney-sweep", "locksmith", "piano-tuner", "postman", "schoolteacher", "ferryman", "clockmaker", "trapeze-artist", "florist", "detective", "tailor", "goatherd", "translator", "taxidermist", "nurse", "glassblower", "stationmaster", "widow", "carpenter", "gravedigger", "pastry-cook", "weatherman", "bookseller", "acrobat", "fisherman", "optician", "bus-driver", "violinist", "puppeteer", "archivist", "novelist", "duchess", "smuggler", "soprano", "magician", "veterinarian", "midwife", "tram-conductor", "blacksmith", "geologist", "hairdresser", "mayor", "cobbler", "stowaway", "conductor", "butcher", "landlord", "deep-sea-diver", "chemist", "gardener", "bell-ringer", "goalkeeper", "apprentice", "astronomer", "explorer", "umbrella-maker", "inspector", "orphan", "usher", "accountant", "engineer", "architect", "interpreter", "illusionist", "organist", "electrician", "actuary", "emperor", "antiquarian", "oboist", "ambassador", "insomniac"]
 )
 MANNERS = tuple(
-    """retired one-legged short-sighted sleepless homesick young elderly shy nervous talkative unmarried bankrupt
-    red-haired runaway suspicious disgraced part-time absent-minded superstitious penniless bearded seasick jilted
-    left-handed provincial curious""".split()
+    ["retired", "one-legged", "short-sighted", "sleepless", "homesick", "young", "elderly", "shy", "nervous", "talkative", "unmarried", "bankrupt", "red-haired", "runaway", "suspicious", "disgraced", "part-time", "absent-minded", "superstitious", "penniless", "bearded", "seasick", "jilted", "left-handed", "provincial", "curious"]
 )
 MATERIALS = tuple(
-    """brass stuffed cardboard bottle-green haunted stolen two-hundred-year-old ticking mysterious locked secondhand
-    tartan-covered underwater three-legged waterlogged rusty pickled inflatable velvet-lined moth-eaten nameless
-    miniature six-foot singing buried mail-order yellow oversized talking upside-down""".split()
+    ["brass", "stuffed", "cardboard", "bottle-green", "haunted", "stolen", "two-hundred-year-old", "ticking", "mysterious", "locked", "secondhand", "tartan-covered", "underwater", "three-legged", "waterlogged", "rusty", "pickled", "inflatable", "velvet-lined", "moth-eaten", "nameless", "miniature", "six-foot", "singing", "buried", "mail-order", "yellow", "oversized", "talking", "upside-down"]
 )
 OBJECTS = tuple(
-    """accordion lighthouse suitcase teapot barge parrot grandfather-clock tuba caravan windmill gramophone lawnmower
-    violin bathtub diary canoe map globe cuckoo penguin piano submarine typewriter greenhouse wardrobe trombone
-    portrait samovar telescope coffin balloon goat sewing-machine chandelier bicycle bakery rowing-boat fortune
-    vineyard snow-globe carousel hat-stand recipe-book key fishing-rod cello tortoise hearse fountain pedalo kiosk
-    elevator umbrella igloo armchair ostrich omnibus orchard anvil easel aquarium envelope octopus""".split()
+    ["accordion", "lighthouse", "suitcase", "teapot", "barge", "parrot", "grandfather-clock", "tuba", "caravan", "windmill", "gramophone", "lawnmower", "violin", "bathtub", "diary", "canoe", "map", "globe", "cuckoo", "penguin", "piano", "submarine", "typewriter", "greenhouse", "wardrobe", "trombone", "portrait", "samovar", "telescope", "coffin", "balloon", "goat", "sewing-machine", "chandelier", "bicycle", "bakery", "rowing-boat", "fortune", "vineyard", "snow-globe", "carousel", "hat-stand", "recipe-book", "key", "fishing-rod", "cello", "tortoise", "hearse", "fountain", "pedalo", "kiosk", "elevator", "umbrella", "igloo", "armchair", "ostrich", "omnibus", "orchard", "anvil", "easel", "aquarium", "envelope", "octopus"]
 )
 DEEDS = tuple(
-    """inherits steals buys discovers repairs loses paints guards smuggles sells restores borrows hides rescues dismantles
-    adopts wins photographs pawns catalogues""".split()
+    ["inherits", "steals", "buys", "discovers", "repairs", "loses", "paints", "guards", "smuggles", "sells", "restores", "borrows", "hides", "rescues", "dismantles", "adopts", "wins", "photographs", "pawns", "catalogues"]
 )
 RELATIVES = tuple(
-    """brother sister mother father aunt uncle cousin grandmother grandfather neighbour dentist flatmate landlady
-    colleague nephew niece godmother barber boss postman stepfather piano-teacher""".split()
+    ["brother", "sister", "mother", "father", "aunt", "uncle", "cousin", "grandmother", "grandfather", "neighbour", "dentist", "flatmate", "landlady", "colleague", "nephew", "niece", "godmother", "barber", "boss", "postman", "stepfather", "piano-teacher"]
 )
-WEATHERS = tuple("rainy foggy snowy windy sunny drizzly frosty humid cloudless misty thundery mild".split())
-DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
+WEATHERS = tuple(["rainy", "foggy", "snowy", "windy", "sunny", "drizzly", "frosty", "humid", "cloudless", "misty", "thundery", "mild"])
+DAYS = tuple(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
 SNACKS = tuple(
-    """popcorn liquorice peppermints peanuts toffees pretzels crisps marzipan raisins walnuts gherkins nougat waffles
-    pistachios tangerines cherries biscuits""".split()
+    ["popcorn", "liquorice", "peppermints", "peanuts", "toffees", "pretzels", "crisps", "marzipan", "raisins", "walnuts", "gherkins", "nougat", "waffles", "pistachios", "tangerines", "cherries", "biscuits"]
 )
-VEHICLES = tuple("tram bus train ferry taxi cable-car tandem trolleybus minibus moped".split())
+VEHICLES = tuple(["tram", "bus", "train", "ferry", "taxi", "cable-car", "tandem", "trolleybus", "minibus", "moped"])
 GENRES = tuple(
-    """western thriller comedy musical melodrama fable whodunit romance costume-drama ghost-story road-movie farce heist
-    documentary spy-film fairy-tale war-film courtroom-drama""".split()
+    ["western", "thriller", "comedy", "musical", "melodrama", "fable", "whodunit", "romance", "costume-drama", "ghost-story", "road-movie", "farce", "heist", "documentary", "spy-film", "fairy-tale", "war-film", "courtroom-drama"]
 )
-DECADES = tuple("twenties thirties forties fifties sixties seventies eighties nineties".split())
-DIRECTORS = tuple("debut second third fourth fifth sixth seventh ninth".split())
+DECADES = tuple(["twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"])
+DIRECTORS = tuple(["debut", "second", "third", "fourth", "fifth", "sixth", "seventh", "ninth"])
 CINEMAS = tuple(
-    "Rialtina Palacium Odeonette Luxoriel Apollina Majestine Coronelle Scalabrina Tivolette Alhambrine".split()
+    ["Rialtina", "Palacium", "Odeonette", "Luxoriel", "Apollina", "Majestine", "Coronelle", "Scalabrina", "Tivolette", "Alhambrine"]
 )
 
 

@@ -15,11 +15,9 @@ The test part uses none of the train part's frames. Scores on it measure a mecha
 real reviews.
 """
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Literal, get_args
 

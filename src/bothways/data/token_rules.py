@@ -5,7 +5,6 @@ Byte pairs are those of Sennrich et al. (2016), on bytes as in Radford et al. (2
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 
@@ -61,7 +60,7 @@ def learn(
     return models.BPE(ids, [], unk_token=UNK) if unit == "character" else models.WordLevel(ids, UNK)
 
 
-def _learn_pairs(rules: tokenizers.Tokenizer, texts: Iterable[str], size: int, min_count: int) -> models.BPE:
+def _learn_pairs(rules: tokenizers.Tokenizer, texts: Iterable[str], size: int, min_count: int) -> models.Model:
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         min_frequency=min_count,
@@ -70,9 +69,9 @@ def _learn_pairs(rules: tokenizers.Tokenizer, texts: Iterable[str], size: int, m
         show_progress=False,
     )
     rules.train_from_iterator(iter(texts), trainer)
-    # Built anew, since the library would find special tokens in a text that spells them out.
-    learned = json.loads(rules.to_str())["model"]
-    return models.BPE(learned["vocab"], [tuple(pair) for pair in learned["merges"]])
+    # The model alone: the rules around it would find a special token in a text that spells it out.
+    model: models.Model = rules.model
+    return model
 
 
 def pipeline(unit: Unit, lowercase: bool, model: models.Model) -> tokenizers.Tokenizer:

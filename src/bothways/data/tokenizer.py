@@ -267,7 +267,7 @@ def _after_fork() -> None:
         os.environ.pop(_forking.pop(), None)
 
 
-# The library's threads do not survive a fork: it would print a warning in the child, on any fork that
-# the user makes. A child is therefore told to use one thread; the parent goes on as before.
+# The library's threads do not survive a fork, and its versions up to 0.22.0 print a warning on any fork
+# that the user makes. A child is therefore told to use one thread; the parent goes on as before.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forking.clear)

@@ -5,7 +5,7 @@ Sequences are sorted, longest first, and step t of all sequences that are still 
     lengths 5 3 2, exact      a0 b0 c0  a1 b1 c1  a2 b2  a3 a4        one row of width F each
 
 which is what `pack_padded_sequence` lays out, and what cuDNN reads. On a CPU a kernel call per distinct length would
-cost more than a little padding, so there the number of sequences changes only at every 32nd step and in eights. A
+cost more than a little padding, so there the number of sequences changes only at every 16th step and in fours. A
 kernel call reads one block: neighbouring steps with the same number of sequences, (steps, rows, F).
 """
 
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 # Few shapes also keep the memory flat: the CPU kernels keep something for each shape they have met.
-STEPS_BETWEEN_CHANGES = 32
-ROWS_AT_A_TIME = 8
+STEPS_BETWEEN_CHANGES = 16
+ROWS_AT_A_TIME = 4
 
 
 class Selection(NamedTuple):

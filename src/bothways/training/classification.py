@@ -87,7 +87,7 @@ def train_classifier(
             settings.vectors, prepared.tokenizer.vocabulary, lowercase=settings.lowercase, seed=settings.seed
         )
         settings = replace(settings, embedding_dim=vectors.dim)
-        prepared.notes.append(f"{vectors} embedding_dim is their width, {vectors.dim}.")
+        prepared.notes.append(f"{vectors}; embedding_dim is their width.")
     budget = _budget(prepared.train.sequences.lengths, settings.batch_size)
 
     def attempt(seed: int) -> tuple[Classifier, Outcome]:

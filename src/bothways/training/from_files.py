@@ -102,8 +102,11 @@ def train_classifier_from_file(
         say(note)
     if save_splits is not None:
         _write_splits(source.table, prepared, save_splits, say)
+    said = len(prepared.notes)
     trained = train_classifier(prepared, settings, folder=workplace, resume=resume, listener=listener)
     prepared.close()
+    for note in trained.notes[said:]:
+        say(note)
     if trained.best_epoch:
         save_classifier(trained, out, force=force or resume)
     if trained.interrupted:

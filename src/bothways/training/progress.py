@@ -1,8 +1,19 @@
-"""Show on the terminal, or in a notebook, how a training goes."""
+"""Who hears how a training goes: the terminal or the notebook, and TensorBoard."""
+
+from __future__ import annotations
 
 import sys
 import time
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from bothways.errors import missing_extra
+from bothways.training.loop import Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bothways.training.loop import Listener
 
 
 class TerminalProgress:
@@ -69,6 +80,54 @@ class TerminalProgress:
 
     def __exit__(self, *_: object) -> None:
         self.ended()
+
+
+class TensorBoardLog(Silence):
+    """Write the scores of every epoch for TensorBoard."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise missing_extra("tensorboard", "all", "A TensorBoard log") from error
+        self._writer: Any = SummaryWriter(str(folder))
+
+    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
+        """Write one point for each score."""
+        for name, value in row.items():
+            if name != "epoch":
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+
+    def ended(self) -> None:
+        """Write what is still in memory."""
+        self._writer.flush()
+
+
+class Everyone:
+    """Several listeners as one."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
+
+    def started(self, *, epochs: int, done: int) -> None:
+        """Tell all."""
+        for listener in self._listeners:
+            listener.started(epochs=epochs, done=done)
+
+    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
+        """Tell all."""
+        for listener in self._listeners:
+            listener.stepped(epoch=epoch, batch=batch, batches=batches, steps=steps)
+
+    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
+        """Tell all."""
+        for listener in self._listeners:
+            listener.epoch_ended(row, best=best)
+
+    def ended(self) -> None:
+        """Tell all."""
+        for listener in self._listeners:
+            listener.ended()
 
 
 def _in_notebook() -> bool:

@@ -1,0 +1,71 @@
+"""Write docs/settings.md and docs/command-line.md from the declarations: python docs/make_reference.py
+
+A test compares the files with what this gives, so that they cannot go out of date.
+"""
+
+from pathlib import Path
+
+import typer
+
+from bothways.cli.commands import app
+from bothways.settings import ClassifierSettings, Setting
+
+HERE = Path(__file__).parent
+
+
+def settings_page() -> str:
+    """The settings of every task as tables."""
+    lines = [
+        "# Settings of `classify`",
+        "",
+        "Made from `settings.py` by `docs/make_reference.py`. In Python they are the parameters of `TextClassifier`;",
+        "on the command line they are options with dashes (`--hidden-size`); in the model folder they stand in",
+        "`settings.json`.",
+    ]
+    section = ""
+    for setting in ClassifierSettings.declared():
+        if setting.section != section:
+            section = setting.section
+            lines += ["", f"## {section.capitalize()}", "", "| name | values | default | what it is |", "|---|---|---|---|"]
+        lines.append(f"| `{setting.name}` | {values_of(setting)} | `{setting.default}` | {setting.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def values_of(setting: Setting) -> str:
+    """The allowed values in words."""
+    kind = {int: "whole number", float: "number", bool: "True, False", str: "text"}[setting.plain_type]
+    words = ", ".join(f"`{choice}`" for choice in setting.choices) or kind
+    return f"{words}, `None`" if setting.optional else words
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    lines = ["# Command line", "", "Made from the commands themselves by `docs/make_reference.py`.", ""]
+    lines += [
+        "Results go to standard output, progress and notes to standard error. Exit 0: done; 1: refused or failed, with",
+        "one line that says why and what to do; 2: arguments that cannot be parsed; 130: stopped by Ctrl-C, and the best",
+        "so far is kept.",
+    ]
+    for path, command in walk(typer.main.get_command(app), ()):
+        lines += ["", f"## bothways {' '.join(path)}", "", " ".join(command.help.split()), "", "| option | what it is |", "|---|---|"]
+        for parameter in command.params:
+            if parameter.name == "help":
+                continue
+            names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+            name = parameter.name.upper() if parameter.param_type_name == "argument" else names
+            lines.append(f"| `{name}` | {parameter.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def walk(group, path):
+    """All commands below a group, with their paths."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from walk(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+if __name__ == "__main__":
+    (HERE / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (HERE / "command-line.md").write_text(commands_page(), encoding="utf-8")
