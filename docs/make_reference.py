@@ -26,7 +26,13 @@ def settings_page() -> str:
     for setting in ClassifierSettings.declared():
         if setting.section != section:
             section = setting.section
-            lines += ["", f"## {section.capitalize()}", "", "| name | values | default | what it is |", "|---|---|---|---|"]
+            lines += [
+                "",
+                f"## {section.capitalize()}",
+                "",
+                "| name | values | default | what it is |",
+                "|---|---|---|---|",
+            ]
         lines.append(f"| `{setting.name}` | {values_of(setting)} | `{setting.default}` | {setting.help} |")
     return "\n".join(lines) + "\n"
 
@@ -47,7 +53,15 @@ def commands_page() -> str:
         "so far is kept.",
     ]
     for path, command in walk(typer.main.get_command(app), ()):
-        lines += ["", f"## bothways {' '.join(path)}", "", " ".join(command.help.split()), "", "| option | what it is |", "|---|---|"]
+        lines += [
+            "",
+            f"## bothways {' '.join(path)}",
+            "",
+            " ".join(command.help.split()),
+            "",
+            "| option | what it is |",
+            "|---|---|",
+        ]
         for parameter in command.params:
             if parameter.name == "help":
                 continue

@@ -26,21 +26,15 @@ from bothways.data.sample_words import Frames
 from bothways.errors import SettingsError, check_choice
 
 Part = Literal["train", "test"]
-Kind = Literal["says", "denies", "rightly", "wrongly"]
+Kind = Literal["says", "denies", "contrasts"]
 
 ROWS: dict[Part, int] = {"train": 4000, "test": 1000}
-KINDS: dict[Kind, Frames] = {
-    "says": words.SAYS,
-    "denies": words.DENIES,
-    "rightly": words.RIGHTLY_SAID,
-    "wrongly": words.WRONGLY_SAID,
-}
-REVERSED: tuple[Kind, ...] = ("denies", "wrongly")
-EARLY_SHARE = 0.35
-KIND_WEIGHTS: tuple[tuple[Kind, float], ...] = (("says", 0.6), ("denies", 0.27), ("rightly", 0.06), ("wrongly", 0.07))
-SIZE_WEIGHTS = ((2, 0.45), (3, 0.55))
-MAJORITY = 0.5
-JOIN = 0.6
+KINDS = {"says": words.SAYS, "denies": words.DENIES, "contrasts": words.CONTRASTS}
+KIND_WEIGHTS = (("says", 0.6), ("denies", 0.2), ("contrasts", 0.2))
+SIZE_WEIGHTS = ((2, 0.7), (3, 0.3))
+EARLY_SHARE = 0.45
+TRUST = 0.65
+JOIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -54,17 +48,13 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a review says before it has words: its opinions in order, and which aspect decides, named first or last."""
-
     opinions: tuple[Opinion, ...]
-    decisive: str
+    trusted: bool
     early: bool
 
     @property
     def label(self) -> str:
-        """The opinion on the decisive aspect: "positive" or "negative"."""
-        (praised,) = (opinion.praised for opinion in self.opinions if opinion.aspect == self.decisive)
-        return "positive" if praised else "negative"
+        return "positive" if self.opinions[0].praised == self.trusted else "negative"
 
 
 def film_reviews(part: Part, *, rows: int | None = None, seed: int = 0) -> tuple[list[str], list[str]]:
@@ -108,43 +98,39 @@ class _Draw:
 
 
 def _plan(praised: bool, draw: _Draw) -> Plan:
+    trusted = draw.chance(TRUST)
     size = draw.weighted(SIZE_WEIGHTS)
     aspects = draw.shuffled(list(words.ASPECTS))[:size]
-    others = [not praised] * (size - 1)
-    if size == 3 and draw.chance(MAJORITY):
-        others[0] = praised
-    stances = [(a, p) for a, p in zip(aspects, [praised, *others])]
-    opinions = tuple(Opinion(a, p, draw.weighted(KIND_WEIGHTS)) for a, p in draw.shuffled(stances))
-    return Plan(opinions, decisive=aspects[0], early=draw.chance(EARLY_SHARE))
+    opinions = tuple(Opinion(a, praised == trusted, draw.weighted(KIND_WEIGHTS)) for a in aspects)
+    return Plan(opinions, trusted=trusted, early=draw.chance(EARLY_SHARE))
 
 
 def _text(plan: Plan, part: Part, draw: _Draw) -> str:
     opening = _fill(draw.one(getattr(words.OPENINGS, part)), draw)
     body = _body(plan.opinions, part, draw)
-    noun = draw.one(words.ASPECTS[plan.decisive])
+    fam = {(True, True): words.EARLY_TRUST, (True, False): words.EARLY_DOUBTS, (False, True): words.LATE_TRUST, (False, False): words.LATE_DOUBTS}[plan.early, plan.trusted]
+    cue = _fill(draw.one(getattr(fam, part)), draw)
     if plan.early:
-        creed = _fill(draw.one(getattr(words.CREEDS, part)), draw, noun=noun)
-        closing = _fill(draw.one(getattr(words.CLOSINGS, part)), draw)
-        sentences = [*draw.shuffled([opening, creed]), *body, closing]
+        sentences = [*([cue, opening] if CUE_FIRST else draw.shuffled([opening, cue])), *body]
+        if draw.chance(CLOSE): sentences.append(_fill(draw.one(getattr(words.CLOSINGS, part)), draw))
     else:
-        sentences = [opening, *body, _fill(draw.one(getattr(words.VERDICTS, part)), draw, noun=noun)]
+        sentences = [opening, *body, cue]
     return " ".join(s[0].upper() + s[1:] + "." for s in sentences)
 
+CUE_FIRST=False
+CLOSE=0.0
 
 def _body(opinions, part, draw) -> list[str]:
     clauses = []
     for o in opinions:
         frame = draw.one(getattr(KINDS[o.kind], part))
-        lex = words.PRAISE if o.praised != (o.kind in REVERSED) else words.BLAME
-        clauses.append((o, _fill(frame, draw, noun=draw.one(words.ASPECTS[o.aspect]), lexicon={'adj': lex[o.aspect]})))
+        mine, other = (words.PRAISE, words.BLAME) if o.praised != (o.kind == "denies") else (words.BLAME, words.PRAISE)
+        clauses.append(_fill(frame, draw, noun=draw.one(words.ASPECTS[o.aspect]), lexicon={"adj": mine[o.aspect], "anti": other[o.aspect]}))
     out = []
     while clauses:
-        first, text = clauses.pop(0)
-        joinable = clauses and all(o.kind in ("says", "denies") for o in (first, clauses[0][0]))
-        if joinable and draw.chance(JOIN):
-            second, other = clauses.pop(0)
-            fam = words.AGREEMENTS if first.praised == second.praised else words.CONTRASTS
-            text = draw.one(getattr(fam, part)).format(first=text, second=other)
+        text = clauses.pop(0)
+        if clauses and draw.chance(JOIN):
+            text = draw.one(getattr(words.JOINTS, part)).format(first=text, second=clauses.pop(0))
         out.append(text)
     return out
 

@@ -24,7 +24,7 @@ from bothways.settings import Unit
 Ids = NDArray[np.int32]
 
 FORMAT = 1  # of the JSON; a higher number is a newer version's
-BATCH_TEXTS, BATCH_CHARACTERS = 1_000, 1_000_000  # encoded at once; the library takes some 50 bytes a character
+BATCH_TEXTS, BATCH_CHARACTERS = 1_000, 1_000_000  # encoded at once; the library takes some 70 bytes a character
 
 
 class Tokenizer:

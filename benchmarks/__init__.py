@@ -1,0 +1,5 @@
+"""What the README's numbers come from. Each module is one command: python -m benchmarks.NAME
+
+Real data is read from the folder in the environment variable BOTHWAYS_DATA and never copied.
+Every command prints its table and replaces its own part of benchmarks/results.md.
+"""

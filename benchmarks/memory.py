@@ -1,0 +1,81 @@
+"""Peak memory of training by rows and by steps: python -m benchmarks.memory
+
+Training reads token ids from a memory-mapped file; what is held for each row is its label and its place. The peak is
+the process's anonymous memory (RssAnon of /proc), since pages of the mapped file are the system's to drop.
+"""
+
+import csv
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.record import record
+
+ROWS = 60_000
+CHILD = """
+import sys, threading, time
+from pathlib import Path
+from bothways.settings import ClassifierSettings
+from bothways.training.from_files import train_classifier_from_file
+
+peak = 0
+def watch():
+    global peak
+    while True:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        peak = max(peak, next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+        time.sleep(0.02)
+
+threading.Thread(target=watch, daemon=True).start()
+settings = ClassifierSettings(epochs=int(sys.argv[3]), patience=99, hidden_size=16, embedding_dim=16, batch_size=256,
+                              validation_size=0.0)
+train_classifier_from_file(Path(sys.argv[1]), Path(sys.argv[2]), settings)
+print(peak / 1024)
+"""
+
+
+def write(path: Path, rows: int) -> None:
+    """A table of random texts over a fixed vocabulary."""
+    chance = random.Random(0)
+    words = [f"word{number}" for number in range(5_000)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for row in range(rows):
+            writer.writerow([" ".join(chance.choices(words, k=chance.randint(5, 60))), "ab"[row % 2]])
+
+
+def peak(folder: Path, rows: int, epochs: int) -> float:
+    """Peak memory of one training in its own process, MiB."""
+    table, out = folder / f"{rows}.csv", folder / f"model-{rows}-{epochs}"
+    write(table, rows)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(table), str(out), str(epochs)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Measure and record."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        once, ten_epochs = peak(place, ROWS, 1), peak(place, ROWS, 6)
+        ten_times = peak(place, 10 * ROWS, 1)
+    rows = [
+        [f"{ROWS:,} rows, 1 epoch", f"{once:,.0f} MiB", "1"],
+        [f"{ROWS:,} rows, 6 epochs", f"{ten_epochs:,.0f} MiB", f"{ten_epochs / once:.2f}"],
+        [f"{10 * ROWS:,} rows, 1 epoch", f"{ten_times:,.0f} MiB", f"{ten_times / once:.2f}"],
+    ]
+    record(
+        "python -m benchmarks.memory",
+        "Peak memory of a training, the linear baseline included",
+        ["training", "peak", "ratio"],
+        rows,
+        "The baseline is fitted on at most 50,000 rows, and both sizes reach that.",
+    )
+
+
+if __name__ == "__main__":
+    main()
