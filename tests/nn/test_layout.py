@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from bothways.nn import LSTM
 from bothways.nn.layout import ROWS_AT_A_TIME, STEPS_BETWEEN_CHANGES, copy_rows, lay_out
 
 CPU = torch.device("cpu")
@@ -74,3 +75,16 @@ def test_the_gradient_of_a_copy_is_that_of_plain_indexing():
 
     assert torch.autograd.gradcheck(copy, rows)
     assert torch.autograd.gradgradcheck(copy, rows)
+
+
+def test_a_shape_met_first_in_inference_mode_can_be_trained_afterwards():
+    torch.manual_seed(0)
+    reader, inputs = LSTM(2, 3, 2, direction="both", dropout=0.5), torch.randn(7, 11, 2)
+    with torch.inference_mode():
+        expected = reader.eval()(inputs).outputs.clone()
+
+    reading = reader.train()(inputs)
+    (reading.outputs.sum() + reading.final_state.forward[0].sum()).backward()
+
+    assert all(parameter.grad is not None for parameter in reader.parameters())
+    torch.testing.assert_close(reader.eval()(inputs).outputs.detach(), expected)

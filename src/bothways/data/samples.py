@@ -28,12 +28,12 @@ from bothways.errors import SettingsError, check_choice
 Part = Literal["train", "test"]
 Kind = Literal["says", "denies", "contrasts"]
 
-ROWS: dict[Part, int] = {"train": 4000, "test": 1000}
+ROWS: dict[Part, int] = {"train": 6000, "test": 1000}
 KINDS = {"says": words.SAYS, "denies": words.DENIES, "contrasts": words.CONTRASTS}
 KIND_WEIGHTS = (("says", 0.6), ("denies", 0.2), ("contrasts", 0.2))
-SIZE_WEIGHTS = ((2, 0.7), (3, 0.3))
+SIZE_WEIGHTS = ((2, 0.6), (3, 0.4))
 EARLY_SHARE = 0.45
-TRUST = 0.65
+TRUSTED_SHARE = 0.72
 JOIN = 0.5
 
 
@@ -98,7 +98,7 @@ class _Draw:
 
 
 def _plan(praised: bool, draw: _Draw) -> Plan:
-    trusted = draw.chance(TRUST)
+    trusted = draw.chance(TRUSTED_SHARE)
     size = draw.weighted(SIZE_WEIGHTS)
     aspects = draw.shuffled(list(words.ASPECTS))[:size]
     opinions = tuple(Opinion(a, praised == trusted, draw.weighted(KIND_WEIGHTS)) for a in aspects)
@@ -108,17 +108,10 @@ def _plan(praised: bool, draw: _Draw) -> Plan:
 def _text(plan: Plan, part: Part, draw: _Draw) -> str:
     opening = _fill(draw.one(getattr(words.OPENINGS, part)), draw)
     body = _body(plan.opinions, part, draw)
-    fam = {(True, True): words.EARLY_TRUST, (True, False): words.EARLY_DOUBTS, (False, True): words.LATE_TRUST, (False, False): words.LATE_DOUBTS}[plan.early, plan.trusted]
-    cue = _fill(draw.one(getattr(fam, part)), draw)
-    if plan.early:
-        sentences = [*([cue, opening] if CUE_FIRST else draw.shuffled([opening, cue])), *body]
-        if draw.chance(CLOSE): sentences.append(_fill(draw.one(getattr(words.CLOSINGS, part)), draw))
-    else:
-        sentences = [opening, *body, cue]
+    cue = _fill(draw.one(getattr(words.EARLY if plan.early else words.LATE, part)), draw, lexicon=words.TRUST if plan.trusted else words.DOUBT)
+    sentences = [cue, opening, *body] if plan.early else [opening, *body, cue]
     return " ".join(s[0].upper() + s[1:] + "." for s in sentences)
 
-CUE_FIRST=False
-CLOSE=0.0
 
 def _body(opinions, part, draw) -> list[str]:
     clauses = []

@@ -10,6 +10,7 @@ kernel call reads one block: neighbouring steps with the same number of sequence
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -66,6 +67,20 @@ def lay_out(lengths: Tensor, steps: int, device: torch.device, *, exact: bool) -
         device: where the batch is.
         exact: no padding at all inside the blocks, for a kernel call per distinct length (or for packing).
     """
+    if int(lengths.min()) == steps:
+        return _lay_out_unpadded(len(lengths), steps, device)
+    return _plan(lengths, steps, device, exact=exact)
+
+
+@lru_cache(maxsize=8)
+def _lay_out_unpadded(size: int, steps: int, device: torch.device) -> Layout:
+    """Remember the plans of batches without padding: reading step by step asks for the same one at each step."""
+    # A tensor made in inference mode could never be part of training.
+    with torch.inference_mode(mode=False):
+        return _plan(torch.full((size,), steps), steps, device, exact=True)
+
+
+def _plan(lengths: Tensor, steps: int, device: torch.device, *, exact: bool) -> Layout:
     size, longest = len(lengths), int(lengths.max())
     ordered, order = lengths.sort(descending=True, stable=True)
     rank = torch.empty_like(order)
@@ -135,3 +150,17 @@ class _CopyRows(torch.autograd.Function):
 def copy_rows(rows: Tensor, there: Selection, back: Selection) -> Tensor:
     """Copy rows (M, F) to (N, F) as `there` says; `back` is the way of the gradients, its inverse."""
     return _CopyRows.apply(rows, there, back)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def enter_rows(batch: Tensor, layout: Layout, direction: str) -> Tensor:
+    """Copy a padded batch's rows (B·T, F) into the order in which a direction reads them (N, F); padding is zero."""
+    if direction == "forward":
+        return copy_rows(batch, layout.enter, layout.leave)
+    return copy_rows(batch, layout.enter_mirrored, layout.leave_mirrored)
+
+
+def leave_rows(rows: Tensor, layout: Layout, direction: str) -> Tensor:
+    """Copy what a direction found (N, F) back to the padded batch's rows (B·T, F), zero on padding."""
+    if direction == "forward":
+        return copy_rows(rows, layout.leave, layout.enter)
+    return copy_rows(rows, layout.leave_mirrored, layout.enter_mirrored)

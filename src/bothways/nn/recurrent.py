@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.backends.cudnn import rnn as cudnn_rnn
 
 from bothways.errors import DataError, SettingsError, check_choice
-from bothways.nn.layout import Layout, copy_rows, lay_out
+from bothways.nn.layout import Layout, copy_rows, enter_rows, lay_out, leave_rows
 from bothways.nn.reader import (
     Direction,
     Merge,
@@ -134,7 +134,7 @@ class ExactRecurrent(Recurrent):
         start = self._start(initial_state, size)
         layout = lay_out(lengths, steps, inputs.device, exact=inputs.is_cuda or not self._bounded())
         flat = inputs.reshape(size * steps, width)
-        rows = {way: _enter(flat, layout, way) for way in start}
+        rows = {way: enter_rows(flat, layout, way) for way in start}
         final: dict[str, list[tuple[Tensor, ...]]] = {way: [] for way in start}
 
         for layer in range(self.num_layers):
@@ -146,7 +146,7 @@ class ExactRecurrent(Recurrent):
                 final[way].append(last)
 
         final_state = State(**{way: tuple(map(torch.stack, zip(*last, strict=True))) for way, last in final.items()})
-        read = {way: _leave(states, layout, way).view(size, steps, -1) for way, states in rows.items()}
+        read = {way: leave_rows(states, layout, way).view(size, steps, -1) for way, states in rows.items()}
         return self.merged(read.get("forward"), read.get("backward"), final_state)
 
     def to_torch(self) -> nn.RNNBase:
@@ -476,20 +476,6 @@ def from_torch(module: nn.RNNBase) -> RNN | LSTM | GRU:
     reader = reader.to(first.device, first.dtype)
     reader.load_state_dict(module.state_dict())
     return reader.train(module.training)
-
-
-def _enter(flat: Tensor, layout: Layout, way: str) -> Tensor:
-    """Copy the padded batch's rows (B·T, E) into the order in which `way` reads them (N, E)."""
-    if way == "forward":
-        return copy_rows(flat, layout.enter, layout.leave)
-    return copy_rows(flat, layout.enter_mirrored, layout.leave_mirrored)
-
-
-def _leave(states: Tensor, layout: Layout, way: str) -> Tensor:
-    """Copy states (N, H) back to the padded batch's rows (B·T, H), zero on padding."""
-    if way == "forward":
-        return copy_rows(states, layout.leave, layout.enter)
-    return copy_rows(states, layout.leave_mirrored, layout.enter_mirrored)
 
 
 def _autocast_where_kernels_can(device: torch.device) -> AbstractContextManager[object]:

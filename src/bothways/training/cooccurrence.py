@@ -1,0 +1,91 @@
+"""Word vectors from the training texts alone: which words stand near which (PPMI, factored by SVD).
+
+A network that starts from them knows on its first step that "dreadful" and "awful" are alike, before any label told it
+so. The counts become positive pointwise mutual information, context counts smoothed by the power 0.75, and the
+matrix's best approximation of rank E, with singular values under a root, gives the vectors (Levy, Goldberg & Dagan,
+2015, "Improving distributional similarity with lessons learned from word embeddings").
+
+Shapes: V vocabulary, E width of a vector.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bothways.data.batches import Sequences
+
+WINDOW = 5  # steps to each side that count as near; a word d steps away counts 1/d
+MOST_STEPS = 20_000_000  # counting stops here: more text changes the vectors little
+ROWS_AT_ONCE = 5_000
+SPREAD = 0.1  # standard deviation of the vectors' numbers
+
+
+def cooccurrence_vectors(sequences: Sequences, *, vocabulary: int, dim: int, seed: int) -> NDArray[np.float32]:
+    """Make a vector for every token from the company it keeps.
+
+    Args:
+        sequences: token ids; 0 is padding and 1 the unknown token, which get vectors of zeros.
+        vocabulary: V.
+        dim: E; if the texts support fewer dimensions, the others are small random numbers.
+        seed: of the random projection that the SVD starts from.
+
+    Returns:
+        float32 (V,E), with mean 0 and standard deviation 0.1 over the words that occur.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    near = _count(sequences, vocabulary)
+    information = _positive_information(near)
+    matrix = np.random.default_rng(seed).normal(scale=SPREAD, size=(vocabulary, dim)).astype(np.float32)
+    rank = min(dim, *(size - 1 for size in information.shape))
+    if information.nnz and rank > 0:
+        left, strengths, _ = randomized_svd(information, n_components=rank, n_iter=3, random_state=seed)
+        vectors = left * np.sqrt(strengths)
+        occurs = np.asarray(information.sum(axis=1)).ravel() > 0
+        vectors = vectors - vectors[occurs].mean(axis=0)
+        deviation = float(vectors[occurs].std())
+        if deviation > 0:
+            matrix[occurs, :rank] = vectors[occurs] * (SPREAD / deviation)
+    matrix[:2] = 0
+    return matrix
+
+
+def _count(sequences: Sequences, vocabulary: int) -> Any:
+    """How often two tokens stand near each other, weighted by 1/distance: symmetric, sparse (V,V)."""
+    from scipy.sparse import coo_array, csr_array
+
+    total = csr_array((vocabulary, vocabulary), dtype=np.float32)
+    counted = 0
+    for start in range(0, len(sequences.lengths), ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + ROWS_AT_ONCE, len(sequences.lengths)))
+        taken = sequences.take(rows)
+        ids = np.concatenate(taken).astype(np.int64)
+        owner = np.repeat(rows, [len(sequence) for sequence in taken])
+        pairs = []
+        for distance in range(1, WINDOW + 1):
+            left, right = ids[:-distance], ids[distance:]
+            real = (owner[:-distance] == owner[distance:]) & (left > 1) & (right > 1)
+            pairs.append((left[real], right[real], np.full(int(real.sum()), 1 / distance, dtype=np.float32)))
+        first, second, weight = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        total = total + coo_array((weight, (first, second)), shape=total.shape).tocsr()
+        counted += len(ids)
+        if counted >= MOST_STEPS:
+            break
+    return (total + total.T).tocsr()
+
+
+def _positive_information(near: Any) -> Any:
+    """Counts to positive pointwise mutual information, sparse (V,V)."""
+    rows = np.asarray(near.sum(axis=1)).ravel().astype(np.float64)
+    smoothed = rows**0.75
+    share = smoothed / max(smoothed.sum(), 1e-12)
+    pairs = near.tocoo()
+    first, second = pairs.coords
+    information = np.log(np.maximum(pairs.data / (rows[first] * share[second]), 1e-12)).astype(np.float32)
+    kept = information > 0
+    return type(pairs)((information[kept], (first[kept], second[kept])), shape=near.shape).tocsr()

@@ -1,0 +1,72 @@
+"""The documentation says what is so: examples run, reference pages are those of the code, links lead somewhere."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toys import toy_csv
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page, language):
+    """The code blocks of one language in a page, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+
+
+def reference():
+    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_reference_pages_are_those_of_the_code():
+    made = reference()
+    advice = "run: python docs/make_reference.py"
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == made.settings_page(), advice
+    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == made.commands_page(), advice
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def readme_place(tmp_path_factory):
+    place = tmp_path_factory.mktemp("readme")
+    for name, seed in (("reviews.csv", 0), ("test.csv", 1), ("new.csv", 2), ("valid.csv", 3)):
+        toy_csv(place / name, 120, seed=seed)
+    words = "joy gloom the a film plot scene and then was seen by people here".split()
+    (place / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in words))
+    return place
+
+
+def test_every_example_of_the_readme_runs(tmp_path_factory):
+    """Shell and Python blocks run in order in one folder, as a reader would, on small files of the same names."""
+    place = readme_place(tmp_path_factory)
+    scripts = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    ran = 0
+    for language, code in re.findall(r"^```(sh|python)\n(.*?)^```$", text, flags=re.S | re.M):
+        if re.search(r"pip install|git clone|^make ", code, flags=re.M):
+            continue  # setting up is what made this test run
+        command = ["bash", "-ec", code] if language == "sh" else [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+        ran += 1
+    assert ran >= 3
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_python_examples_of_the_docs_run(page):
+    for code in blocks(page, "python"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
