@@ -19,6 +19,7 @@ CellType = Literal["rnn", "lstm", "gru"]
 Direction = Literal["forward", "backward", "both"]
 OneWay = Literal["forward", "backward"]
 Stack = Literal["joined", "apart"]
+InitialVectors = Literal["cooccurrence", "random"]
 Monitor = Literal["loss", "accuracy", "macro_f1"]
 Schedule = Literal["constant", "linear", "cosine"]
 ClassWeight = Literal["balanced"]
@@ -47,7 +48,7 @@ class Setting:
     def plain_type(self) -> type:
         """`int`, `float`, `bool` or `str`, whatever is optional or a choice."""
         inner = _without_none(self.annotation)
-        return str if _is_literal(inner) else inner  # type: ignore[no-any-return]
+        return str if _is_literal(inner) else inner
 
     @property
     def optional(self) -> bool:
@@ -189,7 +190,13 @@ class EncoderSettings(Settings):
     )
     dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
     embedding_dropout: Annotated[float, "probability, on token vectors, one mask for all steps of a sequence"] = 0.3
-    word_dropout: Annotated[float, "share of tokens hidden from a training step"] = 0.0
+    word_dropout: Annotated[float, "share of a text's tokens hidden from a training step, each by itself"] = 0.0
+    type_dropout: Annotated[float, "share of a text's word types hidden from a training step, wherever they stand"] = (
+        0.0
+    )
+    initial_vectors: Annotated[
+        InitialVectors, "what token vectors start from: their company in the training texts, or random numbers"
+    ] = "cooccurrence"
     vectors: Annotated[str | None, "file of pretrained vectors: GloVe, word2vec or fastText text format, also .gz"] = (
         None
     )
@@ -209,7 +216,7 @@ class EncoderSettings(Settings):
         problems = [
             *super()._problems(),
             *_at_least(self, 1, "embedding_dim", "hidden_size", "num_layers"),
-            *_in_share(self, "dropout", "embedding_dropout", "word_dropout"),
+            *_in_share(self, "dropout", "embedding_dropout", "word_dropout", "type_dropout"),
         ]
         for kind in self.poolings:
             try:
@@ -227,7 +234,9 @@ class TrainingSettings(Settings):
 
     epochs: Annotated[int, "most times that the training data is read"] = 10
     batch_size: Annotated[int, "sequences of average length in a batch; longer ones come in smaller batches"] = 32
+    crop: Annotated[int | None, "steps of a sequence that an epoch reads, from a random place; none: all"] = None
     lr: Annotated[float, "highest learning rate of AdamW"] = 2e-3
+    embedding_lr: Annotated[float | None, "highest learning rate of token vectors; none: lr"] = None
     weight_decay: Annotated[float, "AdamW's decay of weights towards zero"] = 0.01
     warmup: Annotated[float, "share of the training in which the rate rises to lr"] = 0.1
     schedule: Annotated[Schedule, "how the rate falls from lr to zero after the warm-up"] = "cosine"
@@ -253,12 +262,16 @@ class TrainingSettings(Settings):
     def _problems(self) -> list[str]:
         problems = [
             *super()._problems(),
-            *_at_least(self, 1, "epochs", "batch_size", "patience", "seeds"),
+            *_at_least(self, 1, "epochs", "batch_size", "crop", "patience", "seeds"),
             *_at_least(self, 0, "weight_decay", "seed"),
             *_in_share(self, "warmup", "averaging", "label_smoothing", "validation_size"),
         ]
-        rates = {"lr": self.lr, "max_grad_norm": self.max_grad_norm}
-        problems += [f"{name} is {rate}, but it must be above 0." for name, rate in rates.items() if not rate > 0]
+        rates = {"lr": self.lr, "embedding_lr": self.embedding_lr, "max_grad_norm": self.max_grad_norm}
+        problems += [
+            f"{name} is {rate}, but it must be above 0."
+            for name, rate in rates.items()
+            if rate is not None and not rate > 0
+        ]
         return problems
 
 

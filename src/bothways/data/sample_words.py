@@ -172,7 +172,7 @@ CONTRASTS = Frames(
         "the {c} {was} rather {adj} than {anti}",
         "while the trailer made the {c} look {anti}, the {c} proved {adj}",
         "the {c} looked {anti} in the trailer but turned out {adj}",
-        "although I had expected {anti} {c}, the {c} {was} {adj}",
+        "although I had expected the {c} to be {anti}, the {c} {was} {adj}",
         "I had been told that the {c} {was} {anti}, but I found the {c} {adj}",
         "some say the {c} {was} {anti}, yet the {c} {was} {adj}",
         "the {c} {was} {adj}, never {anti}",
@@ -180,7 +180,7 @@ CONTRASTS = Frames(
     ),
     test=(
         "although the papers called the {c} {anti}, the {c} turned out {adj}",
-        "I had been told to expect {anti} {c}, but the {c} {was} {adj}",
+        "I had been told that the {c} would be {anti}, but the {c} {was} {adj}",
         "the {c} looked {anti} in the trailer, yet I found the {c} {adj}",
         "the {c} {was} {adj} rather than {anti}",
     ),

@@ -32,7 +32,7 @@ ROWS: dict[Part, int] = {"train": 6000, "test": 1000}
 KINDS = {"says": words.SAYS, "denies": words.DENIES, "contrasts": words.CONTRASTS}
 KIND_WEIGHTS = (("says", 0.6), ("denies", 0.2), ("contrasts", 0.2))
 SIZE_WEIGHTS = ((2, 0.6), (3, 0.4))
-EARLY_SHARE = 0.45
+EARLY_SHARE = 0.5
 TRUSTED_SHARE = 0.72
 JOIN = 0.5
 
@@ -109,7 +109,7 @@ def _text(plan: Plan, part: Part, draw: _Draw) -> str:
     opening = _fill(draw.one(getattr(words.OPENINGS, part)), draw)
     body = _body(plan.opinions, part, draw)
     cue = _fill(draw.one(getattr(words.EARLY if plan.early else words.LATE, part)), draw, lexicon=words.TRUST if plan.trusted else words.DOUBT)
-    sentences = [cue, opening, *body] if plan.early else [opening, *body, cue]
+    sentences = [cue, *body, opening] if plan.early else [opening, *body, cue]
     return " ".join(s[0].upper() + s[1:] + "." for s in sentences)
 
 

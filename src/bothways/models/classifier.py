@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bothways.settings import EncoderSettings
 
 UNKNOWN = 1  # the id of `<unk>` in every vocabulary
+PRIME = 2**31 - 1  # of the hash that type dropout draws with (Carter & Wegman, 1979)
 
 CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
@@ -44,6 +45,7 @@ class Classifier(nn.Module):
         """
         super().__init__()
         self.word_dropout = settings.word_dropout
+        self.type_dropout = settings.type_dropout
         self.embedding_dropout = settings.embedding_dropout
         self.embedding = nn.Embedding(vocabulary, settings.embedding_dim, padding_idx=0) if vocabulary else None
         if self.embedding is not None:
@@ -95,9 +97,8 @@ class Classifier(nn.Module):
         """Ids or numbers to the encoder's input, (B,T,E)."""
         if self.embedding is None:
             return (inputs - self.mean) / self.deviation
-        if self.training and self.word_dropout:
-            hidden = torch.rand(inputs.shape, device=inputs.device) < self.word_dropout
-            inputs = inputs.masked_fill(hidden & (inputs != 0), UNKNOWN)
+        if self.training:
+            inputs = self._hidden(inputs)
         vectors = self.embedding(inputs)
         if self.training and self.embedding_dropout:
             # One mask for all steps of a sequence: a mask for every element costs a fifth of the step and helps less.
@@ -105,6 +106,17 @@ class Classifier(nn.Module):
                 vectors.new_ones(len(vectors), 1, vectors.shape[2]), self.embedding_dropout
             )
         return vectors  # type: ignore[no-any-return]
+
+    def _hidden(self, ids: Tensor) -> Tensor:
+        """Replace some tokens, int64 (B,T), by the unknown one; padding stays."""
+        hidden = torch.zeros_like(ids, dtype=torch.bool)
+        if self.word_dropout:
+            hidden |= torch.rand(ids.shape, device=ids.device) < self.word_dropout
+        if self.type_dropout:
+            # A random hash for each sequence decides on its types: every occurrence of a word shares its fate.
+            factor, offset = torch.randint(1, PRIME, (2, len(ids), 1), device=ids.device)
+            hidden |= (ids * factor + offset) % PRIME < self.type_dropout * PRIME
+        return ids.masked_fill(hidden & (ids != 0), UNKNOWN)
 
 
 def onnx_graph(model: Classifier) -> Any:

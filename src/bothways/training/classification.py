@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bothways.data.batches import Batch, collate, plan_epoch, plan_in_order_of_length
+from bothways.data.batches import Batch, InMemory, collate, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
 from bothways.models.classifier import Classifier
 from bothways.training.baselines import Baselines
+from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from bothways.data.batches import Ints, Sequences
     from bothways.data.tokenizer import Tokenizer
-    from bothways.data.vectors import Vectors
     from bothways.settings import ClassifierSettings
 
 logger = logging.getLogger("bothways")
@@ -82,13 +82,9 @@ def train_classifier(
     """
     began = time.monotonic()
     vectors = None
-    if settings.vectors is not None and prepared.tokenizer is not None and start_from is None:
-        vectors = read_vectors(
-            settings.vectors, prepared.tokenizer.vocabulary, lowercase=settings.lowercase, seed=settings.seed
-        )
-        settings = replace(settings, embedding_dim=vectors.dim)
-        prepared.notes.append(f"{vectors}; embedding_dim is their width.")
-    budget = _budget(prepared.train.sequences.lengths, settings.batch_size)
+    if prepared.tokenizer is not None and start_from is None:
+        vectors, settings = _initial_vectors(prepared, prepared.tokenizer, settings)
+    budget = _budget(_read_lengths(prepared.train.sequences, settings), settings.batch_size)
 
     def attempt(seed: int) -> tuple[Classifier, Outcome]:
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
@@ -150,13 +146,48 @@ def _forward(model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
     return model(inputs.to(device), lengths.to(device))  # type: ignore[no-any-return]
 
 
+def _initial_vectors(
+    prepared: Prepared, tokenizer: Tokenizer, settings: ClassifierSettings
+) -> tuple[NDArray[np.float32] | None, ClassifierSettings]:
+    """The vectors (V,E) that training starts from, and settings of their width; None leaves them random."""
+    if settings.vectors is not None:
+        vectors = read_vectors(settings.vectors, tokenizer.vocabulary, lowercase=settings.lowercase, seed=settings.seed)
+        prepared.notes.append(f"{vectors}; embedding_dim is their width.")
+        return vectors.matrix, replace(settings, embedding_dim=vectors.dim)
+    if settings.initial_vectors == "random":
+        return None, settings
+    matrix = cooccurrence_vectors(
+        prepared.train.sequences, vocabulary=len(tokenizer), dim=settings.embedding_dim, seed=settings.seed
+    )
+    return matrix, settings
+
+
+def _read_lengths(sequences: Sequences, settings: ClassifierSettings) -> Ints:
+    """Steps of every sequence that one epoch reads."""
+    return sequences.lengths if settings.crop is None else np.minimum(sequences.lengths, settings.crop)
+
+
+def _training_batch(sequences: Sequences, rows: Ints, settings: ClassifierSettings) -> Batch:
+    """Collate rows to train on, each cropped at a random place if that is asked for."""
+    if settings.crop is None:
+        return collate(sequences, rows)
+    crop = settings.crop
+    # torch's generator draws, since its state is what a checkpoint keeps.
+    places = torch.rand(len(rows)).tolist()
+    cropped = []
+    for sequence, place in zip(sequences.take(rows), places, strict=True):
+        start = int(place * (max(0, len(sequence) - crop) + 1))
+        cropped.append(sequence[start : start + crop])
+    return replace(collate(InMemory(cropped), np.arange(len(rows))), rows=rows)
+
+
 def _budget(lengths: Ints, batch_size: int) -> int:
     """Padded steps that a batch holds, so that sequences of average length come `batch_size` at a time."""
     return max(1, round(float(np.maximum(lengths, 1).mean()) * batch_size))
 
 
 def _fresh(
-    prepared: Prepared, settings: ClassifierSettings, start_from: Classifier | None, vectors: Vectors | None
+    prepared: Prepared, settings: ClassifierSettings, start_from: Classifier | None, vectors: NDArray[np.float32] | None
 ) -> Classifier:
     vocabulary = None if prepared.tokenizer is None else len(prepared.tokenizer)
     model = Classifier(settings, labels=len(prepared.classes), vocabulary=vocabulary, features=prepared.features)
@@ -166,7 +197,7 @@ def _fresh(
     if prepared.features is not None:
         model.use_scale(*_scale(prepared.train.sequences))
     if vectors is not None:
-        model.use_vectors(vectors.matrix, freeze=settings.freeze_vectors)
+        model.use_vectors(vectors, freeze=settings.freeze_vectors)
     return model
 
 
@@ -179,10 +210,11 @@ def _scale(sequences: Sequences) -> tuple[NDArray[np.float32], NDArray[np.float3
 
 def _job(model: Classifier, prepared: Prepared, settings: ClassifierSettings, seed: int, budget: int) -> Job:
     sequences, targets = prepared.train.sequences, prepared.train.targets
+    lengths = _read_lengths(sequences, settings)
     return Job(
         model,
-        plan=lambda epoch: plan_epoch(sequences.lengths, budget=budget, seed=seed, epoch=epoch),
-        batch=lambda rows: collate(sequences, rows),
+        plan=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
+        batch=lambda rows: _training_batch(sequences, rows, settings),
         loss=_loss(model, targets, settings, labels=len(prepared.classes)),
         validate=None if prepared.validation is None else _validator(prepared.validation, prepared.classes),
         identity=f"{prepared.identity}-{seed}",
@@ -262,7 +294,7 @@ def _refit(
     resume: bool,
     listener: Listener | None,
     start_from: Classifier | None,
-    vectors: Vectors | None,
+    vectors: NDArray[np.float32] | None,
     budget: int,
 ) -> None:
     """Train once more, on training and validation rows together, for the epochs that were chosen."""
@@ -273,6 +305,7 @@ def _refit(
         trained.notes.append("Validation rows with labels that training never had were left out of the refit.")
     sequences, targets = concatenated([prepared.train, prepared.validation])
     rows = np.flatnonzero(targets >= 0)
+    lengths = _read_lengths(sequences, settings)[rows]
     plan = None
     if folder is not None:
         plan = CheckpointPlan(folder / "refit.safetensors", resume)
@@ -282,10 +315,8 @@ def _refit(
         model = _fresh(prepared, settings, start_from, vectors)
         job = Job(
             model,
-            plan=lambda epoch: [
-                rows[batch] for batch in plan_epoch(sequences.lengths[rows], budget=budget, seed=seed, epoch=epoch)
-            ],
-            batch=lambda chosen: collate(sequences, chosen),
+            plan=lambda epoch: [rows[batch] for batch in plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)],
+            batch=lambda chosen: _training_batch(sequences, chosen, settings),
             loss=_loss(model, targets, settings, labels=len(prepared.classes)),
             validate=None,
             identity=f"{prepared.identity}-refit-{trained.best_epoch}",

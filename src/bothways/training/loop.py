@@ -30,6 +30,7 @@ from bothways.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
+from bothways.training.optimizer import AdamW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -203,13 +204,21 @@ def computes_bfloat16(device: str) -> bool:
 
 
 def make_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter, 2019) with weight decay on matrices only."""
+    """AdamW with weight decay on matrices only; token vectors have one second moment and a rate of their own."""
+    embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
     weights = [weight for weight in module.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+    rate = settings.lr if settings.embedding_lr is None else settings.embedding_lr
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [weight for weight in weights if id(weight) in embeddings],
+            "share": rate / settings.lr,
+            "shared": True,
+            "weight_decay": 0.0,
+        },
+        {"params": [weight for weight in weights if weight.ndim > 1 and id(weight) not in embeddings], "share": 1.0},
+        {"params": [weight for weight in weights if weight.ndim <= 1], "share": 1.0, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+    return AdamW([group for group in groups if group["params"]], lr=settings.lr, weight_decay=settings.weight_decay)
 
 
 def learning_rate(settings: TrainingSettings, done: float) -> float:
@@ -240,7 +249,7 @@ def _train_epoch(
         # Half a step further: neither the first step nor the last has a rate of zero.
         done = (progress.epoch - 1 + (progress.batch + 0.5) / len(plan)) / settings.epochs
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(settings, done)
+            group["lr"] = learning_rate(settings, done) * group["share"]
         loss = job.loss(module, batch)
         fabric.backward(loss)
         nn.utils.clip_grad_norm_(state.module.parameters(), settings.max_grad_norm)

@@ -1,0 +1,75 @@
+"""AdamW, with one second moment for a whole matrix of token vectors.
+
+    m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g²,   w = w - lr · (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+
+Adam divides every number's step by that number's own typical gradient. A rare word is then moved as far as a frequent
+one, on next to no evidence, and the network learns the training texts by heart. With v the mean over the whole
+matrix, a word moves in proportion to its evidence (one second moment for a block of weights: Zhang et al., 2024,
+"Adam-mini"). It also saves the memory of v.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class AdamW(torch.optim.Optimizer):
+    """AdamW (Loshchilov & Hutter, 2019); groups with `shared` keep one second moment for each matrix."""
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-8,
+    ) -> None:
+        """Take groups of weights.
+
+        Args:
+            groups: each with `params` and, where it differs from the rest, `shared`, `weight_decay`.
+            lr: learning rate.
+            weight_decay: share of a weight, times lr, that each step takes away.
+            betas: decay of the first and the second moment.
+            eps: keeps the step finite where the gradient is zero.
+        """
+        defaults = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps, "shared": False}
+        super().__init__(groups, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Move every weight that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._move(weight, weight.grad, group)
+        return loss
+
+    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[weight]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["first"] = torch.zeros_like(weight)
+            state["second"] = torch.zeros(()) if group["shared"] else torch.zeros_like(weight)
+        state["step"] += 1
+        first_decay, second_decay = group["betas"]
+        steps = float(state["step"])
+        state["first"].lerp_(gradient, 1 - first_decay)
+        # The norm is one pass over memory; squaring first would write as much again.
+        square = (gradient.norm() ** 2 / gradient.numel()).to(state["second"]) if group["shared"] else gradient.square()
+        state["second"].lerp_(square, 1 - second_decay)
+        rate = group["lr"] / (1 - first_decay**steps)
+        scale = (state["second"] / (1 - second_decay**steps)).sqrt() + group["eps"]
+        if group["weight_decay"]:
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+        if group["shared"]:
+            weight.add_(state["first"], alpha=-rate / float(scale))
+        else:
+            weight.addcdiv_(state["first"], scale, value=-rate)
