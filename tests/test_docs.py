@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from toys import toy_csv
+
+import bothways
+from toys import SMALL, toy_csv, toy_texts
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,7 +45,7 @@ def readme_place(tmp_path_factory):
     place = tmp_path_factory.mktemp("readme")
     for name, seed in (("reviews.csv", 0), ("test.csv", 1), ("new.csv", 2), ("valid.csv", 3)):
         toy_csv(place / name, 120, seed=seed)
-    words = "joy gloom the a film plot scene and then was seen by people here".split()
+    words = ["joy", "gloom", "the", "a", "film", "plot", "scene", "and", "then", "was", "seen", "by", "people", "here"]
     (place / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in words))
     return place
 
@@ -70,3 +72,19 @@ def test_python_examples_of_the_docs_run(page):
     for code in blocks(page, "python"):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 0, f"{code}\n{done.stderr}"
+
+
+def test_the_examples_run(tmp_path_factory):
+    done = subprocess.run([sys.executable, ROOT / "examples" / "waves.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) > 0.9
+
+    folder = tmp_path_factory.mktemp("examples") / "model"
+    bothways.TextClassifier(**SMALL).fit(*toy_texts(60)).save(folder)
+    text = "the film joy then gloom"
+    command = [sys.executable, ROOT / "examples" / "onnx_alone.py", folder, text]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shares = [float(line.split("\t")[1]) for line in done.stdout.splitlines()]
+    expected = bothways.load(folder).predict_proba([text])[0]
+    assert shares == pytest.approx(expected.tolist(), abs=6e-4)

@@ -201,6 +201,13 @@ def test_save_splits_writes_the_rows_that_train_and_those_held_out(place, review
     assert sum(label == "good" for _, label in rows[1]) == 12
 
 
+def test_several_seeds_are_reported_with_their_spread(place, reviews):
+    out, _ = train(reviews, place / "seeds", "--seeds", "3")
+    rows = json.loads(run("info", place / "seeds", "--json")[0])["metrics"]["by_seed"]
+    values = [row["accuracy"] for row in rows]
+    assert f"Over 3 seeds: accuracy {np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}" in out
+
+
 def test_a_tensorboard_log_holds_the_scores_of_every_epoch(place, reviews):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -43,7 +43,7 @@ def classify(
     """
     from bothways.training.from_files import train_classifier_from_file  # here, so that --help does not wait for it
     from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
-    from bothways.training.saving import metrics, verdict
+    from bothways.training.saving import metrics, spread, verdict
 
     logs = [] if tensorboard is None else [TensorBoardLog(tensorboard)]
     with TerminalProgress() as progress:
@@ -72,4 +72,6 @@ def classify(
             f"macro-F1 {trained.scores.macro_f1:.4f}, epoch {trained.best_epoch} of {len(trained.history)} kept"
         )
         print(verdict(trained) or "")
+    if len(trained.by_seed) > 1:
+        print(spread(trained))
     print(f"saved in {literal(out)}")

@@ -131,6 +131,18 @@ def verdict(trained: TrainedClassifier) -> str | None:
     return f"The network beats the linear baseline: {figures}."
 
 
+def spread(trained: TrainedClassifier) -> str:
+    """Mean and deviation of the validation scores over the seeds, in words."""
+    parts = []
+    for name in ("accuracy", "macro_f1", "loss"):
+        values = [row[name] for row in trained.by_seed if name in row]
+        if values:
+            middle, deviation = mean_and_deviation(values)
+            parts.append(f"{name.replace('_', ' ')} {middle:.4f} ± {deviation:.4f}")
+    scores = ", ".join(parts) or "no rows were held out to score"
+    return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."
+
+
 def card(trained: TrainedClassifier) -> str:
     """The model card: what the model is, how it was trained, how good it is, how to use it."""
     settings, facts = trained.settings, trained.facts
@@ -167,8 +179,7 @@ def card(trained: TrainedClassifier) -> str:
         lines += [as_table(rows, ["model", "accuracy (95% interval)", "macro-F1"]), "", verdict(trained) or ""]
         lines += ["", "These rows also chose the best epoch: expect slightly less on new data."]
     if len(trained.by_seed) > 1:
-        middle, spread = mean_and_deviation([row["accuracy"] for row in trained.by_seed if "accuracy" in row])
-        lines += ["", f"Over {len(trained.by_seed)} seeds: accuracy {middle:.4f} ± {spread:.4f}; the best was kept."]
+        lines += ["", spread(trained)]
     if trained.notes:
         lines += ["", "## Notes", "", *(f"- {literal(note)}" for note in trained.notes)]
     lines += ["", "## Use", "", "    bothways predict FOLDER TEXT", "    bothways evaluate FOLDER test.csv", ""]
