@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from bothways.errors import OutputError
 from bothways.training.metrics import ClassificationScores, score_classification
-from bothways.training.pictures import draw_confusion, draw_learning_curves, plain
+from bothways.training.pictures import draw_confusion, draw_learning_curves, draw_reliability, plain
 
 HISTORY = [
     {"epoch": 1, "train_loss": 0.9, "loss": 0.8, "accuracy": 0.6, "macro_f1": 0.5, "lr": 1e-3},
@@ -113,6 +113,37 @@ def test_curves_hold_the_history_and_mark_the_epoch_that_was_kept(tmp_path, draw
     assert is_picture(tmp_path / "curves.png")
 
 
+def test_the_dots_of_reliability_hold_the_calibration_error_of_the_scores(tmp_path, drawn):
+    generator = np.random.default_rng(1)
+    # Thirtieths: half of them are the very edges of the 15 bins.
+    probabilities = generator.multinomial(30, generator.dirichlet([0.5] * 3, size=80)) / 30
+    truth = generator.integers(3, size=80)
+    right = probabilities.argmax(axis=1) == truth
+    scores = score_classification([str(label) for label in truth], probabilities, ["0", "1", "2"])
+
+    draw_reliability(probabilities, right, tmp_path / "reliability.png")
+
+    axes = drawn[0].axes[0]
+    dots = axes.collections[0]
+    sure, hits = np.asarray(dots.get_offsets()).T
+    rows = (dots.get_sizes() - 16) / 300 * 80
+    assert rows.sum() == pytest.approx(80)
+    assert sure @ rows == pytest.approx(probabilities.max(axis=1).sum())
+    assert hits @ rows == pytest.approx(right.sum())
+    assert np.abs(hits - sure) @ rows / 80 == pytest.approx(scores.calibration_error)
+    assert axes.get_title() == f"80 rows · calibration error {scores.calibration_error:.4f}"
+    assert is_picture(tmp_path / "reliability.png")
+
+
+def test_answers_that_are_as_sure_as_they_are_right_lie_on_the_diagonal(tmp_path, drawn):
+    probabilities = np.array([[0.75, 0.25]] * 4 + [[0.0, 1.0]] * 2)
+
+    draw_reliability(probabilities, np.array([True, True, False, True, True, True]), tmp_path / "reliability.png")
+
+    dots = np.asarray(drawn[0].axes[0].collections[0].get_offsets())
+    np.testing.assert_allclose(dots, [[0.75, 0.75], [1.0, 1.0]])
+
+
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_a_history_of_one_epoch_or_none_is_drawn(tmp_path, drawn, epochs):
     draw_learning_curves(HISTORY[:epochs], tmp_path / "curves.png", best_epoch=epochs)
@@ -142,15 +173,15 @@ def test_a_disk_that_fails_while_writing_leaves_the_old_picture_and_nothing_else
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Figure, "savefig", fail)
-    with pytest.raises(OutputError, match=r"curves\.png cannot be written: No space left on device\. Choose"):
+    with pytest.raises(OutputError, match=r"^curves\.png cannot be written: No space left on device\. Choose"):
         draw_learning_curves(HISTORY, path, best_epoch=2)
 
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(OutputError, match=r"absent.curves\.png cannot be written: No such file or directory"):
+def test_a_folder_that_is_not_there_is_said_by_the_name_of_the_file_alone(tmp_path):
+    with pytest.raises(OutputError, match=r"^curves\.png cannot be written: No such file or directory\. Choose"):
         draw_learning_curves(HISTORY, tmp_path / "absent" / "curves.png", best_epoch=2)
 
 

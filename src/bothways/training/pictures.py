@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bothways.errors import OutputError, missing_extra
-from bothways.training.metrics import ClassificationScores
+from bothways.training.metrics import CALIBRATION_BINS, ClassificationScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,6 +97,35 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, be
         losses.set_ylabel("loss (nats)")
         _draw_curves(scores, history, _SCORES, best_epoch)
         scores.set_ylabel("score on validation (0 to 1)")
+        _save(figure, path)
+
+
+def draw_reliability(probabilities: npt.NDArray[np.floating[Any]], right: npt.NDArray[np.bool_], path: Path) -> None:
+    """Draw how often answers are right against how sure they are: below the diagonal they are too sure.
+
+    Args:
+        probabilities: float (B, K), each row summing to 1; at least one row.
+        right: bool (B,), whether the most probable class is the true one.
+        path: the PNG file to write. It has one dot for each bin of `calibration_error`; its area grows with the rows.
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    top = np.asarray(probabilities, dtype=np.float64).max(axis=1)
+    places = np.clip(np.ceil(top * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
+    _, bins, rows = np.unique(places, return_inverse=True, return_counts=True)
+    sure, hits = np.bincount(bins, top) / rows, np.bincount(bins, right) / rows
+    error = np.abs(hits - sure) @ rows / len(top)
+    with _own_style():
+        figure = _new_figure(4.6, 4.6)
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1.2)
+        axes.scatter(sure, hits, s=16 + 300 * rows / len(top), color=_BLUE, alpha=0.7)
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+        axes.set_xlabel("probability of the answer")
+        axes.set_ylabel("share of answers that are right")
+        axes.set_title(f"{len(top):,} rows · calibration error {error:.4f}", fontsize=10)
         _save(figure, path)
 
 
@@ -181,12 +211,15 @@ def _draw_curves(
 
 
 def _save(figure: "Figure", path: Path) -> None:
-    """Write aside and rename, so that the path never holds half a picture."""
+    """Write aside and rename, so that the path never holds half a picture.
+
+    Errors name the file alone: its folder may be one that is still being written, under a passing name.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         figure.savefig(temporary, format="png")
         os.replace(temporary, path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
+        raise OutputError(f"{path.name} cannot be written: {error.strerror or error}. Choose another place.") from error
     finally:
         temporary.unlink(missing_ok=True)
