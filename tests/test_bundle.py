@@ -70,6 +70,77 @@ def test_the_old_model_survives_a_fault_while_the_folders_change_places(tmp_path
     assert open_folder(tmp_path / "model").description["content"] == "one"
 
 
+@pytest.fixture
+def killed(tmp_path):
+    """A place whose new folder was about to take the old one's place when the process was killed."""
+    make(tmp_path / "model")
+    make(tmp_path / ".model.new", "two")
+    (tmp_path / "model").rename(tmp_path / ".model.old")
+    return tmp_path / "model"
+
+
+def test_a_kill_between_the_two_renames_leaves_the_old_model(killed):
+    assert open_folder(killed).description["content"] == "one"
+    assert not killed.with_name(".model.old").exists()
+
+
+def test_after_a_kill_between_the_two_renames_the_old_model_is_replaced_only_by_force(killed):
+    with pytest.raises(OutputError, match=r"model exists\."):
+        bundle.refuse_existing(killed, force=False)
+    make(killed, "three", force=True)
+    assert open_folder(killed).description["content"] == "three"
+    assert [path.name for path in killed.parent.iterdir()] == ["model"]
+
+
+def test_a_hidden_folder_never_takes_the_place_of_a_model_that_is_there(tmp_path):
+    make(tmp_path / "model", "new")
+    make(tmp_path / ".model.old", "old")
+    assert open_folder(tmp_path / "model").description["content"] == "new"
+
+
+def test_the_names_are_flushed_after_the_folders_have_changed_places(tmp_path, monkeypatch):
+    make(tmp_path / "model")
+    seen = []
+    monkeypatch.setattr(
+        bundle, "_flush_names", lambda folder: seen.append((folder, sorted(path.name for path in tmp_path.iterdir())))
+    )
+    make(tmp_path / "model", "two", force=True)
+    assert seen == [
+        (tmp_path / ".model.new", [".model.new", "model"]),
+        (tmp_path, [".model.old", "model"]),
+    ]
+
+
+@pytest.mark.parametrize("place", [".", "/", "", ".."])
+def test_a_place_without_a_name_of_its_own_is_refused(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=r"^'[./]+' names no folder of its own to write\. Name a new one, such as"):
+        bundle.refuse_existing(place, force=True)
+
+
+def test_a_model_is_opened_from_inside_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(make(tmp_path / "model"))
+    assert open_folder(".").description["content"] == "one"
+
+
+@pytest.mark.parametrize(
+    "content", ["null", "[]", '"text"', "7", '{"format_version": null}', '{"format_version": 1e999}']
+)
+def test_settings_that_hold_something_else_are_refused(tmp_path, content):
+    path = make(tmp_path / "model")
+    (path / SETTINGS).write_text(content)
+    with pytest.raises(ModelFolderError, match=r"settings\.json is cut or altered"):
+        open_folder(path)
+
+
+@pytest.mark.parametrize("content", ["null", "[]", '"settings.json"', "7", "{"])
+def test_checksums_that_hold_something_else_are_refused(tmp_path, content):
+    path = make(tmp_path / "model")
+    (path / CHECKSUMS).write_text(content)
+    with pytest.raises(ModelFolderError, match=r"checksums\.json is cut or altered"):
+        open_folder(path)
+
+
 def damage_cut(path):
     (path / "weights.bin").write_bytes(b"wei")
 

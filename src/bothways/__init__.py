@@ -11,6 +11,7 @@ Public names are loaded on first use, so that `import bothways` is quick and wor
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,10 +28,34 @@ _HOMES = {
     "load": "bothways.runtime",
 }
 
+# The modules of the [train] extra, and the packages that bring them.
+_TRAINING = {
+    "torch": "torch",
+    "lightning": "lightning",
+    "sklearn": "scikit-learn",
+    "onnx": "onnx",
+    "matplotlib": "matplotlib",
+}
+
+
+def require_training() -> None:
+    """Look for all that training needs, before any of it is loaded.
+
+    Raises:
+        MissingExtraError: a package of the [train] extra is not installed.
+    """
+    for module, package in _TRAINING.items():
+        if find_spec(module) is None:
+            from bothways.errors import missing_extra
+
+            raise missing_extra(package, "train", "Training")
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bothways' has no attribute {name!r}")
+    if name == "TextClassifier":
+        require_training()
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -10,7 +10,8 @@
     README.md             the model card
     checksums.json        SHA-256 of each of the above
 
-A folder is written aside and renamed, so that a full disk or a kill leaves the old one whole.
+A folder is written aside and renamed, so that a full disk or a kill leaves the old one whole. A kill between the two
+renames leaves the old one under a hidden name, from which whoever asks for the folder next takes it back.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ def open_folder(path: Path | str) -> ModelFolder:
         ModelFolderError: it is missing, holds no model, is damaged, or was written by a newer version.
     """
     path = Path(path)
+    _take_back(path)
     if not path.is_dir():
         raise ModelFolderError(f"{path} is not a folder. Train a model with 'bothways train', or check the path.")
     if not (path / SETTINGS).is_file():
@@ -83,7 +85,7 @@ def open_folder(path: Path | str) -> ModelFolder:
     try:
         description = json.loads((path / SETTINGS).read_text(encoding="utf-8"))
         version = int(description["format_version"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ModelFolderError(f"{path / SETTINGS} is cut or altered. Copy the whole folder again.") from error
     if version > FORMAT_VERSION:
         raise ModelFolderError(
@@ -96,6 +98,8 @@ def open_folder(path: Path | str) -> ModelFolder:
         raise ModelFolderError(f"{path} is incomplete: {CHECKSUMS} is missing. Copy the whole folder again.") from error
     except ValueError as error:
         raise ModelFolderError(f"{path / CHECKSUMS} is cut or altered. Copy the whole folder again.") from error
+    if not isinstance(checksums, dict):
+        raise ModelFolderError(f"{path / CHECKSUMS} is cut or altered. Copy the whole folder again.")
     folder = ModelFolder(path, description, checksums)
     folder.file(SETTINGS)
     return folder
@@ -116,6 +120,9 @@ def write_json(path: Path, content: Any) -> None:
 def refuse_existing(path: Path | str, *, force: bool) -> None:
     """Refuse, before anything slow starts, a place that holds something already or cannot be written."""
     path = Path(path)
+    if path.name in ("", ".."):
+        raise OutputError(f"{str(path)!r} names no folder of its own to write. Name a new one, such as 'my-model'.")
+    _take_back(path)
     empty = path.is_dir() and not any(path.iterdir())
     if path.exists() and not force and not empty:
         raise OutputError(f"{path} exists. Choose another place with --out, or replace it with --force.")
@@ -144,6 +151,7 @@ def new_folder(path: Path | str, *, force: bool = False) -> Iterator[Path]:
         write_json(aside / CHECKSUMS, {file.name: _checksum(file) for file in sorted(aside.iterdir())})
         for file in aside.iterdir():
             _flush(file)
+        _flush_names(aside)
         _swap(aside, path)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
@@ -157,7 +165,7 @@ def new_folder(path: Path | str, *, force: bool = False) -> Iterator[Path]:
 
 def _swap(aside: Path, path: Path) -> None:
     """Put the new folder in the old one's place; the old one goes last."""
-    old = path.with_name(f".{path.name}.old")
+    old = _set_aside(path)
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
         path.rename(old)
@@ -167,12 +175,36 @@ def _swap(aside: Path, path: Path) -> None:
         if old.exists():
             old.rename(path)
         raise
+    _flush_names(path.absolute().parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _set_aside(path: Path) -> Path:
+    """Name the place where the old folder stands while the new one takes its place."""
+    return path.with_name(f".{path.name}.old")
+
+
+def _take_back(path: Path) -> None:
+    """Put the old folder back in its place if a kill came just before the new one took it."""
+    if path.name and not path.exists() and (_set_aside(path) / SETTINGS).is_file():
+        with suppress(OSError):  # on a disk that is only read, the folder is missing as far as anyone can tell
+            _set_aside(path).rename(path)
+            _flush_names(path.absolute().parent)
 
 
 def _flush(file: Path) -> None:
     with file.open("rb+") as written:
         os.fsync(written.fileno())
+
+
+def _flush_names(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut, where the system can do that."""
+    with suppress(OSError):  # some systems and network disks refuse to flush a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _checksum(path: Path) -> str:

@@ -84,7 +84,11 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Give every setting as a plain value for JSON."""
         values = asdict(self)  # type: ignore[call-overload]
-        return {name: str(value) if isinstance(value, PurePath) else value for name, value in values.items()}
+        # Paths and NumPy's scalars become what their setting declares.
+        return {
+            setting.name: None if values[setting.name] is None else setting.plain_type(values[setting.name])
+            for setting in self.declared()
+        }
 
     def check(self) -> None:
         """Raise `SettingsError`, naming every bad value, unless all are good."""

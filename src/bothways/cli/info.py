@@ -1,12 +1,13 @@
 """bothways info: what a model folder holds."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bothways.bundle import METRICS, literal, open_folder
+from bothways.cli.output import print_json
+from bothways.data.cells import spell
 
 
 def info(
@@ -23,11 +24,11 @@ def info(
         folder.file(name)
     description, measured = dict(folder.description), folder.json(METRICS)
     if as_json:
-        print(json.dumps({**description, "metrics": measured}, ensure_ascii=False))
+        print_json({**description, "metrics": measured})
         return
     size = sum((folder.path / name).stat().st_size for name in folder.checksums)
     print(f"{folder.task}, {size / 1e6:.1f} MB, written by bothways {description['bothways']}; every file is whole")
-    print(f"labels: {', '.join(literal(label) for label in description['classes'])}")
+    print(f"labels: {', '.join(literal(spell(label)) for label in description['classes'])}")
     training, validation = measured["training"], measured["validation"]
     print(
         f"trained on {training['rows']:,} rows, {training['parameters']:,} parameters, "

@@ -1,6 +1,5 @@
 """bothways predict: one prediction for each text, in the order given."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,8 @@ from typing import Annotated
 import typer
 
 from bothways.bundle import literal
-from bothways.errors import SettingsError
+from bothways.cli.output import print_json
+from bothways.errors import DataError, SettingsError
 
 
 def predict(
@@ -34,25 +34,37 @@ def predict(
               bothways predict reviews-model --file new.csv --out predictions.csv
     """
     from bothways.runtime import load  # here, so that --help does not wait for it
+    from bothways.runtime.classifier import OddTexts
+    from bothways.runtime.files import predict_file, read_lines
 
     if (file is None) != (out is None) or (file is not None and texts):
         raise SettingsError("--file and --out go together, and without texts: --file new.csv --out predictions.csv.")
+    _refuse_half_characters(texts or [])
     runner = load(model)
     if file is not None and out is not None:
-        from bothways.runtime.files import predict_file
-
         for note in predict_file(runner, file, out, text=text, encoding=encoding, force=force):
             print(literal(note), file=sys.stderr)
         return
-    given = texts or [line.rstrip("\r\n") for line in sys.stdin]
+    given = texts or read_lines([] if sys.stdin is None else sys.stdin.buffer)
+    labels = runner.labels
     for one, probabilities in zip(given, runner.predict_proba(given), strict=True):
         best = int(probabilities.argmax())
         if as_json:
-            by_label = {str(name): round(float(p), 6) for name, p in zip(runner.classes, probabilities, strict=True)}
-            print(
-                json.dumps({"label": runner.classes[best], "probabilities": by_label, "text": one}, ensure_ascii=False)
-            )
+            by_label = {name: round(float(p), 6) for name, p in zip(labels, probabilities, strict=True)}
+            print_json({"label": runner.classes[best], "probabilities": by_label, "text": one})
         else:
-            print(f"{literal(runner.classes[best])}\t{probabilities[best]:.3f}\t{literal(one)}")
-    if runner.cut:
-        print(f"{runner.cut} texts were cut to their first {runner.max_length} steps.", file=sys.stderr)
+            print(f"{literal(labels[best])}\t{probabilities[best]:.3f}\t{literal(one)}")
+    odd = OddTexts()
+    odd.add(runner, len(given))
+    for note in odd.notes(runner, lambda row: f"{'text' if texts else 'line'} {row + 1:,}"):
+        print(note, file=sys.stderr)
+
+
+def _refuse_half_characters(texts: list[str]) -> None:
+    """Refuse an argument with bytes that are no text, which Python hands on as halves of surrogate pairs."""
+    for number, text in enumerate(texts, start=1):
+        for char in text:
+            if "\udc80" <= char <= "\udcff":
+                raise DataError(f"Text {number}: the byte 0x{ord(char) - 0xDC00:02x} is not UTF-8. Give it as UTF-8.")
+            if "\ud800" <= char <= "\udfff":
+                raise DataError(f"Text {number} holds half a character, U+{ord(char):04X}. Leave it out.")

@@ -1,14 +1,15 @@
 """bothways train: train a model from a file and save it as a folder."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bothways import require_training
 from bothways.bundle import literal
 from bothways.cli.options import with_settings
+from bothways.cli.output import print_json
 from bothways.settings import ClassifierSettings
 
 
@@ -41,11 +42,12 @@ def classify(
 
     Example: bothways train classify reviews.csv --text review --label sentiment --out reviews-model
     """
+    require_training()
     from bothways.training.from_files import train_classifier_from_file  # here, so that --help does not wait for it
     from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
     from bothways.training.saving import metrics, spread, verdict
 
-    logs = [] if tensorboard is None else [TensorBoardLog(tensorboard)]
+    logs = [] if tensorboard is None else [TensorBoardLog(tensorboard, several=settings.seeds > 1 or settings.refit)]
     with TerminalProgress() as progress:
         trained = train_classifier_from_file(
             data,
@@ -63,7 +65,7 @@ def classify(
             say=lambda note: print(literal(note), file=sys.stderr),
         )
     if as_json:
-        print(json.dumps({"model": str(out), **metrics(trained)}, ensure_ascii=False))
+        print_json({"model": str(out), **metrics(trained)})
         return
     if trained.scores is not None:
         low, high = trained.scores.accuracy_interval

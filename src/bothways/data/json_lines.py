@@ -24,6 +24,11 @@ from bothways.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+class AsJson(str):
+    """A column's name that also asks for the column's lists and objects, as JSON text."""
+
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -60,7 +65,7 @@ class JsonLinesFile:
         """Give the rows of the chosen columns in order, each value spelt as text.
 
         Raises:
-            DataError: a value is a list or an object; names the row.
+            DataError: a value is a list or an object, in a column that is not named `AsJson`; names the row.
         """
         return record_batches(self._rows(columns), columns)
 
@@ -68,13 +73,13 @@ class JsonLinesFile:
         for number, (row, _) in enumerate(self._objects(), start=1):
             values = [row.get(column) for column in columns]
             for value, column in zip(values, columns, strict=True):
-                if isinstance(value, list | dict):
+                if isinstance(value, list | dict) and not isinstance(column, AsJson):
                     kind = "a list" if isinstance(value, list) else "an object"
                     raise DataError(
                         f"{self.path.name}, row {number:,}: column {column!r} holds {kind}, but one text, number or "
                         "boolean is needed. Write one value there."
                     )
-            yield [spell(value) for value in values]
+            yield [json_text(value) if isinstance(value, list | dict) else spell(value) for value in values]
 
     def _objects(self) -> Iterator[tuple[dict[str, Any], bool]]:
         """Yield each line's object, and whether half a character was replaced in it."""
@@ -106,6 +111,14 @@ class JsonLinesFile:
                 '{"text": "...", "label": "..."}.'
             )
         return row
+
+
+def json_text(value: object) -> str:
+    """Write a list or an object as JSON text; half characters become U+FFFD, bytes hexadecimal, dates ISO 8601."""
+    text = json.dumps(
+        value, ensure_ascii=False, default=lambda part: part.hex() if isinstance(part, bytes) else str(part)
+    )
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _mend(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bothways.data.cells import Kind, spell
 from bothways.data.files import opened
+from bothways.data.json_lines import AsJson, json_text
 from bothways.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ class ParquetFile:
         """Yield the rows of the chosen columns in order, each value spelt as text.
 
         Raises:
-            DataError: a column holds lists or objects, or what has no spelling; names the column.
+            DataError: a column that is not named `AsJson` holds lists or objects, or what has no spelling; names it.
         """
         import pyarrow as pa
 
         for column in columns:
             kind = _kind(self._schema.field(column).type)
-            if kind in ("list", "object"):
+            if kind in ("list", "object") and not isinstance(column, AsJson):
                 raise DataError(
                     f"{self.path.name}: column {column!r} holds {kind}s, but one text, number or boolean a row is "
                     "needed. Write one value there."
@@ -76,10 +77,15 @@ class ParquetFile:
     def _text(self, values: pa.Array, column: str) -> pa.Array:
         import pyarrow as pa
 
+        if isinstance(column, AsJson) and _kind(values.type) in ("list", "object"):
+            return pa.array([None if value is None else json_text(value) for value in values.to_pylist()], pa.string())
         try:
             texts = values.cast(pa.string())
             texts.validate(full=True)  # Arrow believes a file that calls its bytes UTF-8
         except (pa.ArrowException, NotImplementedError) as error:
+            if isinstance(column, AsJson):  # bytes that are no text, as pictures are
+                plain = (None if value is None else json_text(value) for value in values.to_pylist())
+                return pa.array(plain, pa.string())
             raise DataError(
                 f"{self.path.name}: column {column!r} ({values.type}) cannot be read as text: {_first_line(error)}."
             ) from None

@@ -8,8 +8,8 @@ reading in both directions is for:
   ("far from plodding") or against an expectation ("not plodding but gripping").
 - They are somebody else's. One more sentence says whose, and whether to believe them: "So says my aunt, who is wrong."
   turns the whole review round. The label is the verdict that is left.
-- In half of the reviews that sentence is the last, in the others the first. A reader who meets it at the end of its
-  reading need only turn round what it has gathered; one who meets it at the beginning must read everything in its
+- In about half of the reviews that sentence is the last, in the others the first. A reader who meets it at the end of
+  its reading need only turn round what it has gathered; one who meets it at the beginning must read everything in its
   light, which is far harder to learn. So a forward reader learns one half, a backward reader the other, both together
   the whole; and counting words catches only the reviews that are to be believed.
 
@@ -22,6 +22,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Literal, TypeVar, get_args
@@ -35,14 +36,14 @@ Label = Literal["positive", "negative"]
 Kind = Literal["says", "denies", "contrasts"]
 Item = TypeVar("Item")
 
-ROWS: dict[Part, int] = {"train": 6000, "test": 1000}
+ROWS: dict[Part, int] = {"train": 8000, "test": 1000}
 LONGEST = 60  # words; a longer draw is thrown away
 
-# Shares tuned so that the three readers of the module docstring come out far apart: trust below 1 starves the counting
-# of words, trust too near 1/2 leaves a network no first hint of which words praise.
+# Tuned so that counting words, a forward reader and a two-way reader come out far apart. Less trust would leave a network
+# no first hint of which words praise; fewer early reviews, too little to train its backward half on.
 TRUSTED_SHARE = 0.75
-EARLY_SHARE = 0.5
-SIZE_SHARES: dict[int, float] = {2: 0.7, 3: 0.3}
+EARLY_SHARE = 0.55
+SIZE_SHARES: dict[int, float] = {2: 0.85, 3: 0.15}
 KIND_SHARES: dict[Kind, float] = {"says": 0.64, "denies": 0.18, "contrasts": 0.18}
 JOINED_SHARE = 0.5
 
@@ -116,9 +117,7 @@ def write_film_reviews(folder: str | Path) -> tuple[Path, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
             if path.exists() and path.read_bytes() != content.encode():
-                raise OutputError(
-                    f"{path} exists and is not ours to overwrite. Choose another folder, or move it away."
-                )
+                raise OutputError(f"{path} exists and holds something else. Choose another folder, or move it away.")
         for path, content in contents.items():
             path.write_bytes(content.encode())
     except OutputError:
@@ -165,12 +164,9 @@ class _Draw:
         return sorted(items, key=lambda _: self.random())
 
     def by_share(self, shares: dict[Item, float]) -> Item:
-        left = self.random() * sum(shares.values())
-        for item, share in shares.items():
-            left -= share
-            if left < 0:
-                break
-        return item
+        at = self.random() * sum(shares.values())
+        ends = accumulate(shares.values())
+        return next(item for item, end in zip(shares, ends, strict=True) if at < end)
 
 
 def _plan(positive: bool, draw: _Draw) -> Plan:

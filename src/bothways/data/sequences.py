@@ -35,7 +35,7 @@ def as_texts(texts: Iterable[Any]) -> list[str]:
 
 
 def as_sequences(sequences: Iterable[Any], *, features: int | None = None) -> list[NDArray[np.float32]]:
-    """Check sequences of numbers and give each as float32 (T,F); (T,) counts as (T,1).
+    """Check sequences of numbers and give each as float32 (T,F); (T,) counts as (T,1), and [] as (0,F).
 
     Args:
         sequences: arrays or nested lists, one for each row.
@@ -44,23 +44,32 @@ def as_sequences(sequences: Iterable[Any], *, features: int | None = None) -> li
     Raises:
         DataError: something is not a number, not finite, or of another width.
     """
-    checked = []
+    checked: list[NDArray[np.float32] | None] = []  # None for an empty one, whose width the others decide
     for row, sequence in enumerate(sequences):
         try:
             array = np.asarray(sequence, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise DataError(f"sequences[{row}] is not an array of numbers of shape (T, F): {error}.") from error
+        if array.shape in ((0,), (0, 0)):
+            checked.append(None)
+            continue
         if array.ndim == 1:
             array = array[:, None]
         if array.ndim != 2:
             raise DataError(f"sequences[{row}] has {array.ndim} dimensions, but it must have shape (T, F).")
-        features = features or array.shape[1]
+        if features is None:
+            features = array.shape[1]
+        if not features:
+            raise DataError(
+                f"sequences[{row}] has no number in its steps, but it must have shape (T, F), F at least 1."
+            )
         if array.shape[1] != features:
             raise DataError(f"sequences[{row}] has {array.shape[1]} numbers a step, but {features} are expected.")
         if not np.isfinite(array).all():
             raise DataError(f"sequences[{row}] holds a NaN or an infinity. Fill or drop missing values first.")
         checked.append(array)
-    return checked
+    empty = np.zeros((0, features or 1), dtype=np.float32)
+    return [empty if array is None else array for array in checked]
 
 
 def literal_start(value: object) -> str:

@@ -3,7 +3,8 @@
 Shapes: N sequences in all, K labels, T steps, F numbers a step.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bothways.bundle import GRAPH, TOKENIZER, ModelFolder
 from bothways.data.batches import InMemory, collate, plan_in_order_of_length
+from bothways.data.cells import spell
 from bothways.data.sequences import as_sequences, as_texts
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.probabilities import softmax
@@ -38,6 +40,12 @@ class ClassifierRuntime:
         self._session = _session(str(folder.file(GRAPH)))
         self.cut = 0  # sequences of the last call that were longer than max_length
         self.empty = 0  # sequences of the last call without a step
+        self.first_cut = self.first_empty = 0  # where in the last call the first of each stood, if there was one
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes as tables spell them, in the order of `classes`."""
+        return [spell(name) or "" for name in self.classes]
 
     def predict(self, sequences: Iterable[str] | Iterable[ArrayLike]) -> list[Any]:
         """Give the likeliest label of each text (or of each (T,F) array), in the order given."""
@@ -50,7 +58,7 @@ class ClassifierRuntime:
     def logits(self, sequences: Iterable[str] | Iterable[ArrayLike]) -> NDArray[np.float32]:
         """Give uncalibrated scores, float32 (N,K)."""
         steps = InMemory(self._steps(sequences))
-        self.empty = int((steps.lengths == 0).sum())
+        self.empty, self.first_empty = _count(steps.lengths == 0)
         logits = np.zeros((len(steps.lengths), len(self.classes)), dtype=np.float32)
         for rows in plan_in_order_of_length(steps.lengths, budget=STEPS_AT_ONCE):
             batch = collate(steps, rows, rounded=False)
@@ -63,8 +71,47 @@ class ClassifierRuntime:
             steps: Sequence[NDArray[Any]] = as_sequences(sequences, features=self.features)
         else:
             steps = self.tokenizer.encode(as_texts(sequences))
-        self.cut = sum(len(sequence) > self.max_length for sequence in steps)
+        self.cut, self.first_cut = _count(np.array([len(sequence) > self.max_length for sequence in steps], dtype=bool))
         return [sequence[: self.max_length] for sequence in steps]
+
+
+@dataclass
+class OddTexts:
+    """How many texts were cut and how many are empty, over several calls, and the first row of each."""
+
+    rows: int = 0
+    cut: int = 0
+    empty: int = 0
+    first_cut: int = 0
+    first_empty: int = 0
+
+    def add(self, runner: ClassifierRuntime, rows: int) -> None:
+        """Add a runner's last call, which had so many rows."""
+        if runner.cut and not self.cut:
+            self.first_cut = self.rows + runner.first_cut
+        if runner.empty and not self.empty:
+            self.first_empty = self.rows + runner.first_empty
+        self.rows, self.cut, self.empty = self.rows + rows, self.cut + runner.cut, self.empty + runner.empty
+
+    def notes(self, runner: ClassifierRuntime, where: Callable[[int], str]) -> list[str]:
+        """A sentence for each oddity; `where` names the place of a row, counted from 0."""
+        notes = []
+        if self.cut:
+            notes.append(
+                f"{self.cut} texts were cut to their first {runner.max_length} steps, the first at "
+                f"{where(self.first_cut)}."
+            )
+        if self.empty:
+            notes.append(
+                f"{self.empty} texts are empty, the first at {where(self.first_empty)}; "
+                "they are predicted like any other."
+            )
+        return notes
+
+
+def _count(chosen: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many are chosen, and where the first of them stands (0 if none is)."""
+    return int(chosen.sum()), int(chosen.argmax()) if len(chosen) else 0
 
 
 def _session(path: str) -> Any:

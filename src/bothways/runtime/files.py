@@ -1,13 +1,14 @@
-"""Predict every row of a file: rows out = rows in, in the same order."""
+"""Predict every row of a file, or every line of a stream: rows out = rows in, in the same order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bothways.data.columns import choose_columns
+from bothways.data.json_lines import AsJson
 from bothways.data.tables import read_table
 from bothways.data.writing import TableWriter
-from bothways.errors import OutputError
-from bothways.runtime.classifier import ClassifierRuntime
+from bothways.errors import DataError, OutputError
+from bothways.runtime.classifier import ClassifierRuntime, OddTexts
 
 
 def predict_file(
@@ -20,6 +21,8 @@ def predict_file(
     force: bool = False,
 ) -> list[str]:
     """Write the rows of a table with a label and its probability added to each.
+
+    The columns of the table are passed on as text; lists and objects in them as JSON text.
 
     Args:
         runner: a loaded model.
@@ -42,26 +45,42 @@ def predict_file(
     text, _, guesses = choose_columns(table, text, None, need_label=False)
     names = dict(zip(("prediction", "probability"), _free_names(table.columns), strict=True))
     columns = {**dict.fromkeys(table.columns, str), names["prediction"]: str, names["probability"]: float}
-    written = cut = empty = 0
+    passed_on = [name if name == text else AsJson(name) for name in table.columns]
+    odd = OddTexts()
     with TableWriter(out, columns) as writer:
-        for batch in table.batches(table.columns):
+        for batch in table.batches(passed_on):
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
             texts = [value or "" for value in batch.column(table.columns.index(text)).to_pylist()]
             added = _predictions(runner, texts)
             writer.write([(*row, *extra) for row, extra in zip(rows, added, strict=True)])
-            written, cut, empty = written + len(rows), cut + runner.cut, empty + runner.empty
-    notes = [*table.notes, *guesses]
-    if cut:
-        notes.append(f"{cut} texts were cut to their first {runner.max_length} steps.")
-    if empty:
-        notes.append(f"{empty} texts are empty; they are predicted like any other.")
-    return [*notes, f"{written} rows are in {out}."]
+            odd.add(runner, len(rows))
+    return [*table.notes, *guesses, *odd.notes(runner, table.where), f"{odd.rows} rows are in {out}."]
+
+
+def read_lines(lines: Iterable[bytes], *, name: str = "standard input") -> list[str]:
+    """Read texts from lines of UTF-8, with or without a byte order mark; an empty line is an empty text.
+
+    Raises:
+        DataError: a line is not UTF-8; names it.
+    """
+    texts = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            # One text is one line: only "\n" ends it, and a mark may stand before the first alone.
+            texts.append(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{name}, line {number:,}: the byte 0x{line[error.start]:02x} is not UTF-8. Convert the text, "
+                "or give it as a table: --file new.csv --encoding latin-1 --out predictions.csv."
+            ) from None
+    return texts
 
 
 def _predictions(runner: ClassifierRuntime, texts: list[str]) -> Iterator[tuple[str, float]]:
+    labels = runner.labels
     for row in runner.predict_proba(texts):
         best = int(row.argmax())
-        yield str(runner.classes[best]), round(float(row[best]), 6)
+        yield labels[best], round(float(row[best]), 6)
 
 
 def _free_names(taken: list[str]) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
@@ -12,14 +12,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bothways.data.batches import Batch, InMemory, collate, plan_epoch, plan_in_order_of_length
+from bothways.data.batches import Batch, InMemory, collate, plan_epoch, plan_in_order_of_length, rounded_up
 from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
 from bothways.models.classifier import Classifier
 from bothways.training.baselines import Baselines
 from bothways.training.cooccurrence import cooccurrence_vectors
+from bothways.training.labels import names_of
 from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
-from bothways.training.metrics import ClassificationScores, fit_temperature, score_classification
+from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from bothways.data.batches import Ints, Sequences
     from bothways.data.tokenizer import Tokenizer
     from bothways.settings import ClassifierSettings
-
-logger = logging.getLogger("bothways")
 
 STEPS_AT_ONCE = 16_384  # padded steps in one call when nothing is trained
 
@@ -84,6 +83,8 @@ def train_classifier(
     vectors = None
     if prepared.tokenizer is not None and start_from is None:
         vectors, settings = _initial_vectors(prepared, prepared.tokenizer, settings)
+    if vectors is not None:
+        prepared.identity = hashlib.sha256(prepared.identity.encode() + vectors.tobytes()).hexdigest()
     budget = _budget(_read_lengths(prepared.train.sequences, settings), settings.batch_size)
 
     def attempt(seed: int) -> tuple[Classifier, Outcome]:
@@ -100,8 +101,9 @@ def train_classifier(
         tried.append(attempt(seed))
         if tried[-1][1].interrupted:
             break
-    usable = [(model, outcome) for model, outcome in tried if outcome.best_epoch]
-    model, outcome = max(usable, key=lambda pair: _monitored(pair[1], settings)) if usable else tried[0]
+    usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
+    best = max(usable, key=lambda place: _monitored(tried[place][1], settings), default=0)
+    model, outcome = tried[best]
     trained = TrainedClassifier(
         model, settings, prepared.classes, prepared.tokenizer, prepared.features,
         history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
@@ -114,8 +116,9 @@ def train_classifier(
     if prepared.validation is not None and outcome.best_epoch:
         _calibrate_and_score(trained, prepared.validation)
     if settings.refit and prepared.validation is not None and not trained.interrupted:
-        _refit(trained, prepared, folder, resume, listener, start_from, vectors, budget)
-    _fit_baselines(trained, prepared)
+        _refit(trained, prepared, folder, resume, listener, start_from, vectors, budget, settings.seed + best)
+    if trained.best_epoch:
+        _fit_baselines(trained, prepared)
     trained.facts = {
         "rows": len(prepared.train.targets),
         "validation_rows": 0 if prepared.validation is None else len(prepared.validation.targets),
@@ -183,7 +186,8 @@ def _training_batch(sequences: Sequences, rows: Ints, settings: ClassifierSettin
 
 def _budget(lengths: Ints, batch_size: int) -> int:
     """Padded steps that a batch holds, so that sequences of average length come `batch_size` at a time."""
-    return max(1, round(float(np.maximum(lengths, 1).mean()) * batch_size))
+    padded = [rounded_up(max(1, length)) for length in lengths.tolist()]
+    return round(float(np.mean(padded)) * batch_size)
 
 
 def _fresh(
@@ -193,6 +197,8 @@ def _fresh(
     model = Classifier(settings, labels=len(prepared.classes), vocabulary=vocabulary, features=prepared.features)
     if start_from is not None:
         model.load_state_dict(start_from.state_dict())
+        if model.embedding is not None:
+            model.embedding.weight.requires_grad_(not settings.freeze_vectors)
         return model
     if prepared.features is not None:
         model.use_scale(*_scale(prepared.train.sequences))
@@ -226,47 +232,35 @@ def _loss(
 ) -> Callable[[nn.Module, Batch], Tensor]:
     weights = None
     if settings.class_weight == "balanced":
-        counts = np.bincount(targets, minlength=labels)
-        weights = torch.tensor(len(targets) / (labels * np.maximum(counts, 1)), dtype=torch.float32)
+        known = targets[targets >= 0]
+        counts = np.bincount(known, minlength=labels)
+        weights = torch.tensor(len(known) / (np.count_nonzero(counts) * np.maximum(counts, 1)), dtype=torch.float32)
 
     def loss(module: nn.Module, batch: Batch) -> Tensor:
         device = model.output.weight.device
         logits = _forward(module, batch, device).float()
         wanted = torch.from_numpy(targets[batch.rows]).to(device)
-        return functional.cross_entropy(
-            logits,
-            wanted,
-            weight=None if weights is None else weights.to(device),
-            label_smoothing=settings.label_smoothing,
-        )
+        losses = functional.cross_entropy(logits, wanted, reduction="none", label_smoothing=settings.label_smoothing)
+        # Weighted by hand: cross_entropy would divide by the batch's own weights, and a batch of one row undo its own.
+        return losses.mean() if weights is None else (weights.to(device)[wanted] * losses).mean()
 
     return loss
 
 
 def _validator(part: Part, classes: list[Any]) -> Callable[[nn.Module], dict[str, float]]:
     """Score on validation data after an epoch: mean loss in nats, accuracy, macro-F1."""
+    names = names_of(classes)
 
     def validate(module: nn.Module) -> dict[str, float]:
         logits = compute_logits(module, part.sequences)  # type: ignore[arg-type]
         probabilities = softmax(logits)
         known = part.targets >= 0
         chosen = probabilities[known, part.targets[known]]
-        predicted = logits.argmax(axis=1)
-        return {
-            "loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()) if known.any() else float("nan"),
-            "accuracy": float((predicted == part.targets).mean()),
-            "macro_f1": _macro_f1(part.targets, predicted, len(classes)),
-        }
+        answers = [names[best] for best in logits.argmax(axis=1)]
+        loss = float(-np.log(np.maximum(chosen, 1e-12)).mean())
+        return {"loss": loss, **score_answers(part.names, answers, names)}
 
     return validate
-
-
-def _macro_f1(targets: Ints, predicted: NDArray[np.int64], labels: int) -> float:
-    """Mean over the labels that occur, in truth or in predictions, of the harmonic mean of precision and recall."""
-    right = np.bincount(targets[targets == predicted], minlength=labels)[:labels]
-    met = np.bincount(targets[targets >= 0], minlength=labels) + np.bincount(predicted, minlength=labels)
-    occurs = met > 0
-    return float((2 * right[occurs] / met[occurs]).mean())
 
 
 def _monitored(outcome: Outcome, settings: ClassifierSettings) -> float:
@@ -280,10 +274,9 @@ def _calibrate_and_score(trained: TrainedClassifier, part: Part) -> None:
     logits = compute_logits(trained.model, part.sequences)
     known = part.targets >= 0
     trained.temperature = fit_temperature(logits[known], part.targets[known])
-    names = [str(label) for label in trained.classes]
-    truth = [names[target] if target >= 0 else "(unknown)" for target in part.targets]
+    probabilities = softmax(logits, trained.temperature)
     trained.scores = score_classification(
-        truth, softmax(logits, trained.temperature), names, seed=trained.settings.seed
+        part.names, probabilities, names_of(trained.classes), seed=trained.settings.seed
     )
 
 
@@ -296,6 +289,7 @@ def _refit(
     start_from: Classifier | None,
     vectors: NDArray[np.float32] | None,
     budget: int,
+    seed: int,
 ) -> None:
     """Train once more, on training and validation rows together, for the epochs that were chosen."""
     assert prepared.validation is not None
@@ -309,7 +303,6 @@ def _refit(
     plan = None
     if folder is not None:
         plan = CheckpointPlan(folder / "refit.safetensors", resume)
-    seed = settings.seed
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = _fresh(prepared, settings, start_from, vectors)
@@ -319,7 +312,7 @@ def _refit(
             batch=lambda chosen: _training_batch(sequences, chosen, settings),
             loss=_loss(model, targets, settings, labels=len(prepared.classes)),
             validate=None,
-            identity=f"{prepared.identity}-refit-{trained.best_epoch}",
+            identity=f"{prepared.identity}-refit-{seed}-{trained.best_epoch}",
         )
         outcome = train(job, settings, checkpoints=plan, listener=listener, stop_after=trained.best_epoch)
     if outcome.interrupted:
@@ -334,14 +327,14 @@ def _refit(
 
 def _fit_baselines(trained: TrainedClassifier, prepared: Prepared) -> None:
     """Fit what every score stands beside, and score it on the same validation rows."""
-    raw, labels = prepared.train.raw, [str(label) for label in prepared.train.raw_labels]
     fit = Baselines.fit_numbers if prepared.features is not None else Baselines.fit
-    trained.baselines = fit(raw, labels, seed=trained.settings.seed)
+    trained.baselines = fit(prepared.train.raw, prepared.train.raw_labels, seed=trained.settings.seed)
+    trained.notes += trained.baselines.notes
     part = prepared.validation
-    if part is None or trained.scores is None:
-        return
-    truth = [str(label) for label in part.raw_labels]
-    trained.baseline_scores = trained.baselines.scores(part.raw, truth)
+    if part is not None and trained.scores is not None:
+        trained.baseline_scores = trained.baselines.scores(part.raw, part.raw_labels)
+        if len(part.raw) < len(part.targets):
+            trained.notes.append(f"The baselines are scored on {len(part.raw)} of {len(part.targets)} validation rows.")
 
 
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:

@@ -10,18 +10,21 @@ Shapes: V vocabulary, E width of a vector.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-    from bothways.data.batches import Sequences
+    from bothways.data.batches import Ints, Sequences
 
 WINDOW = 5  # steps to each side that count as near; a word d steps away counts 1/d
-MOST_STEPS = 20_000_000  # counting stops here: more text changes the vectors little
-ROWS_AT_ONCE = 5_000
+MOST_STEPS = 20_000_000  # of the texts, spread over all of them: more changes the vectors little
+STEPS_AT_ONCE = 500_000  # what is counted before it is added up: bounds the memory
 SPREAD = 0.1  # standard deviation of the vectors' numbers
 
 
@@ -60,9 +63,7 @@ def _count(sequences: Sequences, vocabulary: int) -> Any:
     from scipy.sparse import coo_array, csr_array
 
     total = csr_array((vocabulary, vocabulary), dtype=np.float32)
-    counted = 0
-    for start in range(0, len(sequences.lengths), ROWS_AT_ONCE):
-        rows = np.arange(start, min(start + ROWS_AT_ONCE, len(sequences.lengths)))
+    for rows in _blocks(sequences.lengths):
         taken = sequences.take(rows)
         ids = np.concatenate(taken).astype(np.int64)
         owner = np.repeat(rows, [len(sequence) for sequence in taken])
@@ -73,10 +74,16 @@ def _count(sequences: Sequences, vocabulary: int) -> Any:
             pairs.append((left[real], right[real], np.full(int(real.sum()), 1 / distance, dtype=np.float32)))
         first, second, weight = (np.concatenate(part) for part in zip(*pairs, strict=True))
         total = total + coo_array((weight, (first, second)), shape=total.shape).tocsr()
-        counted += len(ids)
-        if counted >= MOST_STEPS:
-            break
     return (total + total.T).tocsr()
+
+
+def _blocks(lengths: Ints) -> Iterator[Ints]:
+    """Rows to count together: all of them, or every k-th if that is too much, in blocks of bounded steps."""
+    every = max(1, -(-int(lengths.sum()) // MOST_STEPS))
+    rows = np.arange(0, len(lengths), every)
+    block = np.cumsum(lengths[rows]) // STEPS_AT_ONCE
+    for start, end in pairwise([0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(rows)]):
+        yield rows[start:end]
 
 
 def _positive_information(near: Any) -> Any:

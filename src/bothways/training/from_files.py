@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from bothways.bundle import refuse_existing
 from bothways.data.columns import choose_columns, refuse_multi_label
 from bothways.data.tables import Table, read_table
 from bothways.data.writing import TableWriter
-from bothways.errors import Interrupted, OutputError, ResumeError, SettingsError
+from bothways.errors import BothwaysError, Interrupted, OutputError, ResumeError, SettingsError
 from bothways.training.classification import TrainedClassifier, train_classifier
+from bothways.training.loop import check_device
 from bothways.training.preparation import Prepared, prepare
 from bothways.training.saving import save_classifier
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from bothways.settings import ClassifierSettings
     from bothways.training.loop import Listener
+
+SPLITS = ("train.csv", "test.csv")
 
 
 @dataclass
@@ -83,40 +87,47 @@ def train_classifier_from_file(
         Interrupted: Ctrl-C; the best epoch so far is saved in `out`, and the state beside it.
     """
     settings.check()
+    check_device(settings)
     if save_splits is not None and (validation is not None or not settings.validation_size):
         raise SettingsError(
             "--save-splits writes the rows that are held out here, but none are. Drop one of the options."
         )
+    out = out.absolute()
     workplace = out.with_name(f"{out.name}.training")
     _check_places(out, workplace, resume=resume, force=force)
+    if save_splits is not None:
+        _check_splits(save_splits, data, force=force)
     source = _open(data, text, label, encoding, say)
     checked = None if validation is None else _open(validation, source.text, source.label, encoding, say)
-    try:
-        workplace.mkdir(parents=True, exist_ok=True)
-        prepared = prepare(source, checked, settings, workplace, skip_unlabelled=skip_unlabelled)
-    except OSError as error:
-        raise OutputError(f"{workplace} cannot be written: {error.strerror or error}.") from error
-    finally:
-        _drop_if_idle(workplace)
-    for note in prepared.notes:
-        say(note)
-    if save_splits is not None:
-        _write_splits(source.table, prepared, save_splits, say)
-    said = len(prepared.notes)
-    trained = train_classifier(prepared, settings, folder=workplace, resume=resume, listener=listener)
-    prepared.close()
-    for note in trained.notes[said:]:
-        say(note)
-    if trained.best_epoch:
-        save_classifier(trained, out, force=force or resume)
-    if trained.interrupted:
-        kept = f"The best epoch so far is in {out}" if trained.best_epoch else "No epoch was finished"
-        raise Interrupted(f"Stopped. {kept}; the same command with --resume goes on where it was.")
+    with _workplace(workplace) as place:
+        prepared = prepare(source, checked, settings, place, skip_unlabelled=skip_unlabelled)
+        for note in prepared.notes:
+            say(note)
+        if save_splits is not None:
+            _write_splits(source.table, prepared, save_splits, say)
+        said = len(prepared.notes)
+        trained = train_classifier(prepared, settings, folder=place, resume=resume, listener=listener)
+        prepared.close()
+        for note in trained.notes[said:]:
+            say(note)
+        if trained.best_epoch:
+            save_classifier(trained, out, force=force or resume)
+        if trained.interrupted:
+            kept = f"The best epoch so far is in {out}" if trained.best_epoch else "No epoch was finished"
+            raise Interrupted(f"Stopped. {kept}; the same command with --resume goes on where it was.")
     shutil.rmtree(workplace, ignore_errors=True)
     return trained
 
 
 def _check_places(out: Path, workplace: Path, *, resume: bool, force: bool) -> None:
+    """Refuse, before anything is read or written, places that hold something of somebody else's."""
+    if not out.name:
+        raise OutputError(f"{out} is no name for a model folder. Choose another place with --out.")
+    strange = [file.name for file in workplace.iterdir() if not _is_ours(file)] if workplace.is_dir() else []
+    if strange:
+        raise OutputError(
+            f"{workplace} holds {strange[0]}, which no training wrote, so nothing is put there. Choose another --out."
+        )
     unfinished = workplace.is_dir() and any(workplace.glob("*.safetensors"))
     if resume:
         if not unfinished:
@@ -128,13 +139,47 @@ def _check_places(out: Path, workplace: Path, *, resume: bool, force: bool) -> N
             f"{workplace} holds an unfinished training. Go on with --resume, or start again with --force."
         )
     refuse_existing(out, force=force)
-    shutil.rmtree(workplace, ignore_errors=True)
 
 
-def _drop_if_idle(workplace: Path) -> None:
-    """Leave nothing behind of a training that was refused before it began."""
-    if workplace.is_dir() and not any(workplace.iterdir()):
-        workplace.rmdir()
+def _is_ours(file: Path) -> bool:
+    """Whether a file in a workplace was written by a training."""
+    return file.is_file() and file.suffix in (".arrow", ".safetensors", ".new")
+
+
+def _check_splits(folder: Path, data: Path, *, force: bool) -> None:
+    """Refuse to write a split over a file that exists, and over the training data in any case."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, but --save-splits needs a folder.")
+    for name in SPLITS:
+        place = folder / name
+        if place.exists() and (
+            not force or place.resolve() == data.resolve() or data.resolve() in place.resolve().parents
+        ):
+            raise OutputError(f"{place} exists. Choose another folder with --save-splits.")
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """Make the folder for a training's state; what a refused training put there is taken away again.
+
+    A training that was stopped after its first checkpoint keeps its state. Old checkpoints stay until new
+    ones take their places, so that a command that is refused costs nobody their unfinished training.
+    """
+    before = set(folder.glob("*.safetensors"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Interrupted) or not any(folder.glob("*.safetensors")):
+            raise
+        raise Interrupted("Stopped. The same command with --resume goes on where it was.") from stop
+    except OSError as error:
+        if isinstance(error, BothwaysError):
+            raise
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if folder.is_dir() and not any(folder.glob("*.safetensors")) and not before:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open(path: Path, text: str | None, label: str | None, encoding: str, say: Callable[[str], None]) -> TableRows:
@@ -150,13 +195,16 @@ def _open(path: Path, text: str | None, label: str | None, encoding: str, say: C
 def _write_splits(table: Table, prepared: Prepared, folder: Path, say: Callable[[str], None]) -> None:
     """Write the rows that train and the rows held out, whole, as two files."""
     assert prepared.held_out is not None
-    held = set(prepared.held_out.tolist())
+    trains, held = set(prepared.kept.tolist()), set(prepared.held_out.tolist())
     folder.mkdir(parents=True, exist_ok=True)
     columns = dict.fromkeys(table.columns, str)
-    with TableWriter(folder / "train.csv", columns) as train, TableWriter(folder / "test.csv", columns) as test:
+    with TableWriter(folder / SPLITS[0], columns) as train, TableWriter(folder / SPLITS[1], columns) as test:
         row = 0
         for batch in table.batches(table.columns):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                (test if row in held else train).write([values])
+                if row in held:
+                    test.write([values])
+                elif row in trains:
+                    train.write([values])
                 row += 1
-    say(f"{folder / 'test.csv'} holds the {len(held)} rows that were held out; they choose the best epoch.")
+    say(f"{folder / SPLITS[1]} holds the {len(held)} rows that were held out; they choose the best epoch.")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from bothways.errors import SettingsError
 from bothways.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -177,15 +178,28 @@ def train(
                     return _outcome(state, interrupted=True)
                 _end_epoch(job, settings, state, listener, last_epoch)
                 saver.save(state)
+                if stop.is_set():
+                    return _outcome(state, interrupted=True)
     finally:
         listener.ended()
     return _outcome(state, interrupted=False)
+
+
+def check_device(settings: TrainingSettings) -> None:
+    """Refuse a device that this machine does not have.
+
+    Raises:
+        SettingsError: `cuda` is asked for, and there is none.
+    """
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("device is 'cuda', but torch finds no CUDA device here. Use 'auto' or 'cpu'.")
 
 
 def make_fabric(settings: TrainingSettings) -> Any:
     """Start Fabric on the device and in the precision that the settings ask for."""
     from lightning.fabric import Fabric
 
+    check_device(settings)
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -16,9 +16,11 @@ import numpy as np
 
 from bothways.data.batches import InMemory, Sequences
 from bothways.data.corpus import CorpusWriter, TokenCorpus
+from bothways.data.sequences import as_sequences
 from bothways.data.splits import stratified_sample, stratified_split
 from bothways.data.tokenizer import Tokenizer
 from bothways.errors import DataError
+from bothways.training.labels import distinct_classes, names_of, numbered, plain_label, read_labels, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from bothways.settings import ClassifierSettings
 
 BASELINE_ROWS = 50_000  # a linear model gains little from more, and must fit in memory
-MOST_CLASSES = 1_000
 CHUNK = 2_000  # texts tokenized at a time
 
 
@@ -68,8 +69,9 @@ class Part:
 
     sequences: Sequences
     targets: Ints  # (N,) indices into the classes; -1 for a label that training never had
+    names: list[str] = field(default_factory=list)  # of the true labels, for rows that are scored
     raw: list[Any] = field(default_factory=list)  # at most BASELINE_ROWS of the inputs
-    raw_labels: list[Any] = field(default_factory=list)
+    raw_labels: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Prepared:
     tokenizer: Tokenizer | None  # None for sequences of numbers
     features: int | None
     identity: str  # fingerprint of the settings and of all the data
+    kept: Ints  # rows of the source that train
     held_out: Ints | None  # rows of the source that validate, if it was split here
     notes: list[str] = field(default_factory=list)
 
@@ -117,17 +120,17 @@ def prepare(
         DataError: no rows, a missing label, one class only, labels that are no classes.
     """
     notes: list[str] = []
-    labels, kept = _read_labels(source, skip_unlabelled, notes)
-    classes = classes if classes is not None else _classes(labels, source)
-    targets = _targets(labels, classes)
+    labels, kept = read_labels(source, skip_unlabelled, notes)
+    classes = classes if classes is not None else distinct_classes(labels, source)
+    targets = numbered(labels, classes)
     if (targets < 0).any():
         raise DataError(
-            f"{labels[int(np.argmin(targets))]!r} is a label that the model never had: it knows {_some(classes)}."
+            f"{labels[int(np.argmin(targets))]!r} is a label that the model never had: it knows {some(classes)}."
         )
     train_rows, held_out = np.arange(len(labels)), None
     if validation is None and settings.validation_size:
         train_rows, held_out = stratified_split(targets, share=settings.validation_size, seed=settings.seed)
-        _check_split(targets, train_rows, held_out, classes, notes)
+        _check_split(targets, train_rows, held_out, classes, notes, further=tokenizer is not None)
     membership = np.zeros(len(kept), dtype=np.int8)  # 0: left out, 1: trains, 2: validates
     places = np.flatnonzero(kept)
     membership[places[train_rows]] = 1
@@ -137,17 +140,18 @@ def prepare(
     numeric = not isinstance(_first(source), str)
     features = None
     if numeric:
-        train, held, features = _numbers(source, membership, settings)
+        train, held, features = _numbers(source, membership, settings, notes)
     else:
         tokenizer = tokenizer or _train_tokenizer(source, membership, settings)
         train, held = _encode(source, membership, tokenizer, settings, folder, notes, name="train")
-    chosen = set(stratified_sample(targets[train_rows], size=BASELINE_ROWS, seed=settings.seed).tolist())
-    _keep_raw(source, membership, 1, train, chosen)
     train.targets = targets[train_rows]
+    _keep_raw(source, membership, 1, train, settings.seed)
+    if len(train.raw) < len(train_rows):
+        notes.append(f"The linear baseline is fitted on {len(train.raw)} of {len(train_rows)} rows.")
     checked: Part | None = None
     if held_out is not None:
-        held.targets = targets[held_out]
-        _keep_raw(source, membership, 2, held, None)
+        held.targets, held.names = targets[held_out], names_of([labels[row] for row in held_out.tolist()])
+        _keep_raw(source, membership, 2, held, settings.seed)
         checked = held
     elif validation is not None:
         checked = _validation_part(validation, classes, tokenizer, settings, folder, notes, skip_unlabelled, features)
@@ -158,106 +162,23 @@ def prepare(
         tokenizer,
         features,
         _identity(settings, classes, train, checked, tokenizer),
+        places[train_rows],
         None if held_out is None else places[held_out],
         notes,
     )
 
 
-def _read_labels(source: Source, skip: bool, notes: list[str]) -> tuple[list[Any], NDArray[np.bool_]]:
-    """Read all labels; refuse or leave out rows without one."""
-    # One object for each distinct label: a million equal strings would fill the memory.
-    seen: dict[tuple[type, Any], Any] = {}
-    labels = [
-        seen.setdefault((type(plain), plain), plain) for _, chunk in source.chunks() for plain in map(_plain, chunk)
-    ]
-    if not labels:
-        raise DataError("There are no rows to train on. Give at least two rows of each of two labels.")
-    kept = np.array([label is not None and label != "" for label in labels])
-    if not kept.all():
-        row = int(np.argmin(kept))
-        if not skip:
-            raise DataError(
-                f"{source.where(row)} has no label. Fill it in, or leave such rows out with --skip-unlabelled."
-            )
-        notes.append(f"{int((~kept).sum())} rows without a label were left out, the first at {source.where(row)}.")
-    return [label for label, good in zip(labels, kept, strict=True) if good], kept
-
-
-def _plain(label: Any) -> Any:
-    """NumPy's scalars to Python's; a missing value of any kind to None."""
-    if isinstance(label, np.generic):
-        label = label.item()
-    if label is None or isinstance(label, (str, bool, int)):
-        return label
-    if isinstance(label, float):
-        if label != label:
-            return None
-        if label.is_integer():
-            return int(label)
-        raise DataError(
-            f"{label} is a label, but classify needs classes, not measured numbers. "
-            "Cut the numbers into classes first, such as low, medium, high."
-        )
-    if isinstance(label, (list, tuple, set, np.ndarray)):
-        raise DataError(
-            f"{label!r} is a label, but each row must have one label: several labels a row are not supported. "
-            "Train one model for each label, or choose one label a row."
-        )
-    if type(label).__name__ in ("NAType", "NaTType"):
-        return None
-    raise DataError(f"A label is {type(label).__name__}, but it must be text, a whole number, or True or False.")
-
-
-def _classes(labels: list[Any], source: Source) -> list[Any]:
-    """List the distinct labels in order, or say why they are no classes."""
-    kinds = {type(label) for label in labels}
-    if len(kinds) > 1:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise DataError(f"Labels are of several types ({names}). Make them all text, or all whole numbers.")
-    classes = sorted(set(labels))
-    if len(classes) < 2:
-        raise DataError(f"All {len(labels)} rows have the label {classes[0]!r}, but two labels or more are needed.")
-    if all(isinstance(label, str) and _is_decimal(label) for label in classes):
-        row = next(row for row, label in enumerate(labels) if _is_decimal(label))
-        raise DataError(
-            f"{source.where(row)} has the label {labels[row]!r}: classify needs classes, not measured numbers. "
-            "Cut the numbers into classes first, such as low, medium, high."
-        )
-    if len(classes) > min(MOST_CLASSES, len(labels) / 2) and len(labels) > 20:
-        raise DataError(
-            f"{len(classes)} different labels in {len(labels)} rows look like numbers or free text, not classes. "
-            "Choose another column with --label."
-        )
-    return classes
-
-
-def _is_decimal(label: str) -> bool:
-    """Whether a text is a number with a fraction, such as 3.75."""
-    try:
-        return not float(label).is_integer()
-    except (ValueError, OverflowError):
-        return False
-
-
-def _targets(labels: list[Any], classes: list[Any]) -> Ints:
-    place = {label: index for index, label in enumerate(classes)}
-    return np.array([place.get(label, -1) for label in labels], dtype=np.int64)
-
-
-def _check_split(targets: Ints, train: Ints, held: Ints, classes: list[Any], notes: list[str]) -> None:
-    if len(held) == 0 or len(np.unique(targets[train])) < 2:
+def _check_split(
+    targets: Ints, train: Ints, held: Ints, classes: list[Any], notes: list[str], *, further: bool
+) -> None:
+    if len(held) == 0 or (len(np.unique(targets[train])) < 2 and not further):
         raise DataError(
             f"{len(targets)} rows are too few to hold some out. "
             "Add rows, give --validation, or set --validation-size 0."
         )
-    missing = sorted(set(range(len(classes))) - set(targets[held].tolist()))
+    missing = sorted(set(targets.tolist()) - set(targets[held].tolist()))
     if missing:
-        notes.append(f"Labels with one row only cannot be held out: {_some([classes[index] for index in missing])}.")
-
-
-def _some(values: Sequence[Any], most: int = 10) -> str:
-    shown = ", ".join(str(value) for value in values[:most])
-    return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
+        notes.append(f"Labels with one row only cannot be held out: {some([classes[index] for index in missing])}.")
 
 
 def _first(source: Source) -> Any:
@@ -295,30 +216,42 @@ def _encode(
     name: str,
 ) -> tuple[Part, Part]:
     """Tokenize every row once, into one file for each part."""
-    cut = empty = start = 0
+    cut: list[int] = []
+    empty: list[int] = []
+    start = 0
     paths = folder / f"{name}.arrow", folder / f"{name}-held-out.arrow"
     with CorpusWriter(paths[0]) as train, CorpusWriter(paths[1]) as held:
         for texts, _ in source.chunks():
             inside = membership[start : start + len(texts)]
-            start += len(texts)
             ids = tokenizer.encode(list(texts))
-            cut += sum(len(row) > settings.max_length for row in ids)
-            empty += sum(len(row) == 0 for row in ids)
+            cut += [start + row for row, one in enumerate(ids) if len(one) > settings.max_length]
+            empty += [start + row for row, one in enumerate(ids) if len(one) == 0]
+            start += len(texts)
             ids = [row[: settings.max_length] for row in ids]
             train.write([ids[place] for place in np.flatnonzero(inside == 1)])
             held.write([ids[place] for place in np.flatnonzero(inside == 2)])
-    if cut:
-        notes.append(f"{cut} texts were cut to their first {settings.max_length} steps (--max-length).")
+    notes += _cut_notes(source, cut, settings.max_length)
     if empty:
-        notes.append(f"{empty} texts are empty; they are kept, and read as one step of padding.")
+        notes.append(f"{len(empty)} texts are empty, the first at {source.where(empty[0])}; they are kept.")
     none = np.zeros(0, dtype=np.int64)
     return Part(TokenCorpus(paths[0]), none), Part(TokenCorpus(paths[1]), none)
 
 
-def _numbers(source: Source, membership: NDArray[np.int8], settings: ClassifierSettings) -> tuple[Part, Part, int]:
-    from bothways.data.sequences import as_sequences
+def _cut_notes(source: Source, cut: list[int], most: int) -> list[str]:
+    if not cut:
+        return []
+    where = source.where(cut[0])
+    return [f"{len(cut)} sequences were cut to their first {most} steps (max_length), the first at {where}."]
 
+
+def _numbers(
+    source: Source, membership: NDArray[np.int8], settings: ClassifierSettings, notes: list[str]
+) -> tuple[Part, Part, int]:
+    """Sequences of numbers, float32 (T,F), for each part; they stay in memory, where they came from."""
     arrays = as_sequences(chain.from_iterable(inputs for inputs, _ in source.chunks()))
+    notes += _cut_notes(
+        source, [row for row, one in enumerate(arrays) if len(one) > settings.max_length], settings.max_length
+    )
     arrays = [array[: settings.max_length] for array in arrays]
     parts = [InMemory([arrays[place] for place in np.flatnonzero(membership == wanted)]) for wanted in (1, 2)]
     none = np.zeros(0, dtype=np.int64)
@@ -336,32 +269,36 @@ def _validation_part(
     features: int | None,
 ) -> Part:
     """Prepare validation rows that were given, with the tokenizer and classes of training."""
-    labels, kept = _read_labels(source, skip, notes)
+    labels, kept = read_labels(source, skip, notes)
     membership = kept.astype(np.int8)
     if tokenizer is None:
-        part, _, width = _numbers(source, membership, settings)
+        part, _, width = _numbers(source, membership, settings, notes)
         if width != features:
             raise DataError(f"Validation sequences have {width} numbers a step, but training has {features}.")
     else:
         part, _ = _encode(source, membership, tokenizer, settings, folder, notes, name="validation")
-    part.targets = _targets(labels, classes)
-    unknown = sorted({str(label) for label, target in zip(labels, part.targets, strict=True) if target < 0})
+    part.targets, part.names = numbered(labels, classes), names_of(labels)
+    unknown = sorted({name for name, target in zip(part.names, part.targets, strict=True) if target < 0})
+    if (part.targets < 0).all():
+        raise DataError(f"Validation has no label that training has: it has {some(unknown)}, not {some(classes)}.")
     if unknown:
-        notes.append(f"Validation has labels that training never had, counted wrong: {_some(unknown)}.")
-    _keep_raw(source, membership, 1, part, None)
+        notes.append(f"Validation has labels that training never had, counted wrong: {some(unknown)}.")
+    _keep_raw(source, membership, 1, part, settings.seed)
     return part
 
 
-def _keep_raw(source: Source, membership: NDArray[np.int8], wanted: int, part: Part, chosen: set[int] | None) -> None:
-    """Keep some of the inputs as they came, with their labels: those `chosen`, or the first BASELINE_ROWS."""
+def _keep_raw(source: Source, membership: NDArray[np.int8], wanted: int, part: Part, seed: int) -> None:
+    """Keep inputs as they came, with their labels: all, or BASELINE_ROWS of them with every label in its share."""
+    chosen = np.zeros(len(part.targets), dtype=bool)
+    chosen[stratified_sample(part.targets, size=BASELINE_ROWS, seed=seed)] = True
     seen = start = 0
     for inputs, labels in source.chunks():
         inside = membership[start : start + len(inputs)]
         start += len(inputs)
         for place in np.flatnonzero(inside == wanted).tolist():
-            if (chosen is None and seen < BASELINE_ROWS) or (chosen is not None and seen in chosen):
+            if chosen[seen]:
                 part.raw.append(inputs[place])
-                part.raw_labels.append(_plain(labels[place]))
+                part.raw_labels += names_of([plain_label(labels[place])])
             seen += 1
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from bothways.errors import missing_extra
+from bothways.errors import OutputError, missing_extra
 from bothways.training.loop import Silence
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class TerminalProgress:
-    """A progress bar with tokens a second and time left, and a line for each epoch, on standard error."""
+    """A progress bar with tokens a second and time left, and a line for each epoch, on standard error.
+
+    It may hear several trainings in turn, as of seeds and a refit: each has a bar of its own.
+    """
 
     def __init__(self, unit: str = "tokens") -> None:
         from rich.console import Console
@@ -42,6 +46,7 @@ class TerminalProgress:
 
     def started(self, *, epochs: int, done: int) -> None:
         """Start the bar."""
+        self.ended()
         self._epochs = epochs
         self._bar.start()
         self._task = self._bar.add_task("training", total=float(epochs), completed=done, rate="")
@@ -68,12 +73,16 @@ class TerminalProgress:
             if name in row
         ]
         mark = "  best so far" if best and "loss" in row else ""
-        self._console.print("  ".join(parts) + f"  {rate:,.0f} {self._unit}/s{mark}", markup=False, highlight=False)
+        line = "  ".join(parts) + f"  {rate:,.0f} {self._unit}/s{mark}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._steps, self._began = 0, time.monotonic()
 
     def ended(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        if self._task is not None:
+            self._bar.stop()
+            self._bar.remove_task(self._task)
+            self._task = None
 
     def __enter__(self) -> Self:
         return self
@@ -83,14 +92,46 @@ class TerminalProgress:
 
 
 class TensorBoardLog(Silence):
-    """Write the scores of every epoch for TensorBoard."""
+    """Write the scores of every epoch for TensorBoard; the folder is made when the first training starts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, several: bool = False) -> None:
+        """Name the folder.
+
+        Args:
+            folder: of the log.
+            several: whether trainings follow one another, as of seeds and a refit; each then has a folder of its own,
+                attempt-1, attempt-2 and so on.
+
+        Raises:
+            MissingExtraError: tensorboard is not installed.
+            OutputError: the folder cannot be made there.
+        """
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            import torch.utils.tensorboard  # noqa: F401  only to know whether it is there
         except ImportError as error:
             raise missing_extra("tensorboard", "all", "A TensorBoard log") from error
-        self._writer: Any = SummaryWriter(str(folder))
+        self._folder = folder
+        self._several = several
+        self._attempts = 0
+        self._writer: Any = None
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise self._refusal(f"{existing} is not a folder that you may write to")
+
+    def started(self, *, epochs: int, done: int) -> None:
+        """Make the folder of this training.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._attempts += 1
+        folder = self._folder / f"attempt-{self._attempts}" if self._several else self._folder
+        try:
+            self._writer = SummaryWriter(str(folder))
+        except OSError as error:
+            raise self._refusal(error.strerror or str(error)) from error
 
     def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
         """Write one point for each score."""
@@ -100,7 +141,12 @@ class TensorBoardLog(Silence):
 
     def ended(self) -> None:
         """Write what is still in memory."""
-        self._writer.flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _refusal(self, reason: str) -> OutputError:
+        return OutputError(f"{self._folder} cannot hold a TensorBoard log: {reason}. Choose another --tensorboard.")
 
 
 class Everyone:
