@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from bothways.data.batches import InMemory
 from bothways.data.sequences import as_sequences, as_texts, holds_texts
 from bothways.decoding.probabilities import softmax
-from bothways.errors import DataError, Interrupted, NotFittedError
+from bothways.errors import DataError, Interrupted, NotFittedError, SettingsError
 from bothways.settings import ClassifierSettings
 
 if TYPE_CHECKING:
@@ -84,12 +84,17 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         return self._fit(X, y, validation, progress, before=getattr(self, "trained_", None))
 
     def _fit(self, inputs: Any, labels: Any, validation: Any, progress: bool, before: TrainedClassifier | None) -> Self:
-        from bothways.training.classification import train_classifier
+        from bothways.training.classification import check_vectors, train_classifier
+        from bothways.training.loop import check_device
         from bothways.training.preparation import prepare
         from bothways.training.progress import TerminalProgress
 
         self.check()
         settings = ClassifierSettings.from_dict(self.get_params())
+        check_device(settings)
+        check_vectors(settings)
+        if before is not None:
+            settings = _settings_to_go_on(settings, before)
         with tempfile.TemporaryDirectory(prefix="bothways-") as folder:
             prepared = prepare(
                 _rows(inputs, labels),
@@ -106,9 +111,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
                 start_from=before.model if before else None,
             )
             prepared.close()
-        self._take(trained)
+        if trained.best_epoch:
+            self._take(trained)
         if trained.interrupted:
-            raise Interrupted("Stopped by Ctrl-C. The estimator holds the best epoch so far; fit starts afresh.")
+            held = "The estimator holds the best epoch so far" if trained.best_epoch else "No epoch was finished"
+            raise Interrupted(f"Stopped by Ctrl-C. {held}; fit starts afresh, partial_fit goes on.")
         return self
 
     def _take(self, trained: TrainedClassifier) -> None:
@@ -169,6 +176,33 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
     def __sklearn_is_fitted__(self) -> bool:
         """Tell scikit-learn whether `fit` was called."""
         return hasattr(self, "trained_")
+
+
+def _settings_to_go_on(settings: ClassifierSettings, before: TrainedClassifier) -> ClassifierSettings:
+    """Training as asked for now, a network and a vocabulary as they are.
+
+    Raises:
+        SettingsError: a setting that decides on the shape of the network was changed.
+    """
+    chosen, fixed = settings.to_dict(), before.settings.to_dict()
+    if chosen["vectors"] is not None:
+        chosen["embedding_dim"] = fixed["embedding_dim"]
+    for name in (
+        "cell_type",
+        "embedding_dim",
+        "hidden_size",
+        "num_layers",
+        "bidirectional",
+        "one_way",
+        "stack",
+        "pooling",
+    ):
+        if chosen[name] != fixed[name]:
+            raise SettingsError(
+                f"{name} is {chosen[name]!r}, but the network was trained with {fixed[name]!r}. "
+                "Call fit to start afresh, or set it back."
+            )
+    return ClassifierSettings.from_dict(chosen)
 
 
 def _rows(inputs: Any, labels: Any) -> Any:

@@ -34,7 +34,7 @@ def predict(
               bothways predict reviews-model --file new.csv --out predictions.csv
     """
     from bothways.runtime import load  # here, so that --help does not wait for it
-    from bothways.runtime.classifier import OddTexts
+    from bothways.runtime.classifier import Tally
     from bothways.runtime.files import predict_file, read_lines
 
     if (file is None) != (out is None) or (file is not None and texts):
@@ -54,9 +54,9 @@ def predict(
             print_json({"label": runner.classes[best], "probabilities": by_label, "text": one})
         else:
             print(f"{literal(labels[best])}\t{probabilities[best]:.3f}\t{literal(one)}")
-    odd = OddTexts()
-    odd.add(runner, len(given))
-    for note in odd.notes(runner, lambda row: f"{'text' if texts else 'line'} {row + 1:,}"):
+    tally = Tally()
+    tally.add(runner, len(given))
+    for note in tally.notes(runner, lambda row: f"{'text' if texts else 'line'} {row + 1:,}"):
         print(note, file=sys.stderr)
 
 

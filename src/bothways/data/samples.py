@@ -39,8 +39,8 @@ Item = TypeVar("Item")
 ROWS: dict[Part, int] = {"train": 8000, "test": 1000}
 LONGEST = 60  # words; a longer draw is thrown away
 
-# Tuned so that counting words, a forward reader and a two-way reader come out far apart. Less trust would leave a network
-# no first hint of which words praise; fewer early reviews, too little to train its backward half on.
+# Tuned so that counting words, a forward reader and a two-way reader come out far apart. Less trust would leave a
+# network no first hint of which words praise; fewer early reviews, too little to train its backward half on.
 TRUSTED_SHARE = 0.75
 EARLY_SHARE = 0.55
 SIZE_SHARES: dict[int, float] = {2: 0.85, 3: 0.15}
@@ -221,7 +221,9 @@ def _fill(frame: str, slots: dict[str, tuple[str, ...]], draw: _Draw) -> str:
 
     def word(slot: str) -> str:
         if slot not in drawn:
-            options = [option for option in slots[slot.rstrip("2")] if option not in drawn.values()]
+            options = slots[slot.rstrip("2")]
+            if slot.endswith("2"):
+                options = tuple(option for option in options if option != drawn[slot[:-1]])
             drawn[slot] = _fill(draw.one(options), slots, draw)
         return drawn[slot]
 

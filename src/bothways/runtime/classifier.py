@@ -76,7 +76,7 @@ class ClassifierRuntime:
 
 
 @dataclass
-class OddTexts:
+class Tally:
     """How many texts were cut and how many are empty, over several calls, and the first row of each."""
 
     rows: int = 0

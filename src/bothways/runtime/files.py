@@ -8,7 +8,7 @@ from bothways.data.json_lines import AsJson
 from bothways.data.tables import read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import DataError, OutputError
-from bothways.runtime.classifier import ClassifierRuntime, OddTexts
+from bothways.runtime.classifier import ClassifierRuntime, Tally
 
 
 def predict_file(
@@ -46,15 +46,15 @@ def predict_file(
     names = dict(zip(("prediction", "probability"), _free_names(table.columns), strict=True))
     columns = {**dict.fromkeys(table.columns, str), names["prediction"]: str, names["probability"]: float}
     passed_on = [name if name == text else AsJson(name) for name in table.columns]
-    odd = OddTexts()
+    tally = Tally()
     with TableWriter(out, columns) as writer:
         for batch in table.batches(passed_on):
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
             texts = [value or "" for value in batch.column(table.columns.index(text)).to_pylist()]
             added = _predictions(runner, texts)
             writer.write([(*row, *extra) for row, extra in zip(rows, added, strict=True)])
-            odd.add(runner, len(rows))
-    return [*table.notes, *guesses, *odd.notes(runner, table.where), f"{odd.rows} rows are in {out}."]
+            tally.add(runner, len(rows))
+    return [*table.notes, *guesses, *tally.notes(runner, table.where), f"{tally.rows} rows are in {out}."]
 
 
 def read_lines(lines: Iterable[bytes], *, name: str = "standard input") -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from torch.nn import functional
 from bothways.data.batches import Batch, InMemory, collate, plan_epoch, plan_in_order_of_length, rounded_up
 from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
+from bothways.errors import MissingFileError
 from bothways.models.classifier import Classifier
 from bothways.training.baselines import Baselines
 from bothways.training.cooccurrence import cooccurrence_vectors
@@ -25,7 +27,6 @@ from bothways.training.preparation import Part, Prepared, concatenated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -163,6 +164,12 @@ def _initial_vectors(
         prepared.train.sequences, vocabulary=len(tokenizer), dim=settings.embedding_dim, seed=settings.seed
     )
     return matrix, settings
+
+
+def check_vectors(settings: ClassifierSettings) -> None:
+    """Refuse, before anything slow starts, a file of vectors that is not there."""
+    if settings.vectors is not None and not Path(settings.vectors).is_file():
+        raise MissingFileError(f"{settings.vectors} does not exist. Check the path given with --vectors.")
 
 
 def _read_lengths(sequences: Sequences, settings: ClassifierSettings) -> Ints:

@@ -12,11 +12,15 @@ from bothways.data.columns import choose_columns, refuse_multi_label
 from bothways.data.tables import read_table
 from bothways.errors import DataError
 from bothways.runtime import load
+from bothways.runtime.classifier import OddTexts
 from bothways.training.baselines import Baselines
+from bothways.training.labels import names_of
 from bothways.training.metrics import ClassificationScores, score_classification
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Evaluation:
     scores: ClassificationScores
     baselines: dict[str, dict[str, float]]
     notes: list[str]
+    probabilities: NDArray[np.float64]  # (N,K)
+    right: NDArray[np.bool_]  # (N,), whether the likeliest label is the true one
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON."""
@@ -64,38 +70,49 @@ def evaluate_classifier(
     texts: list[str] = []
     truth: list[str] = []
     probabilities = []
-    row = skipped = cut = empty = 0
+    kept: list[int] = []
+    skipped: list[int] = []
+    tally = OddTexts()
+    row = 0
     for batch in table.batches([text, chosen]):
         rows: list[str] = []
         for value, target in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             if target:
                 rows.append(value or "")
+                kept.append(row)
                 truth.append(target)
             elif skip_unlabelled:
-                skipped += 1
+                skipped.append(row)
             else:
                 raise DataError(
                     f"{table.where(row)} has no label. Fill it in, or leave such rows out with --skip-unlabelled."
                 )
             row += 1
         probabilities.append(runner.predict_proba(rows))
-        cut, empty = cut + runner.cut, empty + runner.empty
+        tally.add(runner, len(rows))
         texts += rows
     if not truth:
         raise DataError(f"{table.name} has no row with a label. Name the column of labels with --label.")
+    notes += tally.notes(runner, lambda place: table.where(kept[place]))
     if skipped:
-        notes.append(f"{skipped} rows without a label were left out.")
-    if cut:
-        notes.append(f"{cut} texts were cut to their first {runner.max_length} steps.")
-    if empty:
-        notes.append(f"{empty} texts are empty; they are predicted like any other.")
-    scores = score_classification(truth, np.concatenate(probabilities), [str(name) for name in runner.classes])
-    return Evaluation(scores, _baseline_scores(model, texts, truth), notes)
+        notes.append(f"{len(skipped)} rows without a label were left out, the first at {table.where(skipped[0])}.")
+    shares, names = np.concatenate(probabilities), names_of(runner.classes)
+    baselines = _baselines(model)
+    right = np.array([names[best] == label for best, label in zip(shares.argmax(axis=1), truth, strict=True)])
+    return Evaluation(
+        score_classification(truth, shares, names),
+        baselines.scores(texts, truth) if baselines else {},
+        [*notes, *(baselines.notes if baselines else [])],
+        shares,
+        right,
+    )
 
 
-def _baseline_scores(model: Path, texts: list[str], truth: list[str]) -> dict[str, dict[str, float]]:
+def _baselines(model: Path) -> Baselines | None:
     folder = open_folder(model)
     if not folder.has("baseline.json"):
-        return {}
-    folder.file("baseline.json")
-    return Baselines.load(folder.path).scores(texts, truth)
+        return None
+    for name in folder.checksums:
+        if name.startswith("baseline."):
+            folder.file(name)
+    return Baselines.load(folder.path)

@@ -13,7 +13,7 @@ from bothways.data.columns import choose_columns, refuse_multi_label
 from bothways.data.tables import Table, read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import BothwaysError, Interrupted, OutputError, ResumeError, SettingsError
-from bothways.training.classification import TrainedClassifier, train_classifier
+from bothways.training.classification import TrainedClassifier, check_vectors, train_classifier
 from bothways.training.loop import check_device
 from bothways.training.preparation import Prepared, prepare
 from bothways.training.saving import save_classifier
@@ -88,6 +88,7 @@ def train_classifier_from_file(
     """
     settings.check()
     check_device(settings)
+    check_vectors(settings)
     if save_splits is not None and (validation is not None or not settings.validation_size):
         raise SettingsError(
             "--save-splits writes the rows that are held out here, but none are. Drop one of the options."

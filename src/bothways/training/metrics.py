@@ -6,7 +6,7 @@ validation. Both are plain numpy: scoring needs neither torch nor scikit-learn.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,6 +92,21 @@ class ClassificationScores:
             "unknown_labels": dict(self.unknown_labels),
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ClassificationScores":
+        """Rebuild scores from what `to_dict` gave, after a way through JSON."""
+        known = {field.name for field in fields(cls)}
+        return cls(
+            **{
+                **{name: value for name, value in values.items() if name in known},
+                "accuracy_interval": tuple(values["accuracy_interval"]),
+                "macro_f1_interval": tuple(values["macro_f1_interval"]),
+                "log_loss": float("nan") if values["log_loss"] is None else values["log_loss"],
+                "by_class": [ClassScores(**row) for row in values["by_class"]],
+                "confusion": np.array(values["confusion"], dtype=np.int64),
+            }
+        )
 
 
 def score_classification(

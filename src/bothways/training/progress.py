@@ -114,7 +114,7 @@ class TensorBoardLog(Silence):
         self._several = several
         self._attempts = 0
         self._writer: Any = None
-        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        existing = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
         if not existing.is_dir() or not os.access(existing, os.W_OK):
             raise self._refusal(f"{existing} is not a folder that you may write to")
 

@@ -29,6 +29,7 @@ from bothways.models.classifier import Classifier, onnx_graph
 from bothways.settings import ClassifierSettings
 from bothways.training.baselines import Baselines
 from bothways.training.classification import TrainedClassifier, mean_and_deviation
+from bothways.training.metrics import ClassificationScores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,11 +95,18 @@ def load_classifier(path: Path | str) -> TrainedClassifier:
     )
     model.load_state_dict(load_file(folder.file(WEIGHTS)))
     model.eval()
+    if model.embedding is not None:
+        model.embedding.weight.requires_grad_(not settings.freeze_vectors)
     saved = folder.json(METRICS)
+    for name in folder.checksums:
+        if name.startswith("baseline."):
+            folder.file(name)
     return TrainedClassifier(
         model, settings, list(facts["classes"]), tokenizer, facts["features"],
         temperature=float(facts["temperature"]), history=saved["history"], best_epoch=saved["best_epoch"],
+        scores=None if saved["validation"] is None else ClassificationScores.from_dict(saved["validation"]),
         baselines=Baselines.load(folder.path) if folder.has("baseline.json") else None,
+        baseline_scores=saved["baselines"], by_seed=saved["by_seed"],
         facts=saved["training"], notes=saved["notes"],
     )  # fmt: skip
 
