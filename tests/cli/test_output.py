@@ -150,8 +150,9 @@ def test_a_picture_without_matplotlib_says_what_to_install_after_the_scores(mode
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["predict", "many", "info", "--help", "--version"])
-def test_a_full_disk_under_standard_output_is_said_in_one_line(model, command):
+def test_a_full_disk_under_standard_output_is_said_in_one_line(model, command, unbuffered):
     """A short answer fails when it is flushed at the end, a long one in the middle."""
     arguments = {
         "predict": ["predict", model, "joy"],
@@ -159,17 +160,20 @@ def test_a_full_disk_under_standard_output_is_said_in_one_line(model, command):
         "info": ["info", model],
     }.get(command, [command])
     with open("/dev/full", "wb") as full:
-        done = process(*arguments, stdout=full)
+        done = process(*arguments, stdout=full, settings={"PYTHONUNBUFFERED": unbuffered})
     assert done.returncode == 1
-    assert done.stderr == b"bothways: standard output cannot be written: No space left on device.\n"
+    assert done.stderr == b"bothways: Standard output cannot be written: No space left on device.\n"
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("texts", [1, 500])
-def test_a_reader_that_went_away_is_no_error(model, texts):
+def test_a_reader_that_went_away_is_no_error(model, texts, unbuffered):
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
-        done = process("predict", model, "--json", *["joy"] * texts, stdout=pipe)
+        done = process(
+            "predict", model, "--json", *["joy"] * texts, stdout=pipe, settings={"PYTHONUNBUFFERED": unbuffered}
+        )
     assert (done.returncode, done.stderr) == (0, b"")
 
 

@@ -8,20 +8,24 @@ def main() -> None:
     """Run the command line. Exit 0: done; 1: refused, with one line that says why; 2: wrong usage; 130: Ctrl-C."""
     # OpenMP's threads spin while they wait; beside any other busy process that makes training ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            # A terminal that cannot show a character gets a stand-in for it, not a traceback.
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     from bothways.cli.commands import app
-    from bothways.cli.output import output_fault
+    from bothways.cli.output import StandardOutput
+    from bothways.errors import OutputError
 
+    if sys.stderr is not None:
+        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stdout is not None:
+        sys.stdout = StandardOutput.like(sys.stdout)  # type: ignore[arg-type]
     try:
-        app()
-    except (OSError, SystemExit) as end:
-        fault = output_fault()
-        if fault is None:
-            raise
-        if isinstance(fault, BrokenPipeError):  # the reader went away, as `head` does: that is no error of anyone's
-            sys.exit(end.code if isinstance(end, SystemExit) else 0)
-        print(f"bothways: standard output cannot be written: {fault.strerror or fault}.", file=sys.stderr)
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OutputError as error:
+        print(f"bothways: {error}", file=sys.stderr)
         sys.exit(1)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does: that is no error of anyone's.
+        sys.stdout = None
+        sys.exit(0)

@@ -1,8 +1,13 @@
 """Standard output: JSON that every encoding can carry, and a fault in writing told in one line."""
 
+import io
 import json
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from bothways.errors import BothwaysError, OutputError
 
 
 def print_json(content: Any) -> None:
@@ -15,13 +20,43 @@ def print_json(content: Any) -> None:
     print(text)
 
 
-def output_fault() -> OSError | None:
-    """Send what was printed on its way; give the fault if that fails, and keep the interpreter from trying again."""
-    if sys.stdout is None:
-        return None
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        sys.stdout = None
-        return error
-    return None
+class StandardOutput(io.TextIOWrapper):
+    """Standard output whose faults are errors of ours, and which is dropped after the first of them.
+
+    A reader that went away stays a BrokenPipeError.
+    """
+
+    @classmethod
+    def like(cls, stream: io.TextIOWrapper) -> Self:
+        """Write where `stream` writes; a character that its encoding lacks gets a stand-in, not a traceback."""
+        return cls(
+            stream.buffer,
+            stream.encoding,
+            "backslashreplace",
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
+
+    def write(self, text: str) -> int:
+        """Write a text.
+
+        Raises:
+            OutputError: the disk is full, or standard output cannot be written for another reason.
+        """
+        with self._explained():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Send what was written on its way; raises as `write` does."""
+        with self._explained():
+            super().flush()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (BothwaysError, BrokenPipeError):
+            raise
+        except OSError as error:
+            sys.stdout = None  # else the interpreter would try once more at its end
+            raise OutputError(f"Standard output cannot be written: {error.strerror or error}.") from None

@@ -12,7 +12,7 @@ from bothways.data.columns import choose_columns, refuse_multi_label
 from bothways.data.tables import read_table
 from bothways.errors import DataError
 from bothways.runtime import load
-from bothways.runtime.classifier import OddTexts
+from bothways.runtime.classifier import Tally
 from bothways.training.baselines import Baselines
 from bothways.training.labels import names_of
 from bothways.training.metrics import ClassificationScores, score_classification
@@ -72,7 +72,7 @@ def evaluate_classifier(
     probabilities = []
     kept: list[int] = []
     skipped: list[int] = []
-    tally = OddTexts()
+    tally = Tally()
     row = 0
     for batch in table.batches([text, chosen]):
         rows: list[str] = []
