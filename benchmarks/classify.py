@@ -38,7 +38,7 @@ IMDB: dict[str, Any] = {
 }
 RECIPES: dict[str, dict[str, Any]] = {
     "imdb-fast": {**IMDB, "hidden_size": 64, "epochs": 5},
-    "imdb-slow": {**IMDB, "hidden_size": 128, "epochs": 10},
+    "imdb-slow": {**IMDB, "hidden_size": 128, "epochs": 8},
     "trec": {"epochs": 12, "dropout": 0.5, "batch_size": 16, "validation_size": 0.1, "min_count": 1},
     "chinese-jieba": {"unit": "jieba", "validation_size": 0.1},
     "chinese-characters": {"unit": "character", "validation_size": 0.1},
