@@ -6,10 +6,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Waiting threads sleep instead of spinning: on a busy machine training is several times faster for it.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check format benchmarks clean
+.PHONY: demo test check format clean
 
 demo: $(VENV)/.trains
-	$(BIN)/python -m bothways.data.samples demo
+	$(BIN)/python -c "from bothways.data.samples import write_film_reviews; write_film_reviews('demo')"
 	$(BIN)/bothways train classify demo/train.csv --out demo/model --epochs 8 --force
 	$(BIN)/bothways evaluate demo/model demo/test.csv
 	$(BIN)/bothways predict demo/model \

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways.data.batches import InMemory, collate, plan_epoch, plan_in_order_of_length, rounded_up
-from bothways.data.corpus import CorpusWriter, TokenCorpus, write_corpus
+from bothways.data.corpus import CorpusWriter, TokenCorpus
 
 lengths_of_rows = st.lists(st.integers(0, 90), min_size=1, max_size=300).map(np.array)
 
@@ -76,7 +76,10 @@ rows_of_ids = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=9).map(lambd
 def test_a_corpus_on_disk_gives_what_was_written(tmp_path_factory, chunks, random):
     rows = [row for chunk in chunks for row in chunk]
     path = tmp_path_factory.mktemp("corpus") / "ids.arrow"
-    with write_corpus(path, chunks) as corpus:
+    with CorpusWriter(path) as writer:
+        for chunk in chunks:
+            writer.write(chunk)
+    with TokenCorpus(path) as corpus:
         assert corpus.lengths.tolist() == [len(row) for row in rows]
         order = list(range(len(rows)))
         random.shuffle(order)

@@ -402,16 +402,6 @@ def test_a_folder_without_rows_is_refused(tmp_path, written):
         read_table(written("parts/a.csv", "text\n").parent)
 
 
-def test_the_fingerprint_changes_with_any_byte_and_with_the_decoding_only(tmp_path, written):
-    path = written("a.csv", "text\na\n")
-    first = read_table(path).fingerprint()
-
-    assert read_table(written("moved.csv", "text\na\n")).fingerprint() == first
-    assert read_table(written("b.csv", "text\nb\n")).fingerprint() != first
-    assert read_table(path, encoding="latin-1").fingerprint() != first
-    assert len(first) == 64
-
-
 def test_importing_the_readers_does_not_load_arrow():
     command = "import sys, bothways.data.columns, bothways.data.writing; sys.exit('pyarrow' in sys.modules)"
 

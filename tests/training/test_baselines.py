@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bothways.data.splits import stratified_sample
 from bothways.errors import DataError, MissingFileError, ModelFolderError
 from bothways.training import baselines, ngrams
 from bothways.training.baselines import Baselines
@@ -53,7 +54,7 @@ def test_numbers_agree_with_a_pipeline_of_scikit_learn():
     ours = Baselines.fit_numbers(sequences, labels)
 
     np.testing.assert_allclose(ours.predict_proba(sequences), pipeline.predict_proba(table), atol=2e-3)
-    assert ours.scores(sequences, labels)["linear"]["accuracy"] > ours.majority_share + 0.2
+    assert ours.scores(sequences, labels)["linear"]["accuracy"] > ours.shares.max() + 0.2
 
 
 def test_the_linear_baseline_beats_the_majority_on_texts_it_has_not_seen():
@@ -123,7 +124,7 @@ def test_a_loaded_baseline_of_numbers_predicts_exactly_the_same(tmp_path):
 def test_texts_without_words_leave_the_majority_and_say_so():
     fitted = Baselines.fit(["", " ", "\n", "!?"], ["a", "b", "b", "b"])
 
-    assert (fitted.majority, fitted.majority_share) == ("b", 0.75)
+    assert (fitted.majority, fitted.shares.max()) == ("b", 0.75)
     np.testing.assert_allclose(fitted.predict_proba(["word", ""]), [[0.25, 0.75], [0.25, 0.75]])
     assert fitted.notes == ["The texts hold no words to learn from: the linear baseline answers like the majority."]
     scores = fitted.scores(["word", ""], ["a", "b"])
@@ -148,13 +149,13 @@ def test_more_rows_than_allowed_are_drawn_by_class_and_said():
     texts, labels = random_texts(400, seed=9), ["common"] * 299 + ["usual"] * 100 + ["rare"]
     targets = np.array([["common", "rare", "usual"].index(label) for label in labels])
 
-    rows = baselines._draw_by_class(targets, 80, seed=0)
+    rows = stratified_sample(targets, size=80, seed=0)
     fitted = Baselines.fit(texts, labels, max_rows=80)
 
     assert len(rows) <= 80
     assert np.bincount(targets[rows]).tolist() == [57, 1, 19]
-    assert (rows == baselines._draw_by_class(targets, 80, seed=0)).all()
-    assert rows.tolist() != baselines._draw_by_class(targets, 80, seed=1).tolist()
+    assert (rows == stratified_sample(targets, size=80, seed=0)).all()
+    assert rows.tolist() != stratified_sample(targets, size=80, seed=1).tolist()
     assert fitted.notes == ["The linear baseline was fitted on 77 of 400 rows, drawn by class."]
     np.testing.assert_allclose(fitted.shares, [299 / 400, 1 / 400, 100 / 400])
 

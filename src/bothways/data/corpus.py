@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -93,11 +93,3 @@ class CorpusWriter:
 
     def __exit__(self, *_: object) -> None:
         self._writer.close()
-
-
-def write_corpus(path: Path, chunks: Iterable[Sequence[NDArray[np.int32]]]) -> TokenCorpus:
-    """Write chunks of sequences to `path` and open it."""
-    with CorpusWriter(path) as writer:
-        for chunk in chunks:
-            writer.write(chunk)
-    return TokenCorpus(path)

@@ -30,7 +30,14 @@ def stratified_split(targets: Ints, *, share: float, seed: int) -> tuple[Ints, I
 
 
 def stratified_sample(targets: Ints, *, size: int, seed: int) -> Ints:
-    """Draw at most `size` rows with every label in its share; all rows if there are no more than that."""
+    """Draw at most `size` rows, ascending, so that each label keeps its share and at least one row.
+
+    All rows are drawn if there are no more than `size`.
+    """
     if len(targets) <= size:
         return np.arange(len(targets))
-    return stratified_split(targets, share=size / len(targets), seed=seed)[1][:size]
+    _, labels, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    quotas = np.maximum(1, counts * max(size - len(counts), 0) // len(targets))
+    random = np.random.default_rng(seed)
+    drawn = [random.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in enumerate(quotas)]
+    return np.sort(np.concatenate(drawn))

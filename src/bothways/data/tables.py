@@ -7,7 +7,6 @@ that its encoding is known and not guessed from its first lines.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -96,15 +95,6 @@ class Table:
                 return f"{file.path.name}, row {row + 1:,}"
             row -= self._rows[file.path]
         return f"{self._files[-1].path.name}, row {row + 1:,}"
-
-    def fingerprint(self) -> str:
-        """Return the SHA-256, in hexadecimal, of all files' bytes in order and of how they are decoded."""
-        whole = hashlib.sha256()
-        for file in self._files:
-            whole.update(getattr(file, "codec", "").encode() + b"\0")
-            with file.path.open("rb") as stream:
-                whole.update(hashlib.file_digest(stream, "sha256").digest())
-        return whole.hexdigest()
 
     def check_column(self, column: str) -> None:
         """Refuse a column that does not exist, naming those that do and the nearest.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bothways.data.files import opened
 from bothways.data.token_rules import PAD, UNK
@@ -44,19 +44,6 @@ class Vectors:
     def coverage(self) -> float:
         """The share of the vocabulary's words, from 0 to 1, that the file has."""
         return float(self.found[self.words].mean())
-
-    def running_coverage(self, counts: ArrayLike) -> float:
-        """Return the share of a text's tokens, from 0 to 1, that the file has.
-
-        Args:
-            counts: (V,) how often each token of the vocabulary occurs; `<unk>` counts as not found,
-                `<pad>` not at all.
-        """
-        occurrences = np.asarray(counts, dtype=np.float64)
-        real = self.words.copy()
-        real[1] = True
-        total = occurrences[real].sum()
-        return float(occurrences[self.found & self.words].sum() / total) if total else 0.0
 
     def __str__(self) -> str:
         """Say how many words of the vocabulary the file has."""

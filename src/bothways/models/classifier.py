@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bothways.data.tokenizer import Tokenizer
 from bothways.nn import GRU, LSTM, RNN, Pooling, PoolingKind
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from bothways.settings import EncoderSettings
 
-UNKNOWN = 1  # the id of `<unk>` in every vocabulary
+UNKNOWN = Tokenizer.unk_id
 PRIME = 2**31 - 1  # of the hash that type dropout draws with (Carter & Wegman, 1979)
 
 CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from bothways.data.splits import stratified_sample
 from bothways.decoding.probabilities import softmax
 from bothways.errors import DataError, MissingFileError, ModelFolderError, missing_extra
 from bothways.training.metrics import score_answers
@@ -155,11 +156,6 @@ class Baselines:
         """The most frequent class of training; of equals, the first in the alphabet."""
         return self.classes[int(self.shares.argmax())]
 
-    @property
-    def majority_share(self) -> float:
-        """The share of the most frequent class among all training rows."""
-        return float(self.shares.max())
-
     def predict_proba(self, inputs: Sequence[Any]) -> Floats:
         """Return the linear classifier's probabilities, float64 (B, K), for inputs of the kind that was fitted.
 
@@ -250,18 +246,7 @@ def _prepare(rows: int, labels: Sequence[str], seed: int, max_rows: int) -> tupl
     classes = sorted(set(labels))
     place = {label: number for number, label in enumerate(classes)}
     targets = np.array([place[label] for label in labels], dtype=np.int64)
-    return classes, targets, _draw_by_class(targets, max_rows, seed)
-
-
-def _draw_by_class(targets: Ints, max_rows: int, seed: int) -> Ints:
-    """Draw rows so that each class keeps its share, and at least one row."""
-    if len(targets) <= max_rows:
-        return np.arange(len(targets))
-    counts = np.bincount(targets)
-    quotas = np.maximum(1, counts * max(max_rows - len(counts), 0) // len(targets))
-    generator = np.random.default_rng(seed)
-    drawn = [generator.permutation(np.flatnonzero(targets == place))[:quota] for place, quota in enumerate(quotas)]
-    return np.sort(np.concatenate(drawn))
+    return classes, targets, stratified_sample(targets, size=max_rows, seed=seed)
 
 
 def _sampling_notes(kept: int, rows: int) -> list[str]:

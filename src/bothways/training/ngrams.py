@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bothways.data.spacing import UNSPACED
+
 _WORD, _CHARACTER = r"\w+", r"\S"
 _LETTER = re.compile(r"[^\W\d_]")
 # Thai and Lao, Burmese, Khmer, kana, Han: scripts written without spaces between words.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _MAX_FEATURES, _MIN_FEATURES, _MAX_WEIGHTS = 200_000, 2_000, 2_000_000
 _ROWS_FOR_PRUNING = 200
 _TEXTS_AT_ONCE = 4096

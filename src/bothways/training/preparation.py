@@ -20,6 +20,7 @@ from bothways.data.sequences import as_sequences
 from bothways.data.splits import stratified_sample, stratified_split
 from bothways.data.tokenizer import Tokenizer
 from bothways.errors import DataError
+from bothways.training.baselines import MAX_ROWS
 from bothways.training.labels import distinct_classes, names_of, numbered, plain_label, read_labels, some
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from bothways.data.batches import Ints
     from bothways.settings import ClassifierSettings
 
-BASELINE_ROWS = 50_000  # a linear model gains little from more, and must fit in memory
 CHUNK = 2_000  # texts tokenized at a time
 
 
@@ -70,7 +70,7 @@ class Part:
     sequences: Sequences
     targets: Ints  # (N,) indices into the classes; -1 for a label that training never had
     names: list[str] = field(default_factory=list)  # of the true labels, for rows that are scored
-    raw: list[Any] = field(default_factory=list)  # at most BASELINE_ROWS of the inputs
+    raw: list[Any] = field(default_factory=list)  # at most MAX_ROWS of the inputs
     raw_labels: list[str] = field(default_factory=list)
 
 
@@ -223,11 +223,10 @@ def _encode(
     with CorpusWriter(paths[0]) as train, CorpusWriter(paths[1]) as held:
         for texts, _ in source.chunks():
             inside = membership[start : start + len(texts)]
-            ids = tokenizer.encode(list(texts))
-            cut += [start + row for row, one in enumerate(ids) if len(one) > settings.max_length]
+            ids, lengths = tokenizer.encode_counted(list(texts), settings.max_length)
+            cut += (start + np.flatnonzero(lengths > settings.max_length)).tolist()
             empty += [start + row for row, one in enumerate(ids) if len(one) == 0]
             start += len(texts)
-            ids = [row[: settings.max_length] for row in ids]
             train.write([ids[place] for place in np.flatnonzero(inside == 1)])
             held.write([ids[place] for place in np.flatnonzero(inside == 2)])
     notes += _cut_notes(source, cut, settings.max_length)
@@ -288,9 +287,9 @@ def _validation_part(
 
 
 def _keep_raw(source: Source, membership: NDArray[np.int8], wanted: int, part: Part, seed: int) -> None:
-    """Keep inputs as they came, with their labels: all, or BASELINE_ROWS of them with every label in its share."""
+    """Keep inputs as they came, with their labels: all, or MAX_ROWS of them with every label in its share."""
     chosen = np.zeros(len(part.targets), dtype=bool)
-    chosen[stratified_sample(part.targets, size=BASELINE_ROWS, seed=seed)] = True
+    chosen[stratified_sample(part.targets, size=MAX_ROWS, seed=seed)] = True
     seen = start = 0
     for inputs, labels in source.chunks():
         inside = membership[start : start + len(inputs)]
