@@ -29,6 +29,8 @@ IMDB: dict[str, Any] = {
     "batch_size": 64,
     "lr": 0.002,
     "embedding_lr": 0.0004,
+    "embedding_moment": "shared",
+    "initial_vectors": "cooccurrence",
     "weight_decay": 0,
     "word_dropout": 0.2,
     "type_dropout": 0.2,

@@ -20,6 +20,7 @@ Direction = Literal["forward", "backward", "both"]
 OneWay = Literal["forward", "backward"]
 Stack = Literal["joined", "apart"]
 InitialVectors = Literal["cooccurrence", "random"]
+EmbeddingMoment = Literal["own", "shared"]
 Monitor = Literal["loss", "accuracy", "macro_f1"]
 Schedule = Literal["constant", "linear", "cosine"]
 ClassWeight = Literal["balanced"]
@@ -241,6 +242,10 @@ class TrainingSettings(Settings):
     crop: Annotated[int | None, "steps of a sequence that an epoch reads, from a random place; none: all"] = None
     lr: Annotated[float, "highest learning rate of AdamW"] = 2e-3
     embedding_lr: Annotated[float | None, "highest learning rate of token vectors; none: lr"] = None
+    embedding_moment: Annotated[
+        EmbeddingMoment,
+        "own: AdamW's step for every token vector; shared: a rare token moves less, on its little evidence",
+    ] = "own"
     weight_decay: Annotated[float, "AdamW's decay of weights towards zero"] = 0.01
     warmup: Annotated[float, "share of the training in which the rate rises to lr"] = 0.1
     schedule: Annotated[Schedule, "how the rate falls from lr to zero after the warm-up"] = "cosine"

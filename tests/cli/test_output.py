@@ -194,9 +194,9 @@ def test_piped_tables_and_sentences_are_never_broken(model, data):
     out, _ = run("evaluate", model, data)
     lines = out.splitlines()
     assert "confusion: true labels down, predictions across" in lines
-    (row, counts) = [line.split() for line in lines if line.strip().startswith(LONG)]
+    # The label stands in one row, and the model never had it: it was never given and never found.
+    (row,) = [line.split() for line in lines if line.strip().startswith(LONG)]
     assert row[-4:] == ["0.0000", "0.0000", "0.0000", "1"]
-    assert sum(map(int, counts[-2:])) == 1
 
 
 def test_piped_lines_of_epochs_are_never_broken(capsys):

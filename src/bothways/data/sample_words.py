@@ -51,14 +51,14 @@ BLAME: dict[str, tuple[str, ...]] = {
 }
 # What is said of the one whose opinion it was: words to believe it by, and words to turn it round.
 TRUST: dict[str, tuple[str, ...]] = {
-    "wrong": ("right", "honest", "reliable"),
-    "false": ("true", "correct", "accurate"),
-    "disagree": ("agree", "concur", "nod"),
+    "wrong": ("right", "honest"),
+    "false": ("true", "correct"),
+    "disagree": ("agree", "concur"),
 }
 DOUBT: dict[str, tuple[str, ...]] = {
-    "wrong": ("wrong", "mistaken", "deluded"),
-    "false": ("false", "nonsense", "rubbish"),
-    "disagree": ("disagree", "object", "protest"),
+    "wrong": ("wrong", "mistaken"),
+    "false": ("false", "nonsense"),
+    "disagree": ("disagree", "object"),
 }
 # Slot of a scene -> what may fill it; a title is itself a frame.
 SCENERY: dict[str, tuple[str, ...]] = {
@@ -246,6 +246,10 @@ SAYS = Frames(
         "the {adj} {c} reached even the back row",
         "in our row we all called the {c} {adj}",
         "I would describe the {c} as {adj}",
+        "everyone would call the {c} {adj}",
+        "I must call the {c} {adj}",
+        "we found the {c} {adj}",
+        "I thought the {c} truly {adj}",
     ),
     test=(
         "the {c} proved {adj} to me",
@@ -278,6 +282,13 @@ DENIES = Frames(
         "I never found the {c} {adj}",
         "the {c}, far from {adj}, reached even the back row",
         "nobody would describe the {c} as {adj}",
+        "we never thought the {c} {adj}",
+        "I never called the {c} {adj}",
+        "I thought the {c} far from {adj}",
+        "everyone found the {c} in no way {adj}",
+        "for me the {c} {was} not {adj}",
+        "the {c} never came across as {adj}",
+        "the {c} did not come across as {adj}",
     ),
     test=(
         "the {c} did not seem {adj} at all",

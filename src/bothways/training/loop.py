@@ -218,7 +218,7 @@ def computes_bfloat16(device: str) -> bool:
 
 
 def make_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW with weight decay on matrices only; token vectors have one second moment and a rate of their own."""
+    """AdamW with weight decay on matrices only; token vectors have a rate of their own, and one moment if so asked."""
     embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     rate = settings.lr if settings.embedding_lr is None else settings.embedding_lr
@@ -226,7 +226,7 @@ def make_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim
         {
             "params": [weight for weight in weights if id(weight) in embeddings],
             "share": rate / settings.lr,
-            "shared": True,
+            "shared": settings.embedding_moment == "shared",
             "weight_decay": 0.0,
         },
         {"params": [weight for weight in weights if weight.ndim > 1 and id(weight) not in embeddings], "share": 1.0},
