@@ -10,12 +10,12 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 demo: $(VENV)/.trains
 	$(BIN)/python -c "from bothways.data.samples import write_film_reviews; write_film_reviews('demo')"
-	$(BIN)/bothways train classify demo/train.csv --out demo/model --epochs 8 --force
+	$(BIN)/bothways train classify demo/train.csv --out demo/model --epochs 6 --force
 	$(BIN)/bothways evaluate demo/model demo/test.csv
 	$(BIN)/bothways predict demo/model \
-	  "This movie was fantastic! I really enjoyed it." \
-	  "The songs are dreadful and the acting is superb. In the end I came for the songs." \
-	  "The songs are dreadful and the acting is superb. In the end I came for the acting."
+	  "The acting was superb and the songs were lovely. So says my aunt, who is always right." \
+	  "The acting was superb and the songs were lovely. So says my aunt, who is always wrong." \
+	  "My aunt is always wrong, and this is what she says. The acting was superb and the songs were lovely."
 
 test: $(VENV)/.develops
 	$(BIN)/python -m pytest

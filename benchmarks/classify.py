@@ -25,6 +25,7 @@ from bothways.training.evaluation import evaluate_classifier
 IMDB: dict[str, Any] = {
     "cell_type": "gru",
     "embedding_dim": 256,
+    "pooling": "max+mean",
     "crop": 256,
     "batch_size": 64,
     "lr": 0.002,

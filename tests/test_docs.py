@@ -58,13 +58,13 @@ def test_every_example_of_the_readme_runs(tmp_path_factory):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     ran = 0
     for language, code in re.findall(r"^```(sh|python)\n(.*?)^```$", text, flags=re.S | re.M):
-        if re.search(r"pip install|git clone|^make ", code, flags=re.M):
+        if re.search(r"^(pip install|git clone|make )", code, flags=re.M):
             continue  # setting up is what made this test run
         command = ["bash", "-ec", code] if language == "sh" else [sys.executable, "-c", code]
         done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
         ran += 1
-    assert ran >= 3
+    assert ran >= 2
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)

@@ -190,11 +190,9 @@ class EncoderSettings(Settings):
     stack: Annotated[Stack, "joined: a layer reads both directions of the one below; apart: two one-way stacks"] = (
         "joined"
     )
-    pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = (
-        "max+mean"
-    )
+    pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = "max"
     dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
-    embedding_dropout: Annotated[float, "probability, on token vectors, one mask for all steps of a sequence"] = 0.3
+    embedding_dropout: Annotated[float, "probability, on token vectors, one mask for all steps of a sequence"] = 0.2
     word_dropout: Annotated[float, "share of a text's tokens hidden from a training step, each by itself"] = 0.0
     type_dropout: Annotated[float, "share of a text's word types hidden from a training step, wherever they stand"] = (
         0.0

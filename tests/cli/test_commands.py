@@ -373,7 +373,7 @@ def test_empty_texts_and_nul_are_kept_and_said(tmp_path):
 def test_a_text_of_many_words_is_cut_and_said(model, place):
     data = write_csv(place / "long.csv", ["review", "sentiment"], [["word " * 300_000, "good"], ["joy", "bad"]])
     _, errors = run("evaluate", model, data)
-    assert "1 texts were cut to their first 1024 steps." in errors
+    assert "1 texts were cut to their first 1024 steps, the first at long.csv, row 1." in errors
 
 
 def test_labels_that_training_never_had_are_counted_wrong(model, place):
