@@ -49,8 +49,8 @@ def commands_page() -> str:
     lines = ["# Command line", "", "Made from the commands themselves by `docs/make_reference.py`.", ""]
     lines += [
         "Results go to standard output, progress and notes to standard error. Exit 0: done; 1: refused or failed, with",
-        "one line that says why and what to do; 2: arguments that cannot be parsed; 130: stopped by Ctrl-C, and the best",
-        "so far is kept.",
+        "one line that says why and what to do; 2: arguments that cannot be parsed; 130: stopped by Ctrl-C, with the",
+        "best so far kept.",
     ]
     for path, command in walk(typer.main.get_command(app), ()):
         lines += [
