@@ -26,7 +26,7 @@ def small(**changed):
 
 @pytest.fixture(scope="module")
 def model():
-    return small(epochs=6).fit(TEXTS, LABELS)
+    return small(epochs=16, patience=16).fit(TEXTS, LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_pipeline():
 
 def test_a_pandas_series_is_the_same_as_a_list(model):
     frame = pd.DataFrame({"text": TEXTS, "label": LABELS}, index=range(100, 220))
-    fitted = small(epochs=6).fit(frame["text"], frame["label"])
+    fitted = small(epochs=16, patience=16).fit(frame["text"], frame["label"])
     np.testing.assert_array_equal(fitted.predict_proba(frame["text"]), model.predict_proba(TEXTS))
 
 
