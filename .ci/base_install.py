@@ -30,5 +30,5 @@ files = [file for folder in own for file in ([folder] if folder.is_file() else f
 megabytes = sum(file.stat().st_size for file in files) / 1e6
 print(f"base install: {megabytes:.0f} MB, predicts without torch")
 # 350 MB is what it should be; pyarrow alone takes 170. This limit keeps it from growing further.
-if megabytes > 400:
-    sys.exit("the base install has grown beyond 400 MB")
+if megabytes > 420:
+    sys.exit("the base install has grown beyond 420 MB")
