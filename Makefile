@@ -13,9 +13,10 @@ demo: $(VENV)/.trains
 	$(BIN)/bothways train classify demo/train.csv --out demo/model --epochs 6 --force
 	$(BIN)/bothways evaluate demo/model demo/test.csv
 	$(BIN)/bothways predict demo/model \
-	  "The acting was superb and the songs were lovely. So says my aunt, who is always right." \
-	  "The acting was superb and the songs were lovely. So says my aunt, who is always wrong." \
-	  "My aunt is always wrong, and this is what she says. The acting was superb and the songs were lovely."
+	  "The acting was heartfelt and the songs were tuneful. So says my aunt, and it is true." \
+	  "The acting was heartfelt and the songs were tuneful. So says my aunt, and it is false." \
+	  "It is false, what my aunt says. The acting was heartfelt and the songs were tuneful." \
+	  "The plot was anything but gripping. So says my aunt, who is wrong."
 
 test: $(VENV)/.develops
 	$(BIN)/python -m pytest
