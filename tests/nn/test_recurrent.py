@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from bothways.errors import DataError, SettingsError
-from bothways.nn import GRU, LSTM, RNN, Pooling, State, from_torch, layout
+from bothways.nn import GRU, LSTM, RNN, Pooling, State, from_torch, fused, layout
 
 CELLS = ["tanh", "relu", "gru", "lstm"]
 E, H = 3, 4
@@ -110,8 +110,11 @@ def gradients(found, parameters, weights):
     extra=st.integers(0, 2),
     blocks=st.sampled_from([(16, 4), (2, 2), (3, 1), (1, 1)]),
     precision=st.sampled_from([(torch.float64, 1e-10, 1e-10), (torch.float32, 1e-5, 1e-4)]),
+    compiled=st.booleans(),
 )
-def test_numbers_and_gradients_are_those_of_packed_torch(cell, layers, both, bias, lengths, extra, blocks, precision):
+def test_numbers_and_gradients_are_those_of_packed_torch(
+    cell, layers, both, bias, lengths, extra, blocks, precision, compiled
+):
     dtype, near, near_gradients = precision
     ours = reader_of(cell, layers=layers, dtype=dtype, bias=bias, direction="both" if both else "forward")
     theirs = ours.to_torch()
@@ -124,6 +127,7 @@ def test_numbers_and_gradients_are_those_of_packed_torch(cell, layers, both, bia
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "STEPS_BETWEEN_CHANGES", blocks[0])
         patch.setattr(layout, "ROWS_AT_A_TIME", blocks[1])
+        patch.setattr(fused, "is_available", lambda: compiled)
         found = tensors_of(ours(inputs, lengths, initial))
     expected = torch_reading(theirs, inputs, lengths, initial)
     weights = [torch.randn_like(tensor) for tensor in expected]

@@ -28,6 +28,25 @@ class Selection(NamedTuple):
     blank: Tensor | None  # int64 (blank rows,), or None if there are none
 
 
+class RealSteps(NamedTuple):
+    """The N real steps of a padded batch, one row each, sequence after sequence."""
+
+    sequence: Tensor  # int64 (N,), the sequence that each row belongs to
+    enter: Selection | None  # from the batch's rows (B·T); None if all of them are real
+    leave: Selection | None
+
+    def of(self, batch: Tensor) -> Tensor:
+        """Leave the padding of (B, T, F) out -> (N, F)."""
+        flat = batch.reshape(-1, batch.shape[2])
+        return flat if self.enter is None or self.leave is None else copy_rows(flat, self.enter, self.leave)
+
+    def back(self, rows: Tensor, size: int) -> Tensor:
+        """Put rows (N, F) back into a batch (B, T, F), zero on padding."""
+        if self.enter is not None and self.leave is not None:
+            rows = copy_rows(rows, self.leave, self.enter)
+        return rows.view(size, -1, rows.shape[1])
+
+
 class Layout(NamedTuple):
     """How a padded batch (B·T rows) becomes the N rows that the kernels read, and back.
 
@@ -56,6 +75,16 @@ class Layout(NamedTuple):
         """Count the sequences at each step, as `PackedSequence` does; int64 (steps,) on the CPU."""
         steps, counts = torch.tensor(self.rows_at).unbind(dim=1)
         return torch.repeat_interleave(counts, steps)
+
+
+def real_steps(lengths: Tensor, steps: int) -> RealSteps:
+    """Find the real steps of a batch: int64 (B,) lengths on the CPU, T steps."""
+    sequence = torch.repeat_interleave(lengths)
+    if len(sequence) == len(lengths) * steps:
+        return RealSteps(sequence, None, None)
+    is_here = (torch.arange(steps) < lengths[:, None]).reshape(-1)
+    places = (is_here.cumsum(0) - 1).clamp(min=0)
+    return RealSteps(sequence, Selection(is_here.nonzero()[:, 0], None), Selection(places, (~is_here).nonzero()[:, 0]))
 
 
 def lay_out(lengths: Tensor, steps: int, device: torch.device, *, exact: bool) -> Layout:

@@ -12,14 +12,15 @@ A backward reader is the forward kernel on the mirrored sequence. On a CPU the k
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.backends.cudnn import rnn as cudnn_rnn
 
 from bothways.errors import DataError, SettingsError, check_choice
-from bothways.nn.layout import Layout, copy_rows, enter_rows, lay_out, leave_rows
+from bothways.nn import fused
+from bothways.nn.layout import Layout, copy_rows, enter_rows, lay_out, leave_rows, real_steps
 from bothways.nn.reader import (
     Direction,
     Merge,
@@ -45,6 +46,9 @@ class ExactRecurrent(Recurrent):
 
     gates: int
     parts: tuple[str, ...] = ("h",)
+    fused_up_to = (
+        1024  # the widest state for which the compiled loops beat torch's kernels, as benchmarks.layers measures
+    )
 
     def __init__(
         self,
@@ -132,6 +136,8 @@ class ExactRecurrent(Recurrent):
         self._check_dtype(inputs)
         size, steps, width = inputs.shape
         start = self._start(initial_state, size)
+        if self._is_fused(inputs):
+            return self._forward_fused(inputs, lengths, start)
         layout = lay_out(lengths, steps, inputs.device, exact=inputs.is_cuda or not self._bounded())
         flat = inputs.reshape(size * steps, width)
         rows = {way: enter_rows(flat, layout, way) for way in start}
@@ -148,6 +154,46 @@ class ExactRecurrent(Recurrent):
         final_state = State(**{way: tuple(map(torch.stack, zip(*last, strict=True))) for way, last in final.items()})
         read = {way: leave_rows(states, layout, way).view(size, steps, -1) for way, states in rows.items()}
         return self.merged(read.get("forward"), read.get("backward"), final_state)
+
+    def _is_fused(self, inputs: Tensor) -> bool:
+        """Whether the compiled loops read this batch: on a CPU, in float32, where they beat torch's kernels."""
+        return (
+            inputs.device.type == "cpu"
+            and inputs.dtype == torch.float32
+            and next(self.parameters()).dtype == torch.float32
+            and self.hidden_size <= self.fused_up_to
+            and not _casts_for_kernels()
+            and fused.is_available()
+        )
+
+    def _forward_fused(self, inputs: Tensor, lengths: Tensor, start: dict[str, tuple[Tensor, ...] | None]) -> Reading:
+        """Read with the compiled loops, see `fused`: all directions of a layer at once, and no padding."""
+        size, steps, _ = inputs.shape
+        real = real_steps(lengths, steps)
+        plan = fused.make_plan(lengths, len(start))
+        rows = real.of(inputs)
+        final: dict[str, list[tuple[Tensor, ...]]] = {way: [] for way in start}
+        zeros = tuple(rows.new_zeros(size, self.hidden_size) for _ in self.parts)
+
+        with torch.autocast("cpu", enabled=False):
+            for layer in range(self.num_layers):
+                if layer and self.training and self.dropout:
+                    rows = rows * sequence_dropout(rows, size, self.dropout).index_select(0, real.sequence)
+                ways = []
+                for way, states in start.items():
+                    state = zeros if states is None else tuple(part[layer].to(rows.dtype) for part in states)
+                    ways.append(fused.Way(way == "backward", self.weights(layer, way), state))
+                apart = layer > 0 and self.stack == "apart"
+                rows, last = fused.read_layer(cast("fused.Cell", self._mode().lower()), rows, plan, ways, apart=apart)
+                for way, state in zip(start, last, strict=True):
+                    final[way].append(state)
+
+        final_state = State(**{way: tuple(map(torch.stack, zip(*last, strict=True))) for way, last in final.items()})
+        outputs = real.back(rows, size)
+        parts = dict(zip(start, outputs.chunk(len(start), dim=2), strict=True))
+        if len(start) == 2 and self.merge == "concatenate":
+            return Reading(outputs, parts["forward"], parts["backward"], final_state)
+        return self.merged(parts.get("forward"), parts.get("backward"), final_state)
 
     def to_torch(self) -> nn.RNNBase:
         """Return a torch.nn module with a copy of the weights; it reads (B, T, E) and gives (B, T, D·H).
@@ -377,6 +423,7 @@ class LSTM(ExactRecurrent):
 
     gates = 4
     parts = ("h", "c")
+    fused_up_to = 256
 
     def __init__(
         self,
@@ -478,13 +525,17 @@ def from_torch(module: nn.RNNBase) -> RNN | LSTM | GRU:
     return reader.train(module.training)
 
 
-def _autocast_where_kernels_can(device: torch.device) -> AbstractContextManager[object]:
-    """Leave autocast on the CPU where its LSTM kernel refuses bfloat16: a processor without AVX512.
+def _casts_for_kernels() -> bool:
+    """Whether autocast is on and torch's CPU kernels can follow: the LSTM's refuses bfloat16 without AVX512.
 
     Only bfloat16 is worth having on a CPU; float16 is left as well.
     """
-    if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return nullcontext()
-    if torch.get_autocast_dtype("cpu") == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    wanted = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return wanted and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _autocast_where_kernels_can(device: torch.device) -> AbstractContextManager[object]:
+    """Leave autocast on the CPU where its kernels cannot follow."""
+    if device.type != "cpu" or not torch.is_autocast_enabled("cpu") or _casts_for_kernels():
         return nullcontext()
     return torch.autocast("cpu", enabled=False)

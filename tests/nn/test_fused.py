@@ -1,0 +1,105 @@
+"""The compiled loops: their arithmetic, and that threads, forks and repetition change nothing."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from bothways.nn import GRU, LSTM, RNN, fused, kernels
+
+CELLS = {"tanh": RNN, "relu": RNN, "gru": GRU, "lstm": LSTM}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def reader_of(cell, *, hidden_size=9, **options):
+    more = {"nonlinearity": cell} if cell in ("tanh", "relu") else {}
+    return CELLS[cell](5, hidden_size, direction="both", **more, **options)
+
+
+def batch_of(lengths):
+    return torch.randn(len(lengths), max(lengths), 5, requires_grad=True), torch.tensor(lengths)
+
+
+def read(reader, inputs, lengths):
+    """What it found, and the gradients of a fixed mixture of it."""
+    reading = reader(inputs, lengths)
+    found = [reading.outputs, *reading.final_state.forward, *reading.final_state.backward]
+    total = sum((tensor * torch.linspace(-1, 1, tensor.numel()).view_as(tensor)).sum() for tensor in found)
+    return found, torch.autograd.grad(total, [inputs, *reader.parameters()], retain_graph=True), total
+
+
+@pytest.mark.parametrize("threads", [1, 3, 8])
+@pytest.mark.parametrize("cell", CELLS)
+def test_threads_change_nothing(cell, threads):
+    reader, (inputs, lengths) = reader_of(cell), batch_of([7, 2, 9, 1, 4])
+    expected = read(reader, inputs, lengths)[:2]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = read(reader, inputs, lengths)[:2]
+    finally:
+        torch.set_num_threads(before)
+
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_wide_states_are_those_of_torchs_kernels(cell, monkeypatch):
+    # Wider than a tile of the product, and not a whole number of tiles or of four terms.
+    reader, (inputs, lengths) = reader_of(cell, hidden_size=261), batch_of([3, 1, 2])
+    monkeypatch.setattr(reader, "fused_up_to", 1000)
+    found = read(reader, inputs, lengths)[:2]
+    monkeypatch.setattr(fused, "is_available", lambda: False)
+    expected = read(reader, inputs, lengths)[:2]
+
+    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_going_back_twice_gives_the_same_gradients(cell):
+    reader, (inputs, lengths) = reader_of(cell), batch_of([3, 5])
+    _, once, total = read(reader, inputs, lengths)
+
+    torch.testing.assert_close(torch.autograd.grad(total, [inputs, *reader.parameters()]), once, rtol=0, atol=0)
+
+
+def test_a_forked_child_has_threads_of_its_own():
+    assert fused.threads(1).submit(os.getpid).result(10) == os.getpid()
+    child = os.fork()
+    if not child:
+        os._exit(7 if fused.threads(1).submit(os.getpid).result(10) == os.getpid() else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@pytest.mark.parametrize(("rows", "terms", "width"), [(1, 1, 1), (2, 4, 8), (3, 5, 7), (5, 131, 1030), (4, 64, 1024)])
+def test_product_is_the_matrix_product(rows, terms, width):
+    draw = np.random.default_rng(0)
+    left, right = (draw.standard_normal(shape).astype("f") for shape in ((rows + 1, terms), (terms, width)))
+    total = np.ones((rows + 1, width), "f")
+
+    kernels.add_product(total, left, rows, right)
+
+    np.testing.assert_allclose(total[:rows], 1 + left[:rows].astype("d") @ right, atol=1e-4)
+    assert (total[rows] == 1).all()
+
+
+def test_squashing_is_exact_to_float32_and_keeps_nan():
+    values = np.concatenate([np.linspace(-200, 200, 100_001), [-np.inf, np.inf]]).astype("f")
+    exact = values.astype("d")
+    with np.errstate(over="ignore"):
+        expected = 1 / (1 + np.exp(-exact))
+    sigmoids, tanhs, unknown = values.copy(), values.copy(), np.full(9, np.nan, "f")
+    kernels.squash(sigmoids)
+    kernels.squash_both_ways(tanhs)
+    kernels.squash(unknown)
+
+    np.testing.assert_allclose(sigmoids, expected, rtol=0, atol=2e-7)
+    np.testing.assert_allclose(tanhs, np.tanh(exact), rtol=0, atol=3e-7)
+    assert np.isnan(unknown).all()
