@@ -35,11 +35,11 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.trains: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[train]"
+	$(INSTALL) --editable ".[train,fast]"
 	touch $@
 
 $(VENV)/.develops: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[train,text,dev]"
+	$(INSTALL) --editable ".[train,fast,text,dev]"
 	touch $@ $(VENV)/.trains
 
 clean:
