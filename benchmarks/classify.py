@@ -39,10 +39,22 @@ IMDB: dict[str, Any] = {
     "averaging": 0.998,
     "validation_size": 0,
 }
+# Pretrained vectors of the 8,000 most frequent words; the recipe was chosen on a stratified 15% of the training part.
+VECTORS = "googlenews_8k_300d.vec.gz"
 RECIPES: dict[str, dict[str, Any]] = {
     "imdb-fast": {**IMDB, "hidden_size": 64, "epochs": 5},
-    "imdb-slow": {**IMDB, "hidden_size": 128, "epochs": 8},
-    "trec": {"epochs": 12, "dropout": 0.5, "batch_size": 16, "validation_size": 0.1, "min_count": 1},
+    "imdb-slow": {**IMDB, "hidden_size": 128, "epochs": 6},
+    "trec": {
+        "cell_type": "gru",
+        "vectors": VECTORS,
+        "embedding_dim": 300,
+        "embedding_lr": 0.0002,
+        "dropout": 0.5,
+        "batch_size": 16,
+        "min_count": 1,
+        "epochs": 11,
+        "validation_size": 0,
+    },
     "chinese-jieba": {"unit": "jieba", "validation_size": 0.1},
     "chinese-characters": {"unit": "character", "validation_size": 0.1},
 }
@@ -77,7 +89,7 @@ def trec(place: Path) -> tuple[Path, Path]:
 def chinese(place: Path) -> tuple[Path, Path]:
     """No official split: a stratified fifth, seed 0, is the test part."""
     table = read_table(data_folder("chnsenticorp_htl") / "ChnSentiCorp_htl_all.csv")
-    rows = [tuple(row.values()) for batch in table.batches(["review", "label"]) for row in batch.to_pylist()]
+    rows = list(table.rows(["review", "label"]))
     parts = stratified_split(np.array([int(label) for _, label in rows]), share=0.2, seed=0)
     names = ("train.csv", "test.csv")
     header = ["review", "label"]
@@ -98,9 +110,9 @@ SOURCES: dict[str, Callable[[Path], tuple[Path, Path]]] = {
 
 def without_known_texts(train: Path, test: Path, place: Path) -> tuple[Path, int]:
     """The test rows whose text does not stand in train, and how many were left out."""
-    known = {text for batch in read_table(train).batches(["review"]) for text in batch.column(0).to_pylist()}
+    known = {text for (text,) in read_table(train).rows(["review"])}
     table = read_table(test)
-    rows = [tuple(row.values()) for batch in table.batches(["review", "sentiment"]) for row in batch.to_pylist()]
+    rows = list(table.rows(["review", "sentiment"]))
     fresh = [row for row in rows if row[0] not in known]
     return write(place / "fresh.csv", ["review", "sentiment"], fresh), len(rows) - len(fresh)
 
@@ -112,11 +124,12 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0)
     chosen = arguments.parse_args()
     recipe = RECIPES[chosen.recipe]
+    files = {"vectors": data_folder("word2vec_googlenews_8k_300d") / VECTORS} if "vectors" in recipe else {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         train, test = SOURCES[chosen.recipe](place)
         _, training = bothways(
-            "train", "classify", train, "--out", place / "model", *options(recipe), "--seed", chosen.seed
+            "train", "classify", train, "--out", place / "model", *options({**recipe, **files}), "--seed", chosen.seed
         )
         out, evaluating = bothways("evaluate", place / "model", test, "--json")
         measured = json.loads(out)

@@ -34,6 +34,7 @@ _TRAINING = {
     "lightning": "lightning",
     "sklearn": "scikit-learn",
     "onnx": "onnx",
+    "pyarrow": "pyarrow",
     "matplotlib": "matplotlib",
 }
 

@@ -13,25 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner
 
 import bothways
 from bothways.bundle import SETTINGS
 from bothways.cli.commands import app
 from bothways.data.tables import read_table
 from bothways.settings import ClassifierSettings
+from terminal import run
 from toys import SMALL, toy_csv, toy_texts, write_csv
 
 OPTIONS = [part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def run(*arguments, code=0, text=None):
-    """Run a command in this process; give standard output and standard error."""
-    done = CliRunner().invoke(app, [str(part) for part in arguments], input=text)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == code, done.stderr
-    return done.stdout, done.stderr
 
 
 def refused(*arguments, text=None):
@@ -171,9 +162,9 @@ def test_rows_out_are_rows_in(model, place, ending):
     run("predict", model, "--file", data, "--out", out)
     table = read_table(out)
     assert table.columns == ["id", "review", "prediction", "probability"]
-    rows = [row for batch in table.batches(table.columns) for row in batch.to_pylist()]
-    assert [row["review"] or "" for row in rows] == texts
-    assert [row["prediction"] for row in rows] == bothways.load(model).predict(texts)
+    rows = list(table.rows(["review", "prediction"]))
+    assert [text or "" for text, _ in rows] == texts
+    assert [label for _, label in rows] == bothways.load(model).predict(texts)
 
 
 def test_columns_named_like_ours_are_kept(model, place):
@@ -193,9 +184,7 @@ def test_info_shows_settings_and_scores(model):
 def test_save_splits_writes_the_rows_that_train_and_those_held_out(place, reviews):
     train(reviews, place / "splits-model", "--save-splits", place / "splits")
     parts = [read_table(place / "splits" / name) for name in ("train.csv", "test.csv")]
-    rows = [
-        [tuple(row.values()) for batch in part.batches(part.columns) for row in batch.to_pylist()] for part in parts
-    ]
+    rows = [list(part.rows(part.columns)) for part in parts]
     assert [len(part) for part in rows] == [96, 24]
     assert sorted([*rows[0], *rows[1]]) == sorted(zip(*toy_texts(120), strict=True))
     assert sum(label == "good" for _, label in rows[1]) == 12
@@ -374,6 +363,15 @@ def test_a_text_of_many_words_is_cut_and_said(model, place):
     data = write_csv(place / "long.csv", ["review", "sentiment"], [["word " * 300_000, "good"], ["joy", "bad"]])
     _, errors = run("evaluate", model, data)
     assert "1 texts were cut to their first 1024 steps, the first at long.csv, row 1." in errors
+
+
+def test_places_count_the_rows_without_a_label_that_evaluate_leaves_out(model, place):
+    rows = [["joy", "good"], ["plot", ""], ["film", ""], ["", "bad"]]
+    data = write_csv(place / "gaps.csv", ["review", "sentiment"], rows)
+    _, errors = run("evaluate", model, data, "--skip-unlabelled")
+    assert "2 rows without a label were left out, the first at gaps.csv, row 2." in errors
+    assert "1 texts are empty, the first at gaps.csv, row 4;" in errors
+    assert "row 2 has no label. Fill it in, or leave such rows out" in refused("evaluate", model, data)
 
 
 def test_labels_that_training_never_had_are_counted_wrong(model, place):

@@ -12,21 +12,15 @@ from typer.testing import CliRunner
 import bothways
 from bothways import TextClassifier
 from bothways.cli.commands import app
+from bothways.data.tables import read_table
+from bothways.data.writing import TableWriter
 from bothways.errors import OutputError
 from bothways.training.progress import TensorBoardLog, TerminalProgress
+from terminal import run
 from toys import SMALL, toy_texts, write_csv
 
 MAIN = "from bothways.cli import main; main()"
 LONG = "a label of many words that would never fit into the eighty columns of a narrow terminal, whatever it is"
-
-
-def run(*arguments, code=0, text=None):
-    """Run a command in this process; give standard output and standard error."""
-    done = CliRunner().invoke(app, [str(part) for part in arguments], input=text)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == code, done.stderr
-    return done.stdout, done.stderr
 
 
 def process(*arguments, before="", settings=None, **options):
@@ -125,17 +119,48 @@ def test_training_without_the_extra_says_what_to_install(place, missing):
     assert done.stdout == f"{asked}\n"
 
 
-def test_the_missing_package_is_the_one_that_is_named(place):
-    done = process("train", "classify", "x.csv", "--out", place / "never", before=without("sklearn"))
-    assert b"bothways: Training needs scikit-learn, which is not installed." in done.stderr
+@pytest.mark.parametrize(("module", "package"), [("sklearn", "scikit-learn"), ("pyarrow", "pyarrow")])
+def test_the_missing_package_is_the_one_that_is_named(place, module, package):
+    done = process("train", "classify", "x.csv", "--out", place / "never", before=without(module))
+    assert f"bothways: Training needs {package}, which is not installed." in done.stderr.decode()
 
 
 def test_evaluate_and_predict_need_nothing_of_the_extra(model, data):
-    before = without("torch", "lightning", "sklearn", "onnx", "matplotlib", "scipy")
+    before = without("torch", "lightning", "sklearn", "onnx", "matplotlib", "scipy", "pyarrow", "pandas")
     done = process("evaluate", model, data, "--json", before=before)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads(run("evaluate", model, data, "--json")[0])
     assert process("predict", model, "joy", before=before).stdout.decode() == run("predict", model, "joy")[0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv.gz", "jsonl"])
+def test_a_file_is_predicted_without_torch_and_pyarrow(model, place, ending):
+    """From every text format to every other: the labels are those of a process that has all extras."""
+    texts, _ = toy_texts(7, seed=2)
+    new = place / f"new.{ending}"
+    with TableWriter(new, {"id": int, "review": str}) as writer:
+        writer.write(enumerate(texts))
+    for out in (place / f"{ending}-out.csv", place / f"{ending}-out.jsonl"):
+        done = process("predict", model, "--file", new, "--out", out, before=without("torch", "pyarrow"))
+        assert done.returncode == 0, done.stderr
+        rows = list(read_table(out).rows(["id", "review", "prediction"]))
+        labels = ["true" if label else "false" for label in bothways.load(model).predict(texts)]
+        assert rows == [(str(row), *pair) for row, pair in enumerate(zip(texts, labels, strict=True))]
+    assert process("info", model, before=without("torch", "pyarrow")).returncode == 0
+
+
+def test_a_parquet_file_without_pyarrow_says_what_to_install(model, data, place):
+    with TableWriter(place / "new.parquet", {"review": str}) as writer:
+        writer.write([("joy",)])
+    for doing, file, out in (
+        ("Reading new.parquet", place / "new.parquet", place / "no.csv"),
+        ("Writing no.parquet", data, place / "no.parquet"),
+    ):
+        done = process("predict", model, "--file", file, "--out", out, before=without("pyarrow"))
+        asked = 'needs pyarrow, which is not installed. Run: pip install "bothways[parquet]"'
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.decode() == f"bothways: {doing} {asked}\n"
+        assert not out.exists()
 
 
 def test_a_picture_without_matplotlib_says_what_to_install_after_the_scores(model, data, place):

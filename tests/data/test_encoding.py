@@ -10,7 +10,7 @@ from bothways.errors import DataError, SettingsError
 
 
 def texts(path, encoding="auto"):
-    return [text for batch in read_table(path, encoding=encoding).batches(["text"]) for text in batch[0].to_pylist()]
+    return [text for (text,) in read_table(path, encoding=encoding).rows(["text"])]
 
 
 @pytest.mark.parametrize(

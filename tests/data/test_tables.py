@@ -1,6 +1,7 @@
 """Files to tables: the same rows from every format, as a stream, with each fault named by file and row."""
 
 import csv
+import decimal
 import gzip
 import io
 import json
@@ -19,7 +20,7 @@ from bothways.errors import DataError, MissingFileError
 
 def rows(table, *columns):
     columns = columns or table.columns
-    return [tuple(row.values()) for batch in table.batches(columns) for row in batch.to_pylist()]
+    return list(table.rows(columns))
 
 
 @pytest.fixture
@@ -81,19 +82,85 @@ def test_parquet_gives_the_same_rows(tmp_path):
 
 def test_a_table_is_read_again_from_the_start(written):
     table = read_table(written("a.csv", as_csv(",", "\n")))
-    half_read = table.batches(["text"])
+    half_read = table.rows(["text"])
     next(half_read)
 
     assert rows(table) == rows(table) == ROWS
 
 
-def test_batches_are_small_and_in_order(written, monkeypatch):
-    monkeypatch.setattr(streaming, "BATCH_ROWS", 3)
-    monkeypatch.setattr(streaming, "BATCH_CHARACTERS", 20)
+def test_groups_are_small_and_in_order(written, monkeypatch):
+    monkeypatch.setattr(streaming, "GROUP_ROWS", 3)
+    monkeypatch.setattr(streaming, "GROUP_CHARACTERS", 20)
     table = read_table(written("a.csv", "text\n" + "\n".join(["a", "b", "c", "d", "e" * 19, "f", "g"])))
+    groups = list(streaming.in_groups(table.rows(["text"])))
 
-    assert [batch.num_rows for batch in table.batches(["text"])] == [3, 2, 2]
-    assert [text[0] for (text,) in rows(table)] == list("abcdefg")
+    assert [len(group) for group in groups] == [3, 2, 2]
+    assert [text[0] for group in groups for (text,) in group] == list("abcdefg")
+    assert list(streaming.in_groups([])) == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_rows_are_read_only_as_far_as_they_are_asked_for(tmp_path, ending):
+    """A fault in the last row stands in nobody's way until it is reached."""
+    path = tmp_path / f"a.{ending}"
+    if ending == "parquet":
+        bad = pa.array([b"ok"] * 3000 + [b"\xff"], pa.binary()).view(pa.string())
+        pq.write_table(pa.table({"text": bad}), path)
+    else:
+        last = {"csv": '"open\n', "jsonl": '{"text": ["x"]}\n'}[ending]
+        start, line = {"csv": ("text\n", "ok\n"), "jsonl": ("", '{"text": "ok"}\n')}[ending]
+        path.write_text(start + line * 3000 + last)
+    reading = read_table(path).rows(["text"])
+
+    assert [next(reading) for _ in range(2000)] == [("ok",)] * 2000
+    with pytest.raises(DataError, match=rf"^a.{ending}"):
+        list(reading)
+
+
+def test_whole_rows_keep_the_values_of_all_columns_but_the_text(tmp_path, written):
+    kept = {
+        "whole": [1, -(2**63), None],
+        "real": [1.5, 2.0, 0.1],
+        "truth": [True, False, None],
+        "list": [["x", "é"], [], None],
+        "object": [{"a": 1}, {"a": None}, None],
+    }
+    columns = {"text": [1, 2, 3], **kept}
+    lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+
+    for path in (written("a.jsonl", "\n".join(lines)), tmp_path / "a.parquet"):
+        found = dict(zip(columns, zip(*read_table(path).whole_rows("text"), strict=True), strict=True))
+        assert found["text"] == ("1", "2", "3")
+        for name in ("list", "object"):
+            found[name] = [None if value is None else json.loads(value) for value in found[name]]
+        for name, values in kept.items():
+            assert list(map(repr, found[name])) == list(map(repr, values)), name
+        with pytest.raises(DataError, match="has no column 'txt'"):
+            read_table(path).whole_rows("txt")
+        with pytest.raises(DataError, match=r"^a.*: column 'list' holds (a list|lists)"):
+            list(read_table(path).whole_rows("list"))
+
+
+def test_numbers_that_64_bits_cannot_hold_keep_their_digits(tmp_path, written):
+    large = 2**64 - 1
+    columns = {"text": ["a"], "n": pa.array([large], pa.uint64()), "d": [decimal.Decimal("12345678901234567890.10")]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet")
+
+    assert list(table.whole_rows("text")) == [("a", large, "12345678901234567890.10")]
+    assert table.kinds("n") == table.kinds("d") == {"other", "null"}
+    assert read_table(written("a.jsonl", json.dumps({"n": large}))).kinds("n") == {"other"}
+
+
+def test_numbers_as_categories_are_numbers(tmp_path):
+    stars = pa.array([3, 5, 3]).dictionary_encode()
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "stars": stars}), tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet")
+
+    assert list(table.whole_rows("text")) == [("a", 3), ("b", 5), ("c", 3)]
+    assert rows(table, "stars") == [("3",), ("5",), ("3",)]
+    assert table.kinds("stars") - {"null"} == {"integer"}
 
 
 def test_no_value_of_a_csv_file_is_taken_for_a_number_or_a_missing_one(written):
@@ -352,9 +419,9 @@ def test_a_column_that_does_not_exist_is_refused_at_once(written):
     with pytest.raises(
         DataError, match=r"^a.csv has no column 'lable'. Its columns are: 'text', 'label'. Did you mean 'label'"
     ):
-        table.batches(["text", "lable"])
+        table.rows(["text", "lable"])
     with pytest.raises(DataError, match=r"^No column of a.csv was asked for. Choose from: text, label.$"):
-        table.batches([])
+        table.rows([])
 
 
 def test_a_folder_is_read_in_the_order_of_names(tmp_path, written):
@@ -385,6 +452,13 @@ def test_a_place_is_the_row_within_its_file(written, tmp_path, read_before):
         "b.csv, row 1",
         "b.csv, row 1,500",
     ]
+
+
+def test_a_place_is_found_where_the_first_column_holds_lists(written, tmp_path):
+    written("parts/a.jsonl", '{"tags": ["x"], "text": "a"}\n')
+    written("parts/b.jsonl", '{"tags": [], "text": "b"}\n')
+
+    assert read_table(tmp_path / "parts").where(1) == "b.jsonl, row 1"
 
 
 def test_files_of_a_folder_with_other_columns_are_refused(tmp_path, written):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bothways.data.tables import read_table
-from bothways.data.writing import TableWriter
+from bothways.data.writing import TableWriter, column_type
 from bothways.errors import DataError, OutputError
 
 NAMES = ["a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz", "a.tsv.gz", "a.ndjson.gz"]
@@ -22,7 +22,7 @@ TEXTS = st.text(PLAIN | TRICKY, max_size=9)
 
 def read(path, *columns):
     table = read_table(path)
-    return [tuple(row.values()) for batch in table.batches(columns or table.columns) for row in batch.to_pylist()]
+    return list(table.rows(columns or table.columns))
 
 
 def write(path, columns, rows):
@@ -74,6 +74,34 @@ def test_json_lines_and_parquet_keep_numbers_as_such(tmp_path):
     assert [tuple(json.loads(line).values()) for line in lines] == rows
     assert [tuple(row.values()) for row in pq.read_table(tmp_path / "a.parquet").to_pylist()] == rows
     assert read(tmp_path / "a.jsonl")[1] == read(tmp_path / "a.parquet")[1] == ("b", None, None, None)
+
+
+def test_values_that_are_no_text_may_stand_in_a_column_of_text(tmp_path):
+    rows = [("007", 2**60), (7, 0.5), (True, None), (float("nan"), 2)]
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        write(tmp_path / name, {"mixed": str, "share": float}, rows)
+
+    assert read(tmp_path / "a.csv") == [("007", str(2**60)), ("7", "0.5"), ("true", ""), ("", "2")]
+    assert read(tmp_path / "a.parquet", "mixed") == [("007",), ("7",), ("true",), (None,)]
+    assert pq.read_table(tmp_path / "a.parquet")["share"].to_pylist() == [2.0**60, 0.5, None, 2.0]
+    lines = (tmp_path / "a.jsonl").read_text().splitlines()
+    assert [json.loads(line)["mixed"] for line in lines] == ["007", 7, True, None]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "chosen"),
+    [
+        ({"integer", "null"}, int),
+        ({"integer", "float"}, float),
+        ({"boolean"}, bool),
+        ({"boolean", "integer"}, str),
+        ({"string", "integer"}, str),
+        ({"integer", "other"}, str),
+        ({"null"}, str),
+    ],
+)
+def test_a_column_is_text_unless_all_its_values_are_numbers_or_all_booleans(kinds, chosen):
+    assert column_type(kinds) is chosen
 
 
 def test_a_number_that_is_not_finite_is_no_broken_json(tmp_path):

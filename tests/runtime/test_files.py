@@ -28,7 +28,7 @@ def runner(tmp_path_factory):
 
 def rows(path):
     table = read_table(path)
-    return [row for batch in table.batches(table.columns) for row in batch.to_pylist()]
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows(table.columns)]
 
 
 def test_a_boolean_label_is_spelt_as_tables_spell_it(runner, tmp_path):
@@ -82,6 +82,35 @@ def test_other_columns_with_lists_and_objects_are_passed_on_as_json(runner, tmp_
     assert [row["number"] or None for row in found] == ["1.5", "2", None]
     for name in ("tags", "nested"):
         assert [json.loads(row[name]) if row[name] else None for row in found] == OTHERS[name]
+
+
+@pytest.mark.parametrize("start", ["jsonl", "parquet"])
+@pytest.mark.parametrize("end", ["jsonl", "parquet"])
+def test_numbers_and_booleans_of_other_columns_stay_what_they_are(runner, tmp_path, start, end):
+    columns = {"text": ["joy", "gloom", "plot"], "id": [7, 8, None], "share": [0.5, 2.0, None], "seen": [True, None, 0]}
+    columns["seen"][2] = False
+    lines = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    data, out = tmp_path / f"new.{start}", tmp_path / f"out.{end}"
+    if start == "parquet":
+        pq.write_table(pa.table(columns), data)
+    else:
+        data.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    predict_file(runner, data, out)
+    found = [json.loads(line) for line in out.read_text().splitlines()] if end == "jsonl" else pq.read_table(out)
+    found = found if end == "jsonl" else found.to_pylist()
+    assert [repr([row[name] for name in columns]) for row in found] == [repr(list(line.values())) for line in lines]
+
+
+def test_other_columns_of_several_kinds_are_kept_in_json_lines_and_spelt_in_parquet(runner, tmp_path):
+    mixed = ["1", 1, 2.5, True, 2**70, None]
+    data = tmp_path / "new.jsonl"
+    data.write_text("".join(json.dumps({"text": "joy", "mixed": value}) + "\n" for value in mixed))
+    for ending in ("jsonl", "parquet"):
+        predict_file(runner, data, tmp_path / f"out.{ending}", text="text")
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert repr([json.loads(line)["mixed"] for line in lines]) == repr(mixed)
+    spelt = ["1", "1", "2.5", "true", str(2**70), None]
+    assert pq.read_table(tmp_path / "out.parquet")["mixed"].to_pylist() == spelt
 
 
 def test_bytes_and_dates_in_other_columns_are_passed_on(runner, tmp_path):

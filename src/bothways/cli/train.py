@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from bothways.bundle import literal
 from bothways.cli.options import with_settings
 from bothways.cli.output import print_json
 from bothways.settings import ClassifierSettings
+
+if TYPE_CHECKING:
+    from bothways.training.classification import TrainedClassifier
 
 
 @with_settings(ClassifierSettings)
@@ -45,7 +48,6 @@ def classify(
     require_training()
     from bothways.training.from_files import train_classifier_from_file  # here, so that --help does not wait for it
     from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
-    from bothways.training.saving import metrics, spread, verdict
 
     logs = [] if tensorboard is None else [TensorBoardLog(tensorboard, several=settings.seeds > 1 or settings.refit)]
     with TerminalProgress() as progress:
@@ -65,8 +67,17 @@ def classify(
             say=lambda note: print(literal(note), file=sys.stderr),
         )
     if as_json:
+        from bothways.training.saving import metrics
+
         print_json({"model": str(out), **metrics(trained)})
-        return
+    else:
+        _show(trained)
+        print(f"saved in {literal(out)}")
+
+
+def _show(trained: "TrainedClassifier") -> None:
+    from bothways.training.saving import spread, verdict
+
     if trained.scores is not None:
         low, high = trained.scores.accuracy_interval
         print(
@@ -76,4 +87,3 @@ def classify(
         print(verdict(trained) or "")
     if len(trained.by_seed) > 1:
         print(spread(trained))
-    print(f"saved in {literal(out)}")

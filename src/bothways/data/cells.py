@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+Value = str | int | float | bool | None
 Kind = Literal["string", "integer", "float", "boolean", "null", "list", "object", "other"]
 
-KINDS: dict[type, Kind] = {
+_KINDS: dict[type, Kind] = {
     str: "string",
     int: "integer",
     float: "float",
@@ -22,11 +23,21 @@ KINDS: dict[type, Kind] = {
     dict: "object",
 }
 
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 # Above this, neighbouring whole numbers are no longer told apart by a float.
 _LARGEST_WHOLE = 2.0**53
 
 
-def spell(value: str | float | bool | None) -> str | None:
+def kind_of(value: object) -> Kind:
+    """Name the kind of a value of JSON: NaN is null, and a whole number that 64 bits cannot hold is other."""
+    if isinstance(value, float) and math.isnan(value):
+        return "null"
+    if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+        return "other"
+    return _KINDS[type(value)]
+
+
+def spell(value: Value) -> str | None:
     """Write one value as text; None for a missing value and for NaN."""
     if value is None or isinstance(value, str):
         return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from bothways.data.tables import Table
 from bothways.errors import DataError
@@ -137,8 +138,7 @@ def _unclear(table: Table, role: str, found: Sequence[str]) -> DataError:
 
 
 def _sample(table: Table, column: str) -> list[str]:
-    batch = next(table.batches([column])).slice(0, _SAMPLE_ROWS)
-    return [value or "" for value in batch.column(0).to_pylist()]
+    return [value or "" for (value,) in islice(table.rows([column]), _SAMPLE_ROWS)]
 
 
 def _longer(table: Table, pair: Sequence[str]) -> list[str]:

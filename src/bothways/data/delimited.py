@@ -1,26 +1,21 @@
-"""CSV and TSV files as a stream of Arrow batches, by RFC 4180.
+"""CSV and TSV files as a stream of rows, by RFC 4180.
 
-Python's own parser reads them, in its strict mode, and not Arrow's: it is as fast on one core, and it refuses a quote
-left open in the middle of a file, where Arrow's joins two rows without a word, and a value longer than a block.
+Python's own parser reads them, in its strict mode: it refuses a quote left open in the middle of a file, where others
+join two rows without a word.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bothways.data.cells import Kind
 from bothways.data.encoding import find_encoding
 from bothways.data.files import opened
-from bothways.data.streaming import record_batches
 from bothways.errors import DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # A quote left open would otherwise gather the rest of the file in memory.
 _LONGEST_VALUE = 1 << 26
@@ -60,15 +55,15 @@ class DelimitedFile:
         """Return the kinds of value in a column: here always text."""
         return frozenset({"string"})
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give the rows of the chosen columns in order, as text.
+    def rows(self, columns: Sequence[str], as_found: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
+        """Give the rows of the chosen columns in order, as text, which is also how they are found.
 
         Raises:
             DataError: a row has too few or too many values, or a quote is not closed; names the row.
         """
         places = [self.columns.index(column) for column in columns]
         rows = islice(self._rows(self.delimiter), 1, None)
-        return record_batches(([row[place] for place in places] for row in rows), columns)
+        return (tuple([row[place] for place in places]) for row in rows)
 
     def _rows(self, delimiter: str) -> Iterator[list[str]]:
         """Yield the header and then every row, each as long as the header."""

@@ -1,33 +1,19 @@
-"""JSON Lines files as a stream of Arrow batches: one JSON object a line, one column for each key.
-
-Python's own parser reads them, and not Arrow's, whose columns take their type from the first block and whose errors
-name no line.
-"""
+"""JSON Lines files as a stream of rows: one JSON object a line, one column for each key."""
 
 from __future__ import annotations
 
 import io
 import json
-import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bothways.data.cells import KINDS, Kind, spell
+from bothways.data.cells import Kind, Value, kind_of, spell
 from bothways.data.encoding import find_encoding
 from bothways.data.files import opened
-from bothways.data.streaming import record_batches
 from bothways.errors import DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-
-class AsJson(str):
-    """A column's name that also asks for the column's lists and objects, as JSON text."""
-
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -46,8 +32,7 @@ class JsonLinesFile:
             rows += 1
             broken += was_broken
             for key, value in row.items():
-                missing = isinstance(value, float) and math.isnan(value)
-                self._kinds[key].add("null" if missing else KINDS[type(value)])
+                self._kinds[key].add(kind_of(value))
             keys_of_all = set(row) if keys_of_all is None else keys_of_all & row.keys()
         for key in self._kinds.keys() - (keys_of_all or set()):
             self._kinds[key].add("null")
@@ -61,25 +46,31 @@ class JsonLinesFile:
         """Return the kinds of value that stand in a column; "null" among them where one is missing."""
         return frozenset(self._kinds[column])
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Give the rows of the chosen columns in order, each value spelt as text.
+    def rows(self, columns: Sequence[str], as_found: Collection[str] = ()) -> Iterator[tuple[Value, ...]]:
+        """Yield the rows of the chosen columns in order, each value spelt as text.
+
+        Columns `as_found` keep numbers and booleans as such, and give lists and objects as JSON text.
 
         Raises:
-            DataError: a value is a list or an object, in a column that is not named `AsJson`; names the row.
+            DataError: a value of another column is a list or an object; names the row.
         """
-        return record_batches(self._rows(columns), columns)
-
-    def _rows(self, columns: Sequence[str]) -> Iterator[list[str | None]]:
         for number, (row, _) in enumerate(self._objects(), start=1):
-            values = [row.get(column) for column in columns]
-            for value, column in zip(values, columns, strict=True):
-                if isinstance(value, list | dict) and not isinstance(column, AsJson):
-                    kind = "a list" if isinstance(value, list) else "an object"
-                    raise DataError(
-                        f"{self.path.name}, row {number:,}: column {column!r} holds {kind}, but one text, number or "
-                        "boolean is needed. Write one value there."
-                    )
-            yield [json_text(value) if isinstance(value, list | dict) else spell(value) for value in values]
+            values: list[Value] = []
+            for column in columns:
+                value = row.get(column)
+                if isinstance(value, list | dict):
+                    if column not in as_found:
+                        raise DataError(self._wrong_kind(number, column, value))
+                    value = json_text(value)
+                values.append(value if column in as_found else spell(value))
+            yield tuple(values)
+
+    def _wrong_kind(self, number: int, column: str, value: list[Any] | dict[str, Any]) -> str:
+        kind = "a list" if isinstance(value, list) else "an object"
+        return (
+            f"{self.path.name}, row {number:,}: column {column!r} holds {kind}, but one text, number or boolean is "
+            "needed. Write one value there."
+        )
 
     def _objects(self) -> Iterator[tuple[dict[str, Any], bool]]:
         """Yield each line's object, and whether half a character was replaced in it."""

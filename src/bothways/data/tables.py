@@ -1,25 +1,22 @@
 """Tables from files, as a stream: CSV, TSV, JSON Lines, Parquet, .gz of the text formats, and folders of them.
 
-A table is never in memory as a whole: it can be read again and again from the start, batch by batch, and every value
+A table is never in memory as a whole: it can be read again and again from the start, row by row, and every value
 comes as text, spelt the same from every format (see cells.py). Each file is looked through once when it is opened, so
 that its encoding is known and not guessed from its first lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, cast
 
-from bothways.data.cells import Kind
+from bothways.data.cells import Kind, Value
 from bothways.data.delimited import DelimitedFile
 from bothways.data.files import READABLE, format_of
 from bothways.data.json_lines import JsonLinesFile
 from bothways.data.parquet import ParquetFile
 from bothways.errors import DataError, MissingFileError, nearest
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class _TableFile(Protocol):
@@ -32,7 +29,7 @@ class _TableFile(Protocol):
 
     def kinds(self, column: str) -> frozenset[Kind]: ...
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]: ...
+    def rows(self, columns: Sequence[str], as_found: Collection[str] = ()) -> Iterator[tuple[Value, ...]]: ...
 
 
 class Table:
@@ -51,11 +48,10 @@ class Table:
         self._files = list(files)
         self._rows: dict[Path, int] = {}
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the chosen columns from the first row to the last, in batches of a few thousand rows or megabytes.
+    def rows(self, columns: Sequence[str]) -> Iterator[tuple[str | None, ...]]:
+        """Yield the chosen columns of each row, from the first row to the last, as text.
 
-        Every column is of Arrow's string type. A missing value (JSON Lines, Parquet) is null; an empty value of a CSV
-        file is an empty text.
+        A missing value (JSON Lines, Parquet) is None; an empty value of a CSV file is an empty text.
 
         Raises:
             DataError: at once for a column that does not exist; while reading, for a broken row, with its number.
@@ -64,18 +60,31 @@ class Table:
             raise DataError(f"No column of {self.name} was asked for. Choose from: {', '.join(self.columns)}.")
         for column in columns:
             self.check_column(column)
-        return self._stream(columns)
+        return cast("Iterator[tuple[str | None, ...]]", self._stream(columns, as_found=()))
 
-    def _stream(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def whole_rows(self, text: str) -> Iterator[tuple[Value, ...]]:
+        """Yield all columns of each row: `text` as text, the others as they were found, to be passed on.
+
+        Numbers and booleans of JSON Lines and Parquet come as such, lists and objects as JSON text.
+
+        Raises:
+            DataError: as `rows` does.
+        """
+        self.check_column(text)
+        return self._stream(self.columns, as_found=set(self.columns) - {text})
+
+    def _stream(self, columns: Sequence[str], as_found: Collection[str]) -> Iterator[tuple[Value, ...]]:
         for file in self._files:
             rows = 0
-            for batch in file.batches(columns):
-                rows += batch.num_rows
-                yield batch
+            for row in file.rows(columns, as_found):
+                rows += 1
+                yield row
             self._rows[file.path] = rows
 
     def kinds(self, column: str) -> frozenset[Kind]:
         """Return the kinds of value in a column: string, integer, float, boolean, null, list, object, other.
+
+        Other are bytes, dates, and numbers that 64 bits cannot hold.
 
         CSV and TSV hold strings only. JSON Lines tell what was seen; Parquet tells what is declared.
         """
@@ -90,7 +99,7 @@ class Table:
         """
         for file in self._files[:-1]:
             if file.path not in self._rows:
-                self._rows[file.path] = sum(batch.num_rows for batch in file.batches(self.columns[:1]))
+                self._rows[file.path] = sum(1 for _ in file.rows(self.columns[:1], as_found=self.columns))
             if row < self._rows[file.path]:
                 return f"{file.path.name}, row {row + 1:,}"
             row -= self._rows[file.path]

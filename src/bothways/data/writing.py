@@ -7,19 +7,29 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from bothways.data.cells import spell
+from bothways.data.cells import Kind, Value, spell
 from bothways.data.files import READABLE, format_of, is_packed
-from bothways.data.streaming import BATCH_CHARACTERS, BATCH_ROWS
+from bothways.data.parquet import require_pyarrow
+from bothways.data.streaming import GROUP_CHARACTERS, GROUP_ROWS, characters_of
 from bothways.errors import BothwaysError, DataError, OutputError
 
-Value = str | int | float | bool | None
 ColumnType = type[str] | type[int] | type[float] | type[bool]
+
+
+def column_type(kinds: Set[Kind]) -> ColumnType:
+    """Choose the type of a column that holds values of these kinds: text unless all are numbers, or all booleans."""
+    held = kinds - {"null"}
+    if held == {"boolean"}:
+        return bool
+    if held == {"integer"}:
+        return int
+    return float if held and held <= {"integer", "float"} else str
 
 
 class TableWriter:
@@ -28,8 +38,8 @@ class TableWriter:
     Use it in a `with` block. The rows go to a hidden file beside the place, which takes the place when the block ends
     well. When it does not, the hidden file is removed and what stood in the place stays.
 
-    CSV and TSV spell each value as `bothways.data.cells` does, and a missing value as an empty one; JSON Lines and
-    Parquet keep numbers and booleans as such.
+    CSV and TSV spell each value as `bothways.data.cells` does, and a missing value as an empty one. JSON Lines keep
+    numbers and booleans as such; so does Parquet, in columns of their type, and spells them in columns of text.
     """
 
     def __init__(self, path: Path | str, columns: Mapping[str, ColumnType]) -> None:
@@ -37,7 +47,8 @@ class TableWriter:
 
         Args:
             path: the file to write; its folder must exist.
-            columns: the name of each column, in order, and the type of its values: str, int, float or bool.
+            columns: the name of each column, in order, and the type of its values: str, int, float or bool. Values
+                of other types may stand in a column of str, and whole numbers in one of float.
 
         Raises:
             DataError: the name stands for no format that is written.
@@ -50,11 +61,19 @@ class TableWriter:
         self._sink: _Sink | None = None
 
     def __enter__(self) -> Self:
+        """Open the hidden file.
+
+        Raises:
+            OutputError: the place cannot be written.
+            MissingExtraError: a Parquet file is to be written and pyarrow is not installed.
+        """
         if self.path.is_dir():
             raise OutputError(f"{self.path} is a folder. Name a file to write.")
         if not self.path.parent.is_dir():
             raise OutputError(f"{self.path} cannot be written: the folder {self.path.parent} does not exist. Make it.")
         with self._explained():
+            if format_of(self.path) == "parquet":
+                require_pyarrow("Writing", self.path)
             self._sink = _open_sink(self.path, self._aside, self._columns)
         return self
 
@@ -177,6 +196,7 @@ class _ParquetSink:
         import pyarrow.parquet as pq
 
         types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+        self._kinds = list(columns.values())
         self._schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
         self._raw = aside.open("wb")
         self._writer = pq.ParquetWriter(self._raw, self._schema)
@@ -185,8 +205,8 @@ class _ParquetSink:
 
     def write(self, row: Sequence[Value]) -> None:
         self._rows.append(row)
-        self._characters += sum(len(value) for value in row if isinstance(value, str))
-        if len(self._rows) == BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
+        self._characters += characters_of(row)
+        if len(self._rows) == GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
             self._flush()
 
     def close(self) -> None:
@@ -207,10 +227,17 @@ class _ParquetSink:
         rows, self._rows, self._characters = self._rows, [], 0
         if rows:
             columns = [
-                pa.array(values, field.type)
-                for values, field in zip(zip(*rows, strict=True), self._schema, strict=True)
+                pa.array([_fitted(value, kind) for value in values], field.type)
+                for values, kind, field in zip(zip(*rows, strict=True), self._kinds, self._schema, strict=True)
             ]
             self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+
+
+def _fitted(value: Value, kind: ColumnType) -> Value:
+    """Spell a value for a column of text; make a whole number a float for a column of these."""
+    if kind is str:
+        return spell(value)
+    return float(value) if kind is float and value is not None else value
 
 
 def _open_sink(path: Path, aside: Path, columns: Mapping[str, ColumnType]) -> _Sink:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from bothways.data.cells import spell
 from bothways.data.columns import choose_columns
-from bothways.data.json_lines import AsJson
+from bothways.data.streaming import in_groups
 from bothways.data.tables import read_table
-from bothways.data.writing import TableWriter
+from bothways.data.writing import ColumnType, TableWriter, column_type
 from bothways.errors import DataError, OutputError
 from bothways.runtime.classifier import ClassifierRuntime, Tally
 
@@ -22,7 +23,8 @@ def predict_file(
 ) -> list[str]:
     """Write the rows of a table with a label and its probability added to each.
 
-    The columns of the table are passed on as text; lists and objects in them as JSON text.
+    The columns of the table are passed on: numbers and booleans of JSON Lines and Parquet as such where the format of
+    `out` has them, lists and objects as JSON text, the column of texts as text.
 
     Args:
         runner: a loaded model.
@@ -37,6 +39,7 @@ def predict_file(
 
     Raises:
         DataError: the table cannot be read.
+        MissingExtraError: a Parquet file is to be read or written and pyarrow is not installed.
         OutputError: `out` exists or cannot be written; what stood there is untouched.
     """
     if out.exists() and not force:
@@ -44,14 +47,13 @@ def predict_file(
     table = read_table(data, encoding=encoding)
     text, _, guesses = choose_columns(table, text, None, need_label=False)
     names = dict(zip(("prediction", "probability"), _free_names(table.columns), strict=True))
-    columns = {**dict.fromkeys(table.columns, str), names["prediction"]: str, names["probability"]: float}
-    passed_on = [name if name == text else AsJson(name) for name in table.columns]
+    columns: dict[str, ColumnType] = {name: column_type(table.kinds(name)) for name in table.columns}
+    columns |= {text: str, names["prediction"]: str, names["probability"]: float}
+    place = table.columns.index(text)
     tally = Tally()
     with TableWriter(out, columns) as writer:
-        for batch in table.batches(passed_on):
-            rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-            texts = [value or "" for value in batch.column(table.columns.index(text)).to_pylist()]
-            added = _predictions(runner, texts)
+        for rows in in_groups(table.whole_rows(text)):
+            added = _predictions(runner, [spell(row[place]) or "" for row in rows])
             writer.write([(*row, *extra) for row, extra in zip(rows, added, strict=True)])
             tally.add(runner, len(rows))
     return [*table.notes, *guesses, *tally.notes(runner, table.where), f"{tally.rows} rows are in {out}."]

@@ -87,21 +87,32 @@ def train_classifier(
     if vectors is not None:
         prepared.identity = hashlib.sha256(prepared.identity.encode() + vectors.tobytes()).hexdigest()
     budget = _budget(_read_lengths(prepared.train.sequences, settings), settings.batch_size)
-
-    def attempt(seed: int) -> tuple[Classifier, Outcome]:
+    tried = []
+    for seed in range(settings.seed, settings.seed + settings.seeds):
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
         plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = _fresh(prepared, settings, start_from, vectors)
             job = _job(model, prepared, settings, seed, budget)
-            return model, train(job, settings, checkpoints=plan, listener=listener)
-
-    tried = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        tried.append(attempt(seed))
+            tried.append((model, train(job, settings, checkpoints=plan, listener=listener)))
         if tried[-1][1].interrupted:
             break
+    trained, best = _best_of(tried, prepared, settings)
+    if prepared.validation is not None and trained.best_epoch:
+        _calibrate_and_score(trained, prepared.validation)
+    if settings.refit and prepared.validation is not None and not trained.interrupted:
+        _refit(trained, prepared, folder, resume, listener, start_from, vectors, budget, settings.seed + best)
+    if trained.best_epoch:
+        _fit_baselines(trained, prepared)
+    trained.facts = {**_facts(trained, prepared), "training_seconds": round(time.monotonic() - began, 1)}
+    return trained
+
+
+def _best_of(
+    tried: list[tuple[Classifier, Outcome]], prepared: Prepared, settings: ClassifierSettings
+) -> tuple[TrainedClassifier, int]:
+    """The one of several trainings that validates best, with what the others reached, and its place among them."""
     usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
     best = max(usable, key=lambda place: _monitored(tried[place][1], settings), default=0)
     model, outcome = tried[best]
@@ -114,23 +125,19 @@ def train_classifier(
             for place, (_, one) in enumerate(tried) if one.best_epoch
         ],
     )  # fmt: skip
-    if prepared.validation is not None and outcome.best_epoch:
-        _calibrate_and_score(trained, prepared.validation)
-    if settings.refit and prepared.validation is not None and not trained.interrupted:
-        _refit(trained, prepared, folder, resume, listener, start_from, vectors, budget, settings.seed + best)
-    if trained.best_epoch:
-        _fit_baselines(trained, prepared)
-    trained.facts = {
+    return trained, best
+
+
+def _facts(trained: TrainedClassifier, prepared: Prepared) -> dict[str, Any]:
+    return {
         "rows": len(prepared.train.targets),
         "validation_rows": 0 if prepared.validation is None else len(prepared.validation.targets),
         "steps": int(prepared.train.sequences.lengths.sum()),
         "vocabulary": None if prepared.tokenizer is None else len(prepared.tokenizer),
         "parameters": sum(weight.numel() for weight in trained.model.parameters()),
-        "training_seconds": round(time.monotonic() - began, 1),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    return trained
 
 
 def compute_logits(model: Classifier, sequences: Sequences) -> NDArray[np.float32]:

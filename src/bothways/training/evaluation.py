@@ -9,7 +9,8 @@ import numpy as np
 
 from bothways.bundle import open_folder
 from bothways.data.columns import choose_columns, refuse_multi_label
-from bothways.data.tables import read_table
+from bothways.data.streaming import in_groups
+from bothways.data.tables import Table, read_table
 from bothways.errors import DataError
 from bothways.runtime import load
 from bothways.runtime.classifier import Tally
@@ -18,6 +19,7 @@ from bothways.training.labels import names_of
 from bothways.training.metrics import ClassificationScores, score_classification
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -66,36 +68,20 @@ def evaluate_classifier(
     text, chosen, guesses = choose_columns(table, text, label, need_label=True)
     assert chosen is not None
     refuse_multi_label(table, chosen)
-    notes = [*table.notes, *guesses]
+    labelled = _Labelled(table, text, chosen, skip_unlabelled)
     texts: list[str] = []
     truth: list[str] = []
     probabilities = []
-    kept: list[int] = []
-    skipped: list[int] = []
     tally = Tally()
-    row = 0
-    for batch in table.batches([text, chosen]):
-        rows: list[str] = []
-        for value, target in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            if target:
-                rows.append(value or "")
-                kept.append(row)
-                truth.append(target)
-            elif skip_unlabelled:
-                skipped.append(row)
-            else:
-                raise DataError(
-                    f"{table.where(row)} has no label. Fill it in, or leave such rows out with --skip-unlabelled."
-                )
-            row += 1
-        probabilities.append(runner.predict_proba(rows))
+    for rows in in_groups(labelled):
+        given = [text for text, _ in rows]
+        probabilities.append(runner.predict_proba(given))
         tally.add(runner, len(rows))
-        texts += rows
+        texts += given
+        truth += [label for _, label in rows]
     if not truth:
         raise DataError(f"{table.name} has no row with a label. Name the column of labels with --label.")
-    notes += tally.notes(runner, lambda place: table.where(kept[place]))
-    if skipped:
-        notes.append(f"{len(skipped)} rows without a label were left out, the first at {table.where(skipped[0])}.")
+    notes = [*table.notes, *guesses, *tally.notes(runner, labelled.where), *labelled.notes()]
     shares, names = np.concatenate(probabilities), names_of(runner.classes)
     baselines = _baselines(model)
     right = np.array([names[best] == label for best, label in zip(shares.argmax(axis=1), truth, strict=True)])
@@ -106,6 +92,41 @@ def evaluate_classifier(
         shares,
         right,
     )
+
+
+class _Labelled:
+    """Texts and labels of the rows that have a label; remembers where they stand, and which have none."""
+
+    def __init__(self, table: Table, text: str, label: str, skip_unlabelled: bool) -> None:
+        self._table = table
+        self._columns = [text, label]
+        self._skip = skip_unlabelled
+        self._kept: list[int] = []
+        self._skipped: list[int] = []
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self._kept, self._skipped = [], []
+        for row, (text, label) in enumerate(self._table.rows(self._columns)):
+            if label:
+                self._kept.append(row)
+                yield text or "", label
+            elif self._skip:
+                self._skipped.append(row)
+            else:
+                raise DataError(
+                    f"{self._table.where(row)} has no label. Fill it in, or leave such rows out with --skip-unlabelled."
+                )
+
+    def where(self, place: int) -> str:
+        """Say where in the table a labelled row stands, counted from 0 among the labelled ones."""
+        return self._table.where(self._kept[place])
+
+    def notes(self) -> list[str]:
+        """Say how many rows were left out."""
+        if not self._skipped:
+            return []
+        where = self._table.where(self._skipped[0])
+        return [f"{len(self._skipped)} rows without a label were left out, the first at {where}."]
 
 
 def _baselines(model: Path) -> Baselines | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import refuse_existing
 from bothways.data.columns import choose_columns, refuse_multi_label
+from bothways.data.streaming import in_groups
 from bothways.data.tables import Table, read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import BothwaysError, Interrupted, OutputError, ResumeError, SettingsError
@@ -37,9 +38,8 @@ class TableRows:
 
     def chunks(self) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
         """Give texts and labels, some rows at a time; a missing text is an empty one."""
-        for batch in self.table.batches([self.text, self.label]):
-            texts, labels = (column.to_pylist() for column in batch.columns)
-            yield [text or "" for text in texts], labels
+        for rows in in_groups(self.table.rows([self.text, self.label])):
+            yield [text or "" for text, _ in rows], [label for _, label in rows]
 
     def where(self, row: int) -> str:
         """Say where a row stands."""
@@ -86,6 +86,27 @@ def train_classifier_from_file(
         BothwaysError: with one line that says what is wrong; nothing that existed is lost.
         Interrupted: Ctrl-C; the best epoch so far is saved in `out`, and the state beside it.
     """
+    _check_settings(settings, validation, save_splits)
+    out = out.absolute()
+    workplace = out.with_name(f"{out.name}.training")
+    _check_places(out, workplace, resume=resume, force=force)
+    _check_splits(save_splits, data, force=force)
+    source = _open(data, text, label, encoding, say)
+    checked = None if validation is None else _open(validation, source.text, source.label, encoding, say)
+    with _workplace(workplace) as place:
+        prepared = prepare(source, checked, settings, place, skip_unlabelled=skip_unlabelled)
+        said = _say(prepared.notes, say)
+        _write_splits(source.table, prepared, save_splits, say)
+        trained = train_classifier(prepared, settings, folder=place, resume=resume, listener=listener)
+        prepared.close()
+        _say(trained.notes[said:], say)
+        _save(trained, out, force=force or resume)
+    shutil.rmtree(workplace, ignore_errors=True)
+    return trained
+
+
+def _check_settings(settings: ClassifierSettings, validation: Path | None, save_splits: Path | None) -> None:
+    """Refuse, before anything slow starts, settings that cannot work here."""
     settings.check()
     check_device(settings)
     check_vectors(settings)
@@ -93,31 +114,22 @@ def train_classifier_from_file(
         raise SettingsError(
             "--save-splits writes the rows that are held out here, but none are. Drop one of the options."
         )
-    out = out.absolute()
-    workplace = out.with_name(f"{out.name}.training")
-    _check_places(out, workplace, resume=resume, force=force)
-    if save_splits is not None:
-        _check_splits(save_splits, data, force=force)
-    source = _open(data, text, label, encoding, say)
-    checked = None if validation is None else _open(validation, source.text, source.label, encoding, say)
-    with _workplace(workplace) as place:
-        prepared = prepare(source, checked, settings, place, skip_unlabelled=skip_unlabelled)
-        for note in prepared.notes:
-            say(note)
-        if save_splits is not None:
-            _write_splits(source.table, prepared, save_splits, say)
-        said = len(prepared.notes)
-        trained = train_classifier(prepared, settings, folder=place, resume=resume, listener=listener)
-        prepared.close()
-        for note in trained.notes[said:]:
-            say(note)
-        if trained.best_epoch:
-            save_classifier(trained, out, force=force or resume)
-        if trained.interrupted:
-            kept = f"The best epoch so far is in {out}" if trained.best_epoch else "No epoch was finished"
-            raise Interrupted(f"Stopped. {kept}; the same command with --resume goes on where it was.")
-    shutil.rmtree(workplace, ignore_errors=True)
-    return trained
+
+
+def _say(notes: Sequence[str], say: Callable[[str], None]) -> int:
+    """Say each note; give how many there were."""
+    for note in notes:
+        say(note)
+    return len(notes)
+
+
+def _save(trained: TrainedClassifier, out: Path, *, force: bool) -> None:
+    """Save what was reached, also by a training that was stopped, which is then said."""
+    if trained.best_epoch:
+        save_classifier(trained, out, force=force)
+    if trained.interrupted:
+        kept = f"The best epoch so far is in {out}" if trained.best_epoch else "No epoch was finished"
+        raise Interrupted(f"Stopped. {kept}; the same command with --resume goes on where it was.")
 
 
 def _check_places(out: Path, workplace: Path, *, resume: bool, force: bool) -> None:
@@ -147,8 +159,10 @@ def _is_ours(file: Path) -> bool:
     return file.is_file() and file.suffix in (".arrow", ".safetensors", ".new")
 
 
-def _check_splits(folder: Path, data: Path, *, force: bool) -> None:
+def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:
     """Refuse to write a split over a file that exists, and over the training data in any case."""
+    if folder is None:
+        return
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, but --save-splits needs a folder.")
     for name in SPLITS:
@@ -186,26 +200,24 @@ def _workplace(folder: Path) -> Iterator[Path]:
 def _open(path: Path, text: str | None, label: str | None, encoding: str, say: Callable[[str], None]) -> TableRows:
     table = read_table(path, encoding=encoding)
     text, chosen, notes = choose_columns(table, text, label, need_label=True)
-    for note in (*table.notes, *notes):
-        say(note)
+    _say([*table.notes, *notes], say)
     assert chosen is not None
     refuse_multi_label(table, chosen)
     return TableRows(table, text, chosen)
 
 
-def _write_splits(table: Table, prepared: Prepared, folder: Path, say: Callable[[str], None]) -> None:
-    """Write the rows that train and the rows held out, whole, as two files."""
+def _write_splits(table: Table, prepared: Prepared, folder: Path | None, say: Callable[[str], None]) -> None:
+    """Write the rows that train and the rows held out, whole, as two files, if a folder is named for them."""
+    if folder is None:
+        return
     assert prepared.held_out is not None
     trains, held = set(prepared.kept.tolist()), set(prepared.held_out.tolist())
     folder.mkdir(parents=True, exist_ok=True)
     columns = dict.fromkeys(table.columns, str)
     with TableWriter(folder / SPLITS[0], columns) as train, TableWriter(folder / SPLITS[1], columns) as test:
-        row = 0
-        for batch in table.batches(table.columns):
-            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                if row in held:
-                    test.write([values])
-                elif row in trains:
-                    train.write([values])
-                row += 1
+        for row, values in enumerate(table.rows(table.columns)):
+            if row in held:
+                test.write([values])
+            elif row in trains:
+                train.write([values])
     say(f"{folder / SPLITS[1]} holds the {len(held)} rows that were held out; they choose the best epoch.")

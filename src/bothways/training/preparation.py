@@ -122,28 +122,20 @@ def prepare(
     notes: list[str] = []
     labels, kept = read_labels(source, skip_unlabelled, notes)
     classes = classes if classes is not None else distinct_classes(labels, source)
-    targets = numbered(labels, classes)
-    if (targets < 0).any():
-        raise DataError(
-            f"{labels[int(np.argmin(targets))]!r} is a label that the model never had: it knows {some(classes)}."
-        )
+    targets = _targets(labels, classes)
     train_rows, held_out = np.arange(len(labels)), None
     if validation is None and settings.validation_size:
         train_rows, held_out = stratified_split(targets, share=settings.validation_size, seed=settings.seed)
         _check_split(targets, train_rows, held_out, classes, notes, further=tokenizer is not None)
-    membership = np.zeros(len(kept), dtype=np.int8)  # 0: left out, 1: trains, 2: validates
     places = np.flatnonzero(kept)
-    membership[places[train_rows]] = 1
-    if held_out is not None:
-        membership[places[held_out]] = 2
+    membership = _membership(len(kept), places[train_rows], places[[] if held_out is None else held_out])
 
-    numeric = not isinstance(_first(source), str)
     features = None
-    if numeric:
-        train, held, features = _numbers(source, membership, settings, notes)
-    else:
+    if isinstance(_first(source), str):
         tokenizer = tokenizer or _train_tokenizer(source, membership, settings)
         train, held = _encode(source, membership, tokenizer, settings, folder, notes, name="train")
+    else:
+        train, held, features = _numbers(source, membership, settings, notes)
     train.targets = targets[train_rows]
     _keep_raw(source, membership, 1, train, settings.seed)
     if len(train.raw) < len(train_rows):
@@ -155,17 +147,26 @@ def prepare(
         checked = held
     elif validation is not None:
         checked = _validation_part(validation, classes, tokenizer, settings, folder, notes, skip_unlabelled, features)
-    return Prepared(
-        classes,
-        train,
-        checked,
-        tokenizer,
-        features,
-        _identity(settings, classes, train, checked, tokenizer),
-        places[train_rows],
-        None if held_out is None else places[held_out],
-        notes,
-    )
+    identity = _identity(settings, classes, train, checked, tokenizer)
+    held_places = None if held_out is None else places[held_out]
+    return Prepared(classes, train, checked, tokenizer, features, identity, places[train_rows], held_places, notes)
+
+
+def _targets(labels: list[Any], classes: list[Any]) -> Ints:
+    """The number of each label, (N,); refuses one that is not among the classes of a model that is trained further."""
+    targets = numbered(labels, classes)
+    if (targets < 0).any():
+        raise DataError(
+            f"{labels[int(np.argmin(targets))]!r} is a label that the model never had: it knows {some(classes)}."
+        )
+    return targets
+
+
+def _membership(rows: int, train: Ints, held: Ints) -> NDArray[np.int8]:
+    """What each row of a source is for, (N,): 0 nothing, 1 training, 2 validation."""
+    membership = np.zeros(rows, dtype=np.int8)
+    membership[train], membership[held] = 1, 2
+    return membership
 
 
 def _check_split(
