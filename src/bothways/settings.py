@@ -251,6 +251,11 @@ class TrainingSettings(Settings):
     averaging: Annotated[
         float, "decay of the running mean of weights that is used in place of the last; 0 turns it off"
     ] = 0.0
+    adversarial: Annotated[
+        float,
+        "length of a nudge that raises the loss, as a share of what the network reads (0.02, say), under which it must "
+        "give the same answer; twice the time; 0 turns it off",
+    ] = 0.0
     label_smoothing: Annotated[float, "probability spread over all classes when the loss is taken"] = 0.0
     class_weight: Annotated[
         ClassWeight | None, "balanced: rare classes count as much as frequent ones; none: by rows"
@@ -270,7 +275,7 @@ class TrainingSettings(Settings):
         problems = [
             *super()._problems(),
             *_at_least(self, 1, "epochs", "batch_size", "crop", "patience", "seeds"),
-            *_at_least(self, 0, "weight_decay", "seed"),
+            *_at_least(self, 0, "weight_decay", "seed", "adversarial"),
             *_in_share(self, "warmup", "averaging", "label_smoothing", "validation_size"),
         ]
         rates = {"lr": self.lr, "embedding_lr": self.embedding_lr, "max_grad_norm": self.max_grad_norm}

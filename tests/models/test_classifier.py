@@ -54,7 +54,7 @@ def test_embedding_dropout_uses_one_mask_for_all_steps():
     torch.manual_seed(0)
     chosen = ClassifierSettings(embedding_dim=40, hidden_size=3, embedding_dropout=0.5)
     model = Classifier(chosen, labels=2, vocabulary=50).train()
-    steps = model._steps(torch.full((3, 6), 7))
+    steps = model.steps(torch.full((3, 6), 7))
     zero = steps == 0
     assert (zero == zero[:, :1]).all()
     assert 0.3 < zero.float().mean() < 0.7
@@ -72,4 +72,4 @@ def test_numbers_are_standardised_with_what_was_given():
     model = Classifier(chosen, labels=2, features=2).eval()
     model.use_scale(np.array([1.0, -2.0], np.float32), np.array([2.0, 4.0], np.float32))
     inputs = torch.randn(2, 3, 2)
-    torch.testing.assert_close(model._steps(inputs), (inputs - torch.tensor([1.0, -2.0])) / torch.tensor([2.0, 4.0]))
+    torch.testing.assert_close(model.steps(inputs), (inputs - torch.tensor([1.0, -2.0])) / torch.tensor([2.0, 4.0]))

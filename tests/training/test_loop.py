@@ -17,7 +17,7 @@ from bothways.errors import ResumeError
 from bothways.settings import TrainingSettings
 from bothways.training import loop
 from bothways.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
-from bothways.training.loop import CheckpointPlan, Job, Silence, learning_rate, train
+from bothways.training.loop import CheckpointPlan, Job, Silence, going_back_over, learning_rate, train
 
 RANDOM = np.random.default_rng(0)
 SEQUENCES = InMemory([RANDOM.normal(size=(length, 3)).astype(np.float32) for length in RANDOM.integers(1, 9, size=70)])
@@ -54,7 +54,7 @@ def make_job(*, seed=0, identity="same", validate=True):
         Mean(),
         plan=lambda epoch: plan_epoch(SEQUENCES.lengths, budget=80, seed=seed, epoch=epoch),
         batch=lambda rows: collate(SEQUENCES, rows),
-        loss=loss,
+        descend=going_back_over(loss),
         validate=score if validate else None,
         identity=identity,
     )

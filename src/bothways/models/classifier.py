@@ -81,21 +81,22 @@ class Classifier(nn.Module):
         self.mean = torch.from_numpy(mean)
         self.deviation = torch.from_numpy(deviation)
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, lengths: Tensor, steps: Tensor | None = None) -> Tensor:
         """Score every label.
 
         Args:
             inputs: int64 (B,T) token ids, or float (B,T,F) numbers. Padding is ignored.
             lengths: int64 (B,), the real steps of each sequence, from 1 to T.
+            steps: float (B,T,E), what the encoder reads in place of `steps(inputs)`.
 
         Returns:
             float (B,K): the logits; their softmax is the probability of each label.
         """
-        reading = self.encoder(self._steps(inputs), lengths)
+        reading = self.encoder(self.steps(inputs) if steps is None else steps, lengths)
         return self.output(self.dropout(self.pooling(reading, lengths)))  # type: ignore[no-any-return]
 
-    def _steps(self, inputs: Tensor) -> Tensor:
-        """Ids or numbers to the encoder's input, (B,T,E)."""
+    def steps(self, inputs: Tensor) -> Tensor:
+        """Turn ids or numbers into what the encoder reads, (B,T,E); in training some of it is hidden, see dropout."""
         if self.embedding is None:
             return (inputs - self.mean) / self.deviation
         if self.training:

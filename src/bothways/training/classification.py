@@ -18,10 +18,11 @@ from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
 from bothways.errors import MissingFileError
 from bothways.models.classifier import Classifier
+from bothways.training.adversarial import adversarial_descent
 from bothways.training.baselines import Baselines
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.labels import names_of
-from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
+from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, going_back_over, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
 
@@ -235,30 +236,34 @@ def _job(model: Classifier, prepared: Prepared, settings: ClassifierSettings, se
         model,
         plan=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
         batch=lambda rows: _training_batch(sequences, rows, settings),
-        loss=_loss(model, targets, settings, labels=len(prepared.classes)),
+        descend=_descent(model, targets, settings, labels=len(prepared.classes)),
         validate=None if prepared.validation is None else _validator(prepared.validation, prepared.classes),
         identity=f"{prepared.identity}-{seed}",
     )
 
 
-def _loss(
+def _descent(
     model: Classifier, targets: Ints, settings: ClassifierSettings, *, labels: int
-) -> Callable[[nn.Module, Batch], Tensor]:
+) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
+    """What the loop does with a batch: the loss of the answers, and the way back."""
     weights = None
     if settings.class_weight == "balanced":
         known = targets[targets >= 0]
         counts = np.bincount(known, minlength=labels)
         weights = torch.tensor(len(known) / (np.count_nonzero(counts) * np.maximum(counts, 1)), dtype=torch.float32)
 
-    def loss(module: nn.Module, batch: Batch) -> Tensor:
-        device = model.output.weight.device
-        logits = _forward(module, batch, device).float()
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        device = logits.device
         wanted = torch.from_numpy(targets[batch.rows]).to(device)
-        losses = functional.cross_entropy(logits, wanted, reduction="none", label_smoothing=settings.label_smoothing)
+        losses = functional.cross_entropy(
+            logits.float(), wanted, reduction="none", label_smoothing=settings.label_smoothing
+        )
         # Weighted by hand: cross_entropy would divide by the batch's own weights, and a batch of one row undo its own.
         return losses.mean() if weights is None else (weights.to(device)[wanted] * losses).mean()
 
-    return loss
+    if settings.adversarial:
+        return adversarial_descent(model, loss, settings.adversarial)
+    return going_back_over(lambda module, batch: loss(_forward(module, batch, model.output.weight.device), batch))
 
 
 def _validator(part: Part, classes: list[Any]) -> Callable[[nn.Module], dict[str, float]]:
@@ -324,7 +329,7 @@ def _refit(
             model,
             plan=lambda epoch: [rows[batch] for batch in plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)],
             batch=lambda chosen: _training_batch(sequences, chosen, settings),
-            loss=_loss(model, targets, settings, labels=len(prepared.classes)),
+            descend=_descent(model, targets, settings, labels=len(prepared.classes)),
             validate=None,
             identity=f"{prepared.identity}-refit-{seed}-{trained.best_epoch}",
         )

@@ -50,9 +50,22 @@ class Job:
     module: nn.Module
     plan: Callable[[int], list[Ints]]  # the rows of every batch of an epoch, counted from 1
     batch: Callable[[Ints], Batch]
-    loss: Callable[[nn.Module, Batch], Tensor]  # the mean over the batch's rows
+    descend: Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]  # see `going_back_over`
     validate: Callable[[nn.Module], dict[str, float]] | None  # scores by name; None: keep the last epoch
     identity: str  # fingerprint of data and settings
+
+
+def going_back_over(
+    loss: Callable[[nn.Module, Batch], Tensor],
+) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
+    """Turn a loss, the mean over a batch's rows, into what a `Job` does with a batch: find it, go back, return it."""
+
+    def descend(module: nn.Module, batch: Batch, go_back: Callable[[Tensor], None]) -> Tensor:
+        found = loss(module, batch)
+        go_back(found)
+        return found
+
+    return descend
 
 
 class Listener(Protocol):
@@ -264,8 +277,7 @@ def _train_epoch(
         done = (progress.epoch - 1 + (progress.batch + 0.5) / len(plan)) / settings.epochs
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(settings, done) * group["share"]
-        loss = job.loss(module, batch)
-        fabric.backward(loss)
+        loss = job.descend(module, batch, fabric.backward)
         nn.utils.clip_grad_norm_(state.module.parameters(), settings.max_grad_norm)
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
