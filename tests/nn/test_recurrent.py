@@ -111,12 +111,14 @@ def gradients(found, parameters, weights):
     blocks=st.sampled_from([(16, 4), (2, 2), (3, 1), (1, 1)]),
     precision=st.sampled_from([(torch.float64, 1e-10, 1e-10), (torch.float32, 1e-5, 1e-4)]),
     compiled=st.booleans(),
+    recompute=st.sampled_from([None, 1, 3, 50]),
 )
 def test_numbers_and_gradients_are_those_of_packed_torch(
-    cell, layers, both, bias, lengths, extra, blocks, precision, compiled
+    cell, layers, both, bias, lengths, extra, blocks, precision, compiled, recompute
 ):
     dtype, near, near_gradients = precision
-    ours = reader_of(cell, layers=layers, dtype=dtype, bias=bias, direction="both" if both else "forward")
+    direction = "both" if both else "forward"
+    ours = reader_of(cell, layers=layers, dtype=dtype, bias=bias, direction=direction, recompute=recompute)
     theirs = ours.to_torch()
     inputs, lengths = batch_of(lengths, max(lengths) + extra, dtype)
     initial = state_of(ours, len(lengths), dtype)
@@ -141,6 +143,32 @@ def test_numbers_and_gradients_are_those_of_packed_torch(
         rtol=near_gradients,
         atol=near_gradients,
     )
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recomputing_keeps_less_and_changes_no_gradient(cell, compiled, monkeypatch):
+    monkeypatch.setattr(fused, "is_available", lambda: compiled)
+    inputs, lengths = batch_of([90, 5, 64, 33], dtype=torch.float32)
+    inputs.requires_grad_()
+    found, kept = [], []
+    for recompute in (None, 8):
+        torch.manual_seed(1)
+        options = {"direction": "both", "stack": "apart", "dtype": torch.float32}
+        reader = reader_of(cell, layers=2, recompute=recompute, **options)
+        seen = {}
+
+        def keep(tensor, seen=seen):
+            seen[tensor.data_ptr()] = tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            outputs = reader(inputs, lengths).outputs
+        kept.append(sum(seen.values()))
+        found.append(torch.autograd.grad((outputs**2).sum(), [inputs, *reader.parameters()]))
+
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+    assert kept[1] < kept[0] / (1.5 if cell in ("tanh", "relu") else 2.5)
 
 
 @pytest.mark.parametrize("cell", CELLS)

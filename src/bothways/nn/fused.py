@@ -8,7 +8,7 @@ Shapes: B sequences, N real steps of all of them, F width of the inputs, D direc
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
@@ -54,7 +54,7 @@ def make_plan(lengths: Tensor, directions: int) -> Plan:
 
 
 def read_layer(
-    cell: Cell, rows: Tensor, plan: Plan, ways: list[Way], *, apart: bool
+    cell: Cell, rows: Tensor, plan: Plan, ways: list[Way], *, apart: bool, recompute: int | None = None
 ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
     """Read one layer in all its directions.
 
@@ -64,13 +64,16 @@ def read_layer(
         plan: where the sequences are.
         ways: the directions.
         apart: see `rows`.
+        recompute: if given, only the states after every so many steps are kept, and the way back reads again what
+            lies between them (Chen et al., 2016).
 
     Returns:
         float32 (N, D·H), the directions' states side by side, and for each direction its final state, (B, H) each.
     """
     tensors = [tensor for way in ways for tensor in (*way.weights, *way.state)]
     shape = [(way.mirrored, len(way.weights)) for way in ways]
-    outputs, *final = _ReadLayer.apply(cell, plan, shape, apart, rows, *tensors)  # type: ignore[no-untyped-call]
+    read = _ReadLayer if recompute is None else _ReadInPieces
+    outputs, *final = read.apply(cell, plan, shape, apart, recompute, rows, *tensors)  # type: ignore[no-untyped-call]
     parts = PARTS[cell]
     return outputs, [tuple(final[way * parts : (way + 1) * parts]) for way in range(len(ways))]
 
@@ -78,112 +81,238 @@ def read_layer(
 class _ReadLayer(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, cell: Cell, plan: Plan, shape: list[tuple[bool, int]], apart: bool, rows: Tensor, *tensors: Tensor
+        ctx: Any,
+        cell: Cell,
+        plan: Plan,
+        shape: list[tuple[bool, int]],
+        apart: bool,
+        recompute: None,
+        rows: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         ways = _ways(cell, shape, tensors)
-        size, height = ways[0].state[0].shape[1], len(ways[0].weights[0])
-        keep = any(ctx.needs_input_grad)
-        gates = rows.new_empty(len(rows), len(ways), height)
-        outputs = rows.new_empty(len(rows), len(ways), size)
-        # What a gradient needs besides the gates: the h before each step, and what the cell keeps.
-        kept = [torch.empty_like(outputs if keep else outputs[:0]) for _ in range(1 if cell.startswith("rnn") else 2)]
-        state = [tuple(part.clone(memory_format=torch.contiguous_format) for part in way.state) for way in ways]
-
-        for number, way in enumerate(ways):
-            _input_product(cell, _columns(rows, number, ways, apart), way.weights, gates[:, number])
-        kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_forward")
-
-        def read(number: int, members: NDArray[np.int64]) -> None:
-            way, final = ways[number], state[number]
-            hidden = way.weights[1].t().contiguous().numpy()
-            own = [part.numpy()[members] for part in final]
-            extra: list[Any] = []
-            if cell == "gru":
-                bias = way.weights[3][2 * size :] if len(way.weights) == 4 else rows.new_zeros(size)
-                extra = [bias.contiguous().numpy()]
-            elif cell != "lstm":
-                extra = [cell == "rnn_relu"]
-            arrays = [tensor.numpy() for tensor in (outputs, *kept)]
-            kernel(
-                gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, keep, members, plan.starts,
-                plan.lengths,
-            )  # fmt: skip
-            for part, value in zip(final, own, strict=True):
-                part.numpy()[members] = value
-
-        _run(read, plan, len(ways))
+        state = [_copied(way.state) for way in ways]
+        columns = [_columns(rows, number, ways, apart) for number in range(len(ways))]
+        kept = _read(cell, columns, plan, ways, state, keep=any(ctx.needs_input_grad))
         ctx.cell, ctx.plan, ctx.shape, ctx.apart = cell, plan, shape, apart
-        ctx.save_for_backward(rows, gates, outputs, *kept, *tensors)
+        ctx.save_for_backward(rows, *kept, *tensors)
+        return kept.outputs.view(len(rows), -1), *(part for parts in state for part in parts)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
+        rows, *saved = ctx.saved_tensors
+        kept, tensors = Kept(*saved[: len(Kept._fields)]), saved[len(Kept._fields) :]
+        ways = _ways(ctx.cell, ctx.shape, tensors)
+        dstate = _per_way(ctx.cell, dfinal, len(ways))
+        # A kernel overwrites some of what it reads, and going back twice should still be right.
+        kept = kept._replace(gates=kept.gates.clone())
+        if ctx.cell == "gru":
+            kept = kept._replace(inner=kept.inner.clone())
+        _go_back(ctx.cell, kept, ctx.plan, ways, doutputs.contiguous().view(kept.outputs.shape), dstate)
+        columns = [_columns(rows, number, ways, ctx.apart) for number in range(len(ways))]
+        weights = [
+            _weight_gradients(ctx.cell, kept, number, *one)
+            for number, one in enumerate(zip(columns, ways, strict=True))
+        ]
+        drows = None
+        if ctx.needs_input_grad[5]:
+            drows = torch.empty_like(rows)
+            for number, way in enumerate(ways):
+                there = _columns(drows, number, ways, ctx.apart)
+                if ctx.apart or number == 0:
+                    torch.mm(kept.gates[:, number], way.weights[0], out=there)
+                else:
+                    there.addmm_(kept.gates[:, number], way.weights[0])
+        return (
+            *NOT_TENSORS,
+            drows,
+            *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
+        )
+
+
+class _ReadInPieces(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        cell: Cell,
+        plan: Plan,
+        shape: list[tuple[bool, int]],
+        apart: bool,
+        recompute: int,
+        rows: Tensor,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        ways = _ways(cell, shape, tensors)
+        state = [_copied(way.state) for way in ways]
+        outputs = rows.new_empty(len(rows), len(ways), ways[0].state[0].shape[1])
+        pieces, begins = _pieces(plan, ways, recompute), list[Tensor]()
+        for piece in pieces:
+            begins += [part.clone() for parts in state for part in parts]
+            kept = _read(cell, piece.columns(rows, ways, apart), piece.plan, ways, state, keep=False)
+            for number, index in enumerate(piece.rows):
+                outputs[index, number] = kept.outputs[:, number]
+        ctx.cell, ctx.pieces, ctx.shape, ctx.apart = cell, pieces, shape, apart
+        ctx.save_for_backward(rows, *begins, *tensors)
         return outputs.view(len(rows), -1), *(part for parts in state for part in parts)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
-        cell, plan, apart = ctx.cell, ctx.plan, ctx.apart
-        saved = list(ctx.saved_tensors)
-        rows, gates, outputs, before = saved[:4]
-        kept = saved[4:] if not cell.startswith("rnn") else []
-        ways = _ways(cell, ctx.shape, saved[4 if cell.startswith("rnn") else 5 :])
-        parts, size = PARTS[cell], outputs.shape[2]
-        # A kernel overwrites the gates with their gradients, and going back twice should still be right.
-        dgates = gates.clone()
-        dproducts = kept[0].clone() if cell == "gru" else None
-        doutputs = doutputs.contiguous().view(outputs.shape)
-        dstate = [
-            tuple(part.clone(memory_format=torch.contiguous_format) for part in dfinal[n * parts : (n + 1) * parts])
-            for n in range(len(ways))
-        ]
-        kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_backward")
-
-        def go_back(number: int, members: NDArray[np.int64]) -> None:
-            way, gradient = ways[number], dstate[number]
-            own = [part.numpy()[members] for part in gradient]
-            hidden = way.weights[1].contiguous().numpy()
-            extra: list[Any] = [] if cell in ("gru", "lstm") else [cell == "rnn_relu"]
-            needed = {"gru": (before, dproducts), "lstm": (kept[0],) if kept else ()}.get(cell, (outputs,))
-            arrays = [tensor.numpy() for tensor in (doutputs, *needed) if tensor is not None]
-            kernel(
-                dgates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, members, plan.starts, plan.lengths
+        cell, (rows, *saved) = ctx.cell, ctx.saved_tensors
+        states = PARTS[cell] * len(ctx.shape)
+        begins, tensors = saved[: states * len(ctx.pieces)], saved[states * len(ctx.pieces) :]
+        ways = _ways(cell, ctx.shape, tensors)
+        dstate = _per_way(cell, dfinal, len(ways))
+        doutputs = doutputs.view(len(rows), len(ways), -1)
+        drows = torch.zeros_like(rows) if ctx.needs_input_grad[5] else None
+        weights = [[torch.zeros_like(weight) for weight in way.weights] for way in ways]
+        for number in reversed(range(len(ctx.pieces))):
+            piece = ctx.pieces[number]
+            columns = piece.columns(rows, ways, ctx.apart)
+            kept = _read(
+                cell,
+                columns,
+                piece.plan,
+                ways,
+                _per_way(cell, begins[number * states : (number + 1) * states], len(ways)),
+                keep=True,
             )
-            for part, value in zip(gradient, own, strict=True):
-                part.numpy()[members] = value
+            there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.rows)], dim=1)
+            _go_back(cell, kept, piece.plan, ways, there, dstate)
+            for way, index in enumerate(piece.rows):
+                found = _weight_gradients(cell, kept, way, columns[way], ways[way])
+                torch._foreach_add_(weights[way], found)
+                if drows is not None:
+                    _columns(drows, way, ways, ctx.apart)[index] += kept.gates[:, way] @ ways[way].weights[0]
+        return (
+            *NOT_TENSORS,
+            drows,
+            *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
+        )
 
-        _run(go_back, plan, len(ways))
-        return _gradients(ctx, rows, before, dgates, dproducts, ways, dstate, apart, size)
+
+# What autograd gets for the arguments before the tensors.
+NOT_TENSORS = (None,) * 5
 
 
-def _gradients(
-    ctx: Any,
-    rows: Tensor,
-    before: Tensor,
-    dgates: Tensor,
-    dproducts: Tensor | None,
-    ways: list[Way],
-    dstate: list[tuple[Tensor, ...]],
-    apart: bool,
-    size: int,
-) -> tuple[Tensor | None, ...]:
-    """Return the gradients of all arguments: large products over all steps at once."""
-    drows = torch.empty_like(rows) if ctx.needs_input_grad[4] else None
-    gradients = list[Tensor | None]()
+class Kept(NamedTuple):
+    """What reading a layer leaves for the way back; empty where no gradient is wanted."""
+
+    gates: Tensor  # (N, D, G·H)
+    outputs: Tensor  # (N, D, H), h at every step
+    before: Tensor  # (N, D, H), the h that each step began with
+    inner: Tensor  # (N, D, H): of an LSTM the c that each step began with; of a GRU U h + d of n; of an RNN nothing
+
+
+class Piece(NamedTuple):
+    """Some steps of all sequences, as a batch of its own: those each direction reads at the same time."""
+
+    plan: Plan
+    rows: list[Tensor]  # int64 (n,) for each direction, among all rows
+
+    def columns(self, rows: Tensor, ways: list[Way], apart: bool) -> list[Tensor]:
+        """Return what each direction reads, (n, F)."""
+        return [_columns(rows, number, ways, apart).index_select(0, index) for number, index in enumerate(self.rows)]
+
+
+def _pieces(plan: Plan, ways: list[Way], steps: int) -> list[Piece]:
+    """Cut a batch every `steps` steps, counted as each direction reads."""
+    pieces = list[Piece]()
+    for first in range(0, int(plan.lengths.max()), steps):
+        here = np.clip(plan.lengths - first, 0, steps)
+        starts = np.cumsum(here) - here
+        shares = [members[here[members] > 0] for members in plan.shares]
+        within = np.arange(here.sum()) - np.repeat(starts, here)
+        rows = list[Tensor]()
+        for way in ways:
+            begin = plan.starts + (plan.lengths - first - here if way.mirrored else first)
+            rows.append(torch.from_numpy(np.repeat(begin, here) + within))
+        pieces.append(Piece(Plan(starts, here, [members for members in shares if len(members)]), rows))
+    return pieces
+
+
+def _read(
+    cell: Cell, rows: list[Tensor], plan: Plan, ways: list[Way], state: list[tuple[Tensor, ...]], *, keep: bool
+) -> Kept:
+    """Read with every direction: rows (N, F) for each; `state` goes in and out."""
+    first = rows[0]
+    size, height = ways[0].state[0].shape[1], len(ways[0].weights[0])
+    gates = first.new_empty(len(first), len(ways), height)
+    outputs = first.new_empty(len(first), len(ways), size)
+    before = torch.empty_like(outputs if keep else outputs[:0])
+    inner = torch.empty_like(outputs if keep and not cell.startswith("rnn") else outputs[:0])
     for number, way in enumerate(ways):
-        dinput = dgates[:, number]
-        read = _columns(rows, number, ways, apart)
-        dw = dinput.t() @ read
-        if dproducts is None:
-            du, bias = dinput.t() @ before[:, number], [dinput.sum(0)] * 2
-        else:
-            halves, new = (dinput[:, : 2 * size], dproducts[:, number]), dinput.sum(0)
-            du = torch.cat([half.t() @ before[:, number] for half in halves])
-            bias = [new, torch.cat([new[: 2 * size], halves[1].sum(0)])]
-        gradients += [dw, du, *(bias if len(way.weights) == 4 else []), *dstate[number]]
-        if drows is not None:
-            there = _columns(drows, number, ways, apart)
-            if apart or number == 0:
-                torch.mm(dinput, way.weights[0], out=there)
-            else:
-                there.addmm_(dinput, way.weights[0])
-    return None, None, None, None, drows, *gradients
+        _input_product(cell, rows[number], way.weights, gates[:, number])
+    kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_forward")
+
+    def read(number: int, members: NDArray[np.int64]) -> None:
+        way, final = ways[number], state[number]
+        hidden = way.weights[1].t().contiguous().numpy()
+        own = [part.numpy()[members] for part in final]
+        extra: list[Any] = []
+        if cell == "gru":
+            bias = way.weights[3][2 * size :] if len(way.weights) == 4 else first.new_zeros(size)
+            extra = [bias.contiguous().numpy()]
+        elif cell != "lstm":
+            extra = [cell == "rnn_relu"]
+        arrays = [
+            tensor.numpy() for tensor in ((outputs, before) if cell.startswith("rnn") else (outputs, before, inner))
+        ]
+        kernel(
+            gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, keep, members, plan.starts, plan.lengths
+        )
+        for part, value in zip(final, own, strict=True):
+            part.numpy()[members] = value
+
+    _run(read, plan, len(ways))
+    return Kept(gates, outputs, before, inner)
+
+
+def _go_back(
+    cell: Cell, kept: Kept, plan: Plan, ways: list[Way], doutputs: Tensor, dstate: list[tuple[Tensor, ...]]
+) -> None:
+    """Put gradients in the place of `kept.gates` and, of a GRU, of `kept.inner`; `dstate` goes in and out."""
+    kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_backward")
+    needed = {"gru": (kept.before, kept.inner), "lstm": (kept.inner,)}.get(cell, (kept.outputs,))
+
+    def go_back(number: int, members: NDArray[np.int64]) -> None:
+        way, gradient = ways[number], dstate[number]
+        own = [part.numpy()[members] for part in gradient]
+        hidden = way.weights[1].contiguous().numpy()
+        extra: list[Any] = [] if cell in ("gru", "lstm") else [cell == "rnn_relu"]
+        arrays = [tensor.numpy() for tensor in (doutputs, *needed)]
+        kernel(
+            kept.gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, members, plan.starts, plan.lengths
+        )
+        for part, value in zip(gradient, own, strict=True):
+            part.numpy()[members] = value
+
+    _run(go_back, plan, len(ways))
+
+
+def _weight_gradients(cell: Cell, kept: Kept, number: int, rows: Tensor, way: Way) -> list[Tensor]:
+    """Return the gradients of W, U and the biases: large products over all steps at once."""
+    dinput, before = kept.gates[:, number], kept.before[:, number]
+    dw = dinput.t() @ rows
+    if cell == "gru":
+        size = before.shape[1]
+        halves, new = (dinput[:, : 2 * size], kept.inner[:, number]), dinput.sum(0)
+        du = torch.cat([half.t() @ before for half in halves])
+        bias = [new, torch.cat([new[: 2 * size], halves[1].sum(0)])]
+    else:
+        du, bias = dinput.t() @ before, [dinput.sum(0)] * 2
+    return [dw, du, *(bias if len(way.weights) == 4 else [])]
+
+
+def _per_way(cell: Cell, tensors: Sequence[Tensor], directions: int) -> list[tuple[Tensor, ...]]:
+    """Copy the parts of a state, (B, H) each, that come in one row for all directions."""
+    parts = PARTS[cell]
+    return [_copied(tensors[number * parts : (number + 1) * parts]) for number in range(directions)]
+
+
+def _copied(state: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(part.clone(memory_format=torch.contiguous_format) for part in state)
 
 
 def _ways(cell: Cell, shape: list[tuple[bool, int]], tensors: Any) -> list[Way]:

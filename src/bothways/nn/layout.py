@@ -65,11 +65,11 @@ class Layout(NamedTuple):
     leave_mirrored: Selection
     mirror: Selection
 
-    def blocks(self, rows: Tensor) -> Iterator[Tensor]:
-        """Cut rows (N, F) into blocks (steps, rows, F)."""
+    def blocks(self, rows: Tensor, *, at_most: int | None = None) -> Iterator[Tensor]:
+        """Cut rows (N, F) into blocks (steps, rows, F), of `at_most` steps if that is given."""
         sizes = [steps * count for steps, count in self.rows_at]
         for (steps, count), block in zip(self.rows_at, rows.split(sizes), strict=True):  # type: ignore[no-untyped-call]
-            yield block.view(steps, count, rows.shape[1])
+            yield from block.view(steps, count, rows.shape[1]).split(at_most or steps)
 
     def batch_sizes(self) -> Tensor:
         """Count the sequences at each step, as `PackedSequence` does; int64 (steps,) on the CPU."""

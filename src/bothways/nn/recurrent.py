@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, cast, get_args
 import torch
 from torch import Tensor, nn
 from torch.backends.cudnn import rnn as cudnn_rnn
+from torch.utils.checkpoint import checkpoint
 
 from bothways.errors import DataError, SettingsError, check_choice
 from bothways.nn import fused
@@ -61,6 +62,7 @@ class ExactRecurrent(Recurrent):
         stack: Stack = "joined",
         merge: Merge = "concatenate",
         dropout: float = 0.0,
+        recompute: int | None = None,
     ) -> None:
         """Make the parameters, named and drawn as torch.nn's: uniform within 1 / sqrt(hidden_size).
 
@@ -75,6 +77,8 @@ class ExactRecurrent(Recurrent):
             merge: with "both", how the top layer's directions become `outputs`; between joined layers they are always
                 concatenated.
             dropout: probability, between layers in training; one mask for all steps of a sequence.
+            recompute: if given, training keeps the states after every so many steps, and reads again what lies between
+                them for the gradients: the same numbers, less memory and about a third more time (Chen et al., 2016).
 
         Raises:
             SettingsError: a size or a choice that cannot be.
@@ -83,6 +87,8 @@ class ExactRecurrent(Recurrent):
         check_choice("direction", direction, get_args(Direction))
         check_choice("stack", stack, get_args(Stack))
         check_probability("dropout", dropout)
+        if recompute is not None:
+            check_at_least("recompute", recompute, 1)
         super().__init__(
             input_size=input_size,
             forward_size=0 if direction == "backward" else hidden_size,
@@ -96,6 +102,7 @@ class ExactRecurrent(Recurrent):
         self.bias = bias
         self.stack: Stack = stack
         self.dropout = dropout
+        self.recompute = recompute
         for layer in range(num_layers):
             for suffix in self._suffixes():
                 for name, shape in self._shapes(layer).items():
@@ -138,7 +145,7 @@ class ExactRecurrent(Recurrent):
         start = self._start(initial_state, size)
         if self._is_fused(inputs):
             return self._forward_fused(inputs, lengths, start)
-        layout = lay_out(lengths, steps, inputs.device, exact=inputs.is_cuda or not self._bounded())
+        layout = lay_out(lengths, steps, inputs.device, exact=self._is_packed(inputs) or not self._bounded())
         flat = inputs.reshape(size * steps, width)
         rows = {way: enter_rows(flat, layout, way) for way in start}
         final: dict[str, list[tuple[Tensor, ...]]] = {way: [] for way in start}
@@ -184,7 +191,9 @@ class ExactRecurrent(Recurrent):
                     state = zeros if states is None else tuple(part[layer].to(rows.dtype) for part in states)
                     ways.append(fused.Way(way == "backward", self.weights(layer, way), state))
                 apart = layer > 0 and self.stack == "apart"
-                rows, last = fused.read_layer(cast("fused.Cell", self._mode().lower()), rows, plan, ways, apart=apart)
+                cell = cast("fused.Cell", self._mode().lower())
+                again = self.recompute if torch.is_grad_enabled() else None
+                rows, last = fused.read_layer(cell, rows, plan, ways, apart=apart, recompute=again)
                 for way, state in zip(start, last, strict=True):
                     final[way].append(state)
 
@@ -227,7 +236,7 @@ class ExactRecurrent(Recurrent):
         both = f", stack={self.stack}, merge={self.merge}" if self.direction == "both" else ""
         return (
             f"input_size={self.input_size}, hidden_size={self.hidden_size}, num_layers={self.num_layers}, "
-            f"bias={self.bias}, direction={self.direction}{both}, dropout={self.dropout}"
+            f"bias={self.bias}, direction={self.direction}{both}, dropout={self.dropout}, recompute={self.recompute}"
         )
 
     def _suffixes(self) -> tuple[str, ...]:
@@ -294,7 +303,7 @@ class ExactRecurrent(Recurrent):
         if layout.padding is not None:
             rows, weights = self._guarded(rows, layout.padding, weights)
         with _autocast_where_kernels_can(rows.device):
-            if rows.is_cuda:
+            if self._is_packed(rows):
                 states, state = self._call(rows, state, weights, layout.batch_sizes())
             else:
                 states, state = self._read_blocks(rows, layout, weights, state)
@@ -307,15 +316,23 @@ class ExactRecurrent(Recurrent):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the kernel block by block; sequences that have ended leave with their state."""
         outputs, ended = list[Tensor](), list[tuple[Tensor, ...]]()
-        for block in layout.blocks(rows):
+        again = self.recompute if torch.is_grad_enabled() else None
+        for block in layout.blocks(rows, at_most=again):
             steps, count, _ = block.shape
             if count < state[0].shape[1]:
                 ended.append(tuple(part[:, count:] for part in state))
                 state = tuple(part[:, :count].contiguous() for part in state)
-            states, state = self._call(block, state, weights)
+            if again is None:
+                states, state = self._call(block, state, weights)
+            else:
+                states, state = checkpoint(self._call, block, state, weights, use_reentrant=False)
             outputs.append(states.reshape(steps * count, self.hidden_size))
         final = tuple(torch.cat(parts, dim=1) for parts in zip(state, *reversed(ended), strict=True))
         return torch.cat(outputs), final
+
+    def _is_packed(self, rows: Tensor) -> bool:
+        """Whether cuDNN reads all steps in one call."""
+        return rows.is_cuda and self.recompute is None
 
     def _guarded(self, rows: Tensor, padding: Tensor, weights: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Keep padding inside blocks from touching what outlives it."""
@@ -359,6 +376,7 @@ class RNN(ExactRecurrent):
         stack: Stack = "joined",
         merge: Merge = "concatenate",
         dropout: float = 0.0,
+        recompute: int | None = None,
     ) -> None:
         """Make the parameters; see `ExactRecurrent`. `nonlinearity` is "tanh" or "relu"."""
         check_choice("nonlinearity", nonlinearity, get_args(Nonlinearity))
@@ -371,6 +389,7 @@ class RNN(ExactRecurrent):
             stack=stack,
             merge=merge,
             dropout=dropout,
+            recompute=recompute,
         )
         self.nonlinearity: Nonlinearity = nonlinearity
 
@@ -436,6 +455,7 @@ class LSTM(ExactRecurrent):
         stack: Stack = "joined",
         merge: Merge = "concatenate",
         dropout: float = 0.0,
+        recompute: int | None = None,
         forget_bias: float | None = None,
     ) -> None:
         """Make the parameters; see `ExactRecurrent`.
@@ -455,6 +475,7 @@ class LSTM(ExactRecurrent):
             stack=stack,
             merge=merge,
             dropout=dropout,
+            recompute=recompute,
         )
 
     def reset_parameters(self) -> None:
