@@ -191,6 +191,11 @@ class EncoderSettings(Settings):
         "joined"
     )
     pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = "max"
+    recompute: Annotated[
+        int | None,
+        "steps after which training keeps the state; what lies between is computed again: less memory, a third more "
+        "time, the same numbers; none: all is kept",
+    ] = None
     dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
     embedding_dropout: Annotated[float, "probability, on token vectors, one mask for all steps of a sequence"] = 0.2
     word_dropout: Annotated[float, "share of a text's tokens hidden from a training step, each by itself"] = 0.0
@@ -218,7 +223,7 @@ class EncoderSettings(Settings):
     def _problems(self) -> list[str]:
         problems = [
             *super()._problems(),
-            *_at_least(self, 1, "embedding_dim", "hidden_size", "num_layers"),
+            *_at_least(self, 1, "embedding_dim", "hidden_size", "num_layers", "recompute"),
             *_in_share(self, "dropout", "embedding_dropout", "word_dropout", "type_dropout"),
         ]
         for kind in self.poolings:

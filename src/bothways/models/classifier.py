@@ -63,6 +63,7 @@ class Classifier(nn.Module):
             direction=settings.direction,
             stack=settings.stack,
             dropout=settings.dropout if settings.num_layers > 1 else 0.0,
+            recompute=settings.recompute,
         )
         self.pooling = Pooling(cast("tuple[PoolingKind, ...]", settings.poolings), self.encoder.output_size)
         self.dropout = nn.Dropout(settings.dropout)

@@ -1,5 +1,6 @@
 """Layers: tensors in, tensors out. They know no text, no files and no settings."""
 
+from bothways.nn.pieces import Piece, in_pieces
 from bothways.nn.pooling import Pooling, PoolingKind, is_real
 from bothways.nn.reader import Bidirectional, Direction, Merge, Reading, Recurrent, Stacked, State
 from bothways.nn.recurrent import GRU, LSTM, RNN, ExactRecurrent, Nonlinearity, Stack, from_torch
@@ -13,6 +14,7 @@ __all__ = [
     "ExactRecurrent",
     "Merge",
     "Nonlinearity",
+    "Piece",
     "Pooling",
     "PoolingKind",
     "Reading",
@@ -21,5 +23,6 @@ __all__ = [
     "Stacked",
     "State",
     "from_torch",
+    "in_pieces",
     "is_real",
 ]
