@@ -168,6 +168,13 @@ def test_a_damaged_file_is_refused(tmp_path, damage, message):
         open_folder(path).file("weights.bin")
 
 
+def test_a_folder_is_refused_for_a_missing_file_that_nobody_asks_for(tmp_path):
+    path = make(tmp_path / "model")
+    damage_missing(path)
+    with pytest.raises(ModelFolderError, match="is incomplete: weights.bin is missing"):
+        open_folder(path)
+
+
 def test_a_missing_folder_or_description_is_refused(tmp_path):
     with pytest.raises(ModelFolderError, match="is not a folder. Train a model with 'bothways train'"):
         open_folder(tmp_path / "nothing")

@@ -252,6 +252,8 @@ def test_several_seeds_give_mean_and_deviation_and_keep_the_best():
 def test_refit_trains_on_all_rows():
     model = small(refit=True).fit(TEXTS, LABELS)
     assert any("Trained again on all 120 rows" in note for note in model.trained_.notes)
+    assert model.trained_.facts["rows"] == 120
+    assert model.trained_.facts["steps"] == sum(len(text.split()) for text in TEXTS)
 
 
 def test_validation_rows_that_are_given_choose_the_epoch():

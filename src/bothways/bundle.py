@@ -101,6 +101,9 @@ def open_folder(path: Path | str) -> ModelFolder:
     if not isinstance(checksums, dict):
         raise ModelFolderError(f"{path / CHECKSUMS} is cut or altered. Copy the whole folder again.")
     folder = ModelFolder(path, description, checksums)
+    for name in checksums:
+        if not (path / name).is_file():
+            raise ModelFolderError(f"{path} is incomplete: {name} is missing. Copy the whole folder again.")
     folder.file(SETTINGS)
     return folder
 

@@ -190,6 +190,24 @@ def test_save_splits_writes_the_rows_that_train_and_those_held_out(place, review
     assert sum(label == "good" for _, label in rows[1]) == 12
 
 
+def test_save_splits_writes_lists_of_other_columns_as_json(tmp_path):
+    rows = [
+        {"review": text, "sentiment": label, "tags": [label, 1]} for text, label in zip(*toy_texts(60), strict=True)
+    ]
+    data = tmp_path / "reviews.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    train(data, tmp_path / "model", "--save-splits", tmp_path / "splits")
+    parts = [read_table(tmp_path / "splits" / name) for name in ("train.csv", "test.csv")]
+    found = [(text, label, json.loads(tags)) for part in parts for text, label, tags in part.rows(part.columns)]
+    assert sorted(found) == sorted((row["review"], row["sentiment"], row["tags"]) for row in rows)
+
+
+def test_the_package_is_a_command_as_well():
+    done = subprocess.run([sys.executable, "-m", "bothways", "--help"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "predict" in done.stdout
+
+
 def test_several_seeds_are_reported_with_their_spread(place, reviews):
     out, _ = train(reviews, place / "seeds", "--seeds", "3")
     rows = json.loads(run("info", place / "seeds", "--json")[0])["metrics"]["by_seed"]
@@ -280,6 +298,19 @@ def test_resuming_nothing_is_refused(place, reviews):
 
 
 # Bad input: one line, exit 1, nothing lost
+
+
+@pytest.mark.parametrize("inside", [".", "splits"])
+def test_a_split_is_not_written_among_the_data(tmp_path, inside):
+    data = tmp_path / "data"
+    data.mkdir()
+    toy_csv(data / "reviews.csv", 60)
+    command = ["train", "classify", data, "--out", tmp_path / "model", "--save-splits", data / inside, "--force"]
+    assert refused(*command) == (
+        f"bothways: {data / inside} lies in the training data {data}, and the next training would read the split as "
+        "well. Choose another folder with --save-splits."
+    )
+    assert [file.name for file in data.iterdir()] == ["reviews.csv"]
 
 
 def one_row_less(path, column):

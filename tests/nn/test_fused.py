@@ -73,7 +73,10 @@ def test_a_forked_child_has_threads_of_its_own():
     assert fused.threads(1).submit(os.getpid).result(10) == os.getpid()
     child = os.fork()
     if not child:
-        os._exit(7 if fused.threads(1).submit(os.getpid).result(10) == os.getpid() else 1)
+        try:
+            os._exit(7 if fused.threads(1).submit(os.getpid).result(10) == os.getpid() else 1)
+        finally:
+            os._exit(1)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
@@ -103,3 +106,76 @@ def test_squashing_is_exact_to_float32_and_keeps_nan():
     np.testing.assert_allclose(sigmoids, expected, rtol=0, atol=2e-7)
     np.testing.assert_allclose(tanhs, np.tanh(exact), rtol=0, atol=3e-7)
     assert np.isnan(unknown).all()
+
+
+@pytest.mark.parametrize("recompute", [None, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_may_be_part_of_a_graph_whatever_the_threads(cell, recompute):
+    reader, (inputs, lengths) = reader_of(cell, recompute=recompute), batch_of([3, 5])
+    plain = torch.autograd.grad(reader(inputs, lengths).outputs.pow(2).sum(), inputs)[0]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        (found,) = torch.autograd.grad(reader(inputs, lengths).outputs.pow(2).sum(), inputs, create_graph=True)
+    finally:
+        torch.set_num_threads(before)
+
+    torch.testing.assert_close(found, plain, rtol=0, atol=1e-6)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        found.sum().backward()
+
+
+@pytest.mark.parametrize("recompute", [None, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_autocast_around_the_way_back_changes_nothing(cell, recompute):
+    reader, (inputs, lengths) = reader_of(cell, recompute=recompute), batch_of([3, 5])
+    parameters = [inputs, *reader.parameters()]
+    expected = torch.autograd.grad(reader(inputs, lengths).outputs.pow(2).sum(), parameters)
+    total = reader(inputs, lengths).outputs.pow(2).sum()
+    with torch.autocast("cpu", dtype=torch.float16):
+        found = torch.autograd.grad(total, parameters)
+
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("lengths", [[4, 4], [4, 2]])
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_was_read_may_be_changed_in_place(cell, lengths):
+    reader, (inputs, lengths) = reader_of(cell), batch_of(lengths)
+    expected = torch.autograd.grad((reader(inputs, lengths).outputs * 2).sum(), inputs)
+    if cell in ("tanh", "relu"):
+        pytest.skip("a plain RNN's gradient is made of its states, as torch.nn's is")
+    found = torch.autograd.grad(reader(inputs, lengths).outputs.mul_(2).sum(), inputs)
+
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_reading_alone_keeps_nothing_for_a_way_back(cell, monkeypatch):
+    kept, real = [], fused._read
+    monkeypatch.setattr(fused, "_read", lambda *args, **options: kept.append(real(*args, **options)) or kept[-1])
+    reader, (inputs, lengths) = reader_of(cell), batch_of([3, 5])
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            reader(inputs, lengths)
+    assert len(kept) == 2
+    assert all(one.before.numel() == one.inner.numel() == 0 for one in kept)
+
+
+def test_loops_that_cannot_be_compiled_are_done_without_and_said(monkeypatch, caplog):
+    def refuse():
+        raise RuntimeError("cannot cache function 'sigmoid': no locator available for file 'kernels.py'")
+
+    monkeypatch.setattr(fused, "_kernels", refuse)
+    fused.is_available.cache_clear()
+    try:
+        reader, (inputs, lengths) = reader_of("lstm"), batch_of([3, 5])
+        reader(inputs, lengths)
+        reader(inputs, lengths)
+    finally:
+        fused.is_available.cache_clear()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "The compiled loops are not used, training is slower: cannot cache function 'sigmoid': no locator available "
+        "for file 'kernels.py'. If no place can be written, name one in NUMBA_CACHE_DIR."
+    ]

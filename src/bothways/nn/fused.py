@@ -7,6 +7,7 @@ the sequences (Appleyard et al., 2016, do the same on a GPU).
 Shapes: B sequences, N real steps of all of them, F width of the inputs, D directions, H hidden width, G gates.
 """
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
+logger = logging.getLogger("bothways")
+
 PARTS = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 2, "gru": 1}
 
 
@@ -41,8 +44,19 @@ class Way(NamedTuple):
 
 @cache
 def is_available() -> bool:
-    """Whether numba is installed, the extra [fast]."""
-    return find_spec("numba") is not None
+    """Whether the compiled loops can be used: numba is installed, the extra [fast], and works here."""
+    if find_spec("numba") is None:
+        return False
+    try:
+        _kernels()
+    except (ImportError, RuntimeError) as error:
+        logger.warning(
+            "The compiled loops are not used, training is slower: %s. "
+            "If no place can be written, name one in NUMBA_CACHE_DIR.",
+            str(error).strip().rstrip(".").partition("\n")[0],
+        )
+        return False
+    return True
 
 
 def make_plan(lengths: Tensor, directions: int) -> Plan:
@@ -72,8 +86,11 @@ def read_layer(
     """
     tensors = [tensor for way in ways for tensor in (*way.weights, *way.state)]
     shape = [(way.mirrored, len(way.weights)) for way in ways]
-    read = _ReadLayer if recompute is None else _ReadInPieces
-    outputs, *final = read.apply(cell, plan, shape, apart, recompute, rows, *tensors)  # type: ignore[no-untyped-call]
+    keep = torch.is_grad_enabled()
+    if recompute is None or not keep:
+        outputs, *final = _ReadLayer.apply(cell, plan, shape, apart, keep, rows, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        outputs, *final = _ReadInPieces.apply(cell, plan, shape, apart, recompute, rows, *tensors)  # type: ignore[no-untyped-call]
     parts = PARTS[cell]
     return outputs, [tuple(final[way * parts : (way + 1) * parts]) for way in range(len(ways))]
 
@@ -86,49 +103,54 @@ class _ReadLayer(torch.autograd.Function):
         plan: Plan,
         shape: list[tuple[bool, int]],
         apart: bool,
-        recompute: None,
+        keep: bool,
         rows: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         ways = _ways(cell, shape, tensors)
         state = [_copied(way.state) for way in ways]
         columns = [_columns(rows, number, ways, apart) for number in range(len(ways))]
-        kept = _read(cell, columns, plan, ways, state, keep=any(ctx.needs_input_grad))
+        kept = _read(cell, columns, plan, ways, state, keep=keep and any(ctx.needs_input_grad))
         ctx.cell, ctx.plan, ctx.shape, ctx.apart = cell, plan, shape, apart
+        outputs = kept.outputs
+        if not cell.startswith("rnn"):
+            # Its gradient is not made of its outputs, so that these may be changed in place.
+            kept = kept._replace(outputs=rows.new_empty(0))
         ctx.save_for_backward(rows, *kept, *tensors)
-        return kept.outputs.view(len(rows), -1), *(part for parts in state for part in parts)
+        return outputs, *(part for parts in state for part in parts)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
-        rows, *saved = ctx.saved_tensors
-        kept, tensors = Kept(*saved[: len(Kept._fields)]), saved[len(Kept._fields) :]
-        ways = _ways(ctx.cell, ctx.shape, tensors)
-        dstate = _per_way(ctx.cell, dfinal, len(ways))
-        # A kernel overwrites some of what it reads, and going back twice should still be right.
-        kept = kept._replace(gates=kept.gates.clone())
-        if ctx.cell == "gru":
-            kept = kept._replace(inner=kept.inner.clone())
-        _go_back(ctx.cell, kept, ctx.plan, ways, doutputs.contiguous().view(kept.outputs.shape), dstate)
-        columns = [_columns(rows, number, ways, ctx.apart) for number in range(len(ways))]
-        weights = [
-            _weight_gradients(ctx.cell, kept, number, *one)
-            for number, one in enumerate(zip(columns, ways, strict=True))
-        ]
-        drows = None
-        if ctx.needs_input_grad[5]:
-            drows = torch.empty_like(rows)
-            for number, way in enumerate(ways):
-                there = _columns(drows, number, ways, ctx.apart)
-                if ctx.apart or number == 0:
-                    torch.mm(kept.gates[:, number], way.weights[0], out=there)
-                else:
-                    there.addmm_(kept.gates[:, number], way.weights[0])
-        return (
-            *NOT_TENSORS,
-            drows,
-            *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
-        )
+        with torch.autocast("cpu", enabled=False):
+            rows, *saved = (tensor.detach() for tensor in ctx.saved_tensors)
+            kept, tensors = Kept(*saved[: len(Kept._fields)]), saved[len(Kept._fields) :]
+            ways = _ways(ctx.cell, ctx.shape, tensors)
+            dstate = _per_way(ctx.cell, dfinal, len(ways))
+            # A kernel overwrites some of what it reads, and going back twice should still be right.
+            kept = kept._replace(gates=kept.gates.clone())
+            if ctx.cell == "gru":
+                kept = kept._replace(inner=kept.inner.clone())
+            _go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
+            columns = [_columns(rows, number, ways, ctx.apart) for number in range(len(ways))]
+            weights = [
+                _weight_gradients(ctx.cell, kept, number, *one)
+                for number, one in enumerate(zip(columns, ways, strict=True))
+            ]
+            drows = None
+            if ctx.needs_input_grad[5]:
+                drows = torch.empty_like(rows)
+                for number, way in enumerate(ways):
+                    there = _columns(drows, number, ways, ctx.apart)
+                    if ctx.apart or number == 0:
+                        torch.mm(kept.gates[:, number], way.weights[0], out=there)
+                    else:
+                        there.addmm_(kept.gates[:, number], way.weights[0])
+            return (
+                *NOT_TENSORS,
+                drows,
+                *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
+            )
 
 
 class _ReadInPieces(torch.autograd.Function):
@@ -145,51 +167,54 @@ class _ReadInPieces(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ways = _ways(cell, shape, tensors)
         state = [_copied(way.state) for way in ways]
-        outputs = rows.new_empty(len(rows), len(ways), ways[0].state[0].shape[1])
+        width = ways[0].state[0].shape[1]
+        outputs = rows.new_empty(len(rows), len(ways) * width)
         pieces, begins = _pieces(plan, ways, recompute), list[Tensor]()
         for piece in pieces:
             begins += [part.clone() for parts in state for part in parts]
             kept = _read(cell, piece.columns(rows, ways, apart), piece.plan, ways, state, keep=False)
             for number, index in enumerate(piece.rows):
-                outputs[index, number] = kept.outputs[:, number]
+                place = slice(number * width, (number + 1) * width)
+                outputs[index, place] = kept.outputs[:, place]
         ctx.cell, ctx.pieces, ctx.shape, ctx.apart = cell, pieces, shape, apart
         ctx.save_for_backward(rows, *begins, *tensors)
-        return outputs.view(len(rows), -1), *(part for parts in state for part in parts)
+        return outputs, *(part for parts in state for part in parts)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
-        cell, (rows, *saved) = ctx.cell, ctx.saved_tensors
-        states = PARTS[cell] * len(ctx.shape)
-        begins, tensors = saved[: states * len(ctx.pieces)], saved[states * len(ctx.pieces) :]
-        ways = _ways(cell, ctx.shape, tensors)
-        dstate = _per_way(cell, dfinal, len(ways))
-        doutputs = doutputs.view(len(rows), len(ways), -1)
-        drows = torch.zeros_like(rows) if ctx.needs_input_grad[5] else None
-        weights = [[torch.zeros_like(weight) for weight in way.weights] for way in ways]
-        for number in reversed(range(len(ctx.pieces))):
-            piece = ctx.pieces[number]
-            columns = piece.columns(rows, ways, ctx.apart)
-            kept = _read(
-                cell,
-                columns,
-                piece.plan,
-                ways,
-                _per_way(cell, begins[number * states : (number + 1) * states], len(ways)),
-                keep=True,
+        with torch.autocast("cpu", enabled=False):
+            cell, (rows, *saved) = ctx.cell, (tensor.detach() for tensor in ctx.saved_tensors)
+            states = PARTS[cell] * len(ctx.shape)
+            begins, tensors = saved[: states * len(ctx.pieces)], saved[states * len(ctx.pieces) :]
+            ways = _ways(cell, ctx.shape, tensors)
+            dstate = _per_way(cell, dfinal, len(ways))
+            doutputs = doutputs.detach().reshape(len(rows), len(ways), -1)
+            drows = torch.zeros_like(rows) if ctx.needs_input_grad[5] else None
+            weights = [[torch.zeros_like(weight) for weight in way.weights] for way in ways]
+            for number in reversed(range(len(ctx.pieces))):
+                piece = ctx.pieces[number]
+                columns = piece.columns(rows, ways, ctx.apart)
+                kept = _read(
+                    cell,
+                    columns,
+                    piece.plan,
+                    ways,
+                    _per_way(cell, begins[number * states : (number + 1) * states], len(ways)),
+                    keep=True,
+                )
+                there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.rows)], dim=1)
+                _go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
+                for way, index in enumerate(piece.rows):
+                    found = _weight_gradients(cell, kept, way, columns[way], ways[way])
+                    torch._foreach_add_(weights[way], found)
+                    if drows is not None:
+                        _columns(drows, way, ways, ctx.apart)[index] += kept.gates[:, way] @ ways[way].weights[0]
+            return (
+                *NOT_TENSORS,
+                drows,
+                *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
             )
-            there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.rows)], dim=1)
-            _go_back(cell, kept, piece.plan, ways, there, dstate)
-            for way, index in enumerate(piece.rows):
-                found = _weight_gradients(cell, kept, way, columns[way], ways[way])
-                torch._foreach_add_(weights[way], found)
-                if drows is not None:
-                    _columns(drows, way, ways, ctx.apart)[index] += kept.gates[:, way] @ ways[way].weights[0]
-        return (
-            *NOT_TENSORS,
-            drows,
-            *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
-        )
 
 
 # What autograd gets for the arguments before the tensors.
@@ -200,7 +225,7 @@ class Kept(NamedTuple):
     """What reading a layer leaves for the way back; empty where no gradient is wanted."""
 
     gates: Tensor  # (N, D, G·H)
-    outputs: Tensor  # (N, D, H), h at every step
+    outputs: Tensor  # (N, D·H), h at every step
     before: Tensor  # (N, D, H), the h that each step began with
     inner: Tensor  # (N, D, H): of an LSTM the c that each step began with; of a GRU U h + d of n; of an RNN nothing
 
@@ -239,9 +264,10 @@ def _read(
     first = rows[0]
     size, height = ways[0].state[0].shape[1], len(ways[0].weights[0])
     gates = first.new_empty(len(first), len(ways), height)
-    outputs = first.new_empty(len(first), len(ways), size)
-    before = torch.empty_like(outputs if keep else outputs[:0])
-    inner = torch.empty_like(outputs if keep and not cell.startswith("rnn") else outputs[:0])
+    # As wide as it is given on, for a view of it could not be changed in place by whoever gets it.
+    outputs = first.new_empty(len(first), len(ways) * size)
+    before = first.new_empty(len(first) if keep else 0, len(ways), size)
+    inner = first.new_empty(len(first) if keep and not cell.startswith("rnn") else 0, len(ways), size)
     for number, way in enumerate(ways):
         _input_product(cell, rows[number], way.weights, gates[:, number])
     kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_forward")
@@ -256,9 +282,9 @@ def _read(
             extra = [bias.contiguous().numpy()]
         elif cell != "lstm":
             extra = [cell == "rnn_relu"]
-        arrays = [
-            tensor.numpy() for tensor in ((outputs, before) if cell.startswith("rnn") else (outputs, before, inner))
-        ]
+        arrays = [outputs.view(len(first), len(ways), size).numpy(), before.numpy()]
+        if not cell.startswith("rnn"):
+            arrays.append(inner.numpy())
         kernel(
             gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, keep, members, plan.starts, plan.lengths
         )
@@ -274,14 +300,15 @@ def _go_back(
 ) -> None:
     """Put gradients in the place of `kept.gates` and, of a GRU, of `kept.inner`; `dstate` goes in and out."""
     kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_backward")
-    needed = {"gru": (kept.before, kept.inner), "lstm": (kept.inner,)}.get(cell, (kept.outputs,))
+    shape = len(doutputs), len(ways), -1
+    needed = {"gru": (kept.before, kept.inner), "lstm": (kept.inner,)}.get(cell, (kept.outputs.view(shape),))
 
     def go_back(number: int, members: NDArray[np.int64]) -> None:
         way, gradient = ways[number], dstate[number]
         own = [part.numpy()[members] for part in gradient]
         hidden = way.weights[1].contiguous().numpy()
         extra: list[Any] = [] if cell in ("gru", "lstm") else [cell == "rnn_relu"]
-        arrays = [tensor.numpy() for tensor in (doutputs, *needed)]
+        arrays = [tensor.numpy() for tensor in (doutputs.view(shape), *needed)]
         kernel(
             kept.gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, members, plan.starts, plan.lengths
         )

@@ -192,14 +192,14 @@ class ExactRecurrent(Recurrent):
                     ways.append(fused.Way(way == "backward", self.weights(layer, way), state))
                 apart = layer > 0 and self.stack == "apart"
                 cell = cast("fused.Cell", self._mode().lower())
-                again = self.recompute if torch.is_grad_enabled() else None
-                rows, last = fused.read_layer(cell, rows, plan, ways, apart=apart, recompute=again)
+                rows, last = fused.read_layer(cell, rows, plan, ways, apart=apart, recompute=self.recompute)
                 for way, state in zip(start, last, strict=True):
                     final[way].append(state)
 
         final_state = State(**{way: tuple(map(torch.stack, zip(*last, strict=True))) for way, last in final.items()})
         outputs = real.back(rows, size)
-        parts = dict(zip(start, outputs.chunk(len(start), dim=2), strict=True))
+        width = self.hidden_size
+        parts = {way: outputs[:, :, number * width : (number + 1) * width] for number, way in enumerate(start)}
         if len(start) == 2 and self.merge == "concatenate":
             return Reading(outputs, parts["forward"], parts["backward"], final_state)
         return self.merged(parts.get("forward"), parts.get("backward"), final_state)

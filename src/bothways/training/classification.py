@@ -106,7 +106,11 @@ def train_classifier(
         _refit(trained, prepared, folder, resume, listener, start_from, vectors, budget, settings.seed + best)
     if trained.best_epoch:
         _fit_baselines(trained, prepared)
-    trained.facts = {**_facts(trained, prepared), "training_seconds": round(time.monotonic() - began, 1)}
+    trained.facts = {
+        **_facts(trained, prepared),
+        **trained.facts,
+        "training_seconds": round(time.monotonic() - began, 1),
+    }
     return trained
 
 
@@ -338,6 +342,7 @@ def _refit(
         trained.interrupted = True
         return
     trained.model = model
+    trained.facts |= {"rows": len(rows), "steps": int(sequences.lengths[rows].sum())}
     trained.notes.append(
         f"Trained again on all {len(rows)} rows for {trained.best_epoch} epochs; "
         "the scores and the temperature are those of the model before, which had not seen the validation rows."

@@ -96,7 +96,7 @@ def train_classifier_from_file(
     with _workplace(workplace) as place:
         prepared = prepare(source, checked, settings, place, skip_unlabelled=skip_unlabelled)
         said = _say(prepared.notes, say)
-        _write_splits(source.table, prepared, save_splits, say)
+        _write_splits(source, prepared, save_splits, say)
         trained = train_classifier(prepared, settings, folder=place, resume=resume, listener=listener)
         prepared.close()
         _say(trained.notes[said:], say)
@@ -165,6 +165,11 @@ def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:
         return
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, but --save-splits needs a folder.")
+    if data.is_dir() and data.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise OutputError(
+            f"{folder} lies in the training data {data}, and the next training would read the split as well. "
+            "Choose another folder with --save-splits."
+        )
     for name in SPLITS:
         place = folder / name
         if place.exists() and (
@@ -206,16 +211,16 @@ def _open(path: Path, text: str | None, label: str | None, encoding: str, say: C
     return TableRows(table, text, chosen)
 
 
-def _write_splits(table: Table, prepared: Prepared, folder: Path | None, say: Callable[[str], None]) -> None:
+def _write_splits(source: TableRows, prepared: Prepared, folder: Path | None, say: Callable[[str], None]) -> None:
     """Write the rows that train and the rows held out, whole, as two files, if a folder is named for them."""
     if folder is None:
         return
     assert prepared.held_out is not None
     trains, held = set(prepared.kept.tolist()), set(prepared.held_out.tolist())
     folder.mkdir(parents=True, exist_ok=True)
-    columns = dict.fromkeys(table.columns, str)
+    columns = dict.fromkeys(source.table.columns, str)
     with TableWriter(folder / SPLITS[0], columns) as train, TableWriter(folder / SPLITS[1], columns) as test:
-        for row, values in enumerate(table.rows(table.columns)):
+        for row, values in enumerate(source.table.whole_rows(source.text)):
             if row in held:
                 test.write([values])
             elif row in trains:
