@@ -52,7 +52,7 @@ def test_threads_change_nothing(cell, threads):
 def test_wide_states_are_those_of_torchs_kernels(cell, monkeypatch):
     # Wider than a tile of the product, and not a whole number of tiles or of four terms.
     reader, (inputs, lengths) = reader_of(cell, hidden_size=261), batch_of([3, 1, 2])
-    monkeypatch.setattr(reader, "fused_up_to", 1000)
+    monkeypatch.setattr(reader, "fused_up_to", (1000, 1000))
     found = read(reader, inputs, lengths)[:2]
     monkeypatch.setattr(fused, "is_available", lambda: False)
     expected = read(reader, inputs, lengths)[:2]

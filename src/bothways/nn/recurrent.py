@@ -47,9 +47,9 @@ class ExactRecurrent(Recurrent):
 
     gates: int
     parts: tuple[str, ...] = ("h",)
-    fused_up_to = (
-        1024  # the widest state for which the compiled loops beat torch's kernels, as benchmarks.layers measures
-    )
+    # The widest state for which the compiled loops beat torch's kernels, as benchmarks.layers measures: with gradients
+    # and without.
+    fused_up_to = 1024, 1024
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class ExactRecurrent(Recurrent):
             inputs.device.type == "cpu"
             and inputs.dtype == torch.float32
             and next(self.parameters()).dtype == torch.float32
-            and self.hidden_size <= self.fused_up_to
+            and self.hidden_size <= self.fused_up_to[0 if torch.is_grad_enabled() else 1]
             and not _casts_for_kernels()
             and fused.is_available()
         )
@@ -442,7 +442,7 @@ class LSTM(ExactRecurrent):
 
     gates = 4
     parts = ("h", "c")
-    fused_up_to = 256
+    fused_up_to = 256, 64
 
     def __init__(
         self,
