@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bothways.data.tokenizer import Tokenizer
-from bothways.nn import GRU, LSTM, RNN, Pooling, PoolingKind
+from bothways.nn import GRU, LSTM, RNN, SRU, MinGRU, MinLSTM, Pooling, PoolingKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 UNKNOWN = Tokenizer.unk_id
 PRIME = 2**31 - 1  # of the hash that type dropout draws with (Carter & Wegman, 1979)
 
-CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU, "mingru": MinGRU, "minlstm": MinLSTM, "sru": SRU}
 
 
 class Classifier(nn.Module):

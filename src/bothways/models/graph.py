@@ -5,6 +5,9 @@ and the state at each sequence's own last step, as ours do; their gates stand in
 
     torch   LSTM i f g o    GRU r z n
     ONNX    LSTM i o f c    GRU z r h, with linear_before_reset=1
+
+The parallel cells have no operator. Their products and gates are made for all steps at once, and what is left, the
+linear recurrence, is the body of a `Scan`.
 """
 
 from __future__ import annotations
@@ -16,7 +19,19 @@ import numpy as np
 from torch import Tensor, nn
 
 from bothways.errors import SettingsError
-from bothways.nn import LSTM, RNN, Bidirectional, ExactRecurrent, Merge, Pooling, Recurrent, Stacked
+from bothways.nn import (
+    LSTM,
+    RNN,
+    SRU,
+    Bidirectional,
+    ExactRecurrent,
+    Merge,
+    MinLSTM,
+    ParallelRecurrent,
+    Pooling,
+    Recurrent,
+    Stacked,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -151,6 +166,8 @@ def add_recurrent(
     start = initial_state or GraphState()
     if isinstance(reader, ExactRecurrent):
         return _add_exact(builder, reader, inputs, lengths, start)
+    if isinstance(reader, ParallelRecurrent):
+        return _add_parallel(builder, reader, inputs, lengths, start)
     if isinstance(reader, Bidirectional):
         rightward = add_recurrent(builder, reader.forward_reader, inputs, lengths, GraphState(start.forward))
         leftward = add_recurrent(builder, reader.backward_reader, inputs, lengths, GraphState(None, start.backward))
@@ -158,7 +175,7 @@ def add_recurrent(
         return _merged(builder, reader.merge, rightward.forward, leftward.backward, final_state)
     if isinstance(reader, Stacked):
         return _add_stacked(builder, reader, inputs, lengths, start)
-    raise SettingsError(f"reader is {type(reader).__name__}, which has no ONNX graph. Use RNN, LSTM or GRU.")
+    raise SettingsError(f"reader is {type(reader).__name__}, which has no ONNX graph. Use one of ours.")
 
 
 def add_pooling(builder: GraphBuilder, pooling: Pooling, reading: GraphReading, lengths: str) -> str:
@@ -217,8 +234,7 @@ def _add_exact(
         if layer and reader.stack == "joined" and len(ways) == 2:
             below = dict.fromkeys(ways, builder.add("Concat", list(below.values()), axis=-1))
         for way in ways:
-            index = builder.integers(layer)
-            state = tuple(builder.add("Gather", [part, index]) for part in given[way] or ())
+            state = tuple(builder.add("Gather", [part, builder.integers(layer)]) for part in given[way] or ())
             below[way], final = _add_operator(builder, reader, layer, way, below[way], lengths, state)
             finals[way].append(final)
     read = {way: builder.add("Transpose", [states], perm=[1, 0, 2]) for way, states in below.items()}  # (B, T, H)
@@ -252,6 +268,163 @@ def _add_operator(
     inputs = [steps, builder.constant(input_weight[None]), builder.constant(state_weight[None]), bias, lengths, *state]
     states, *final = builder.add_many(operator, inputs, 1 + len(reader.parts), **attributes)
     return builder.add("Squeeze", [states, builder.integers(1)]), tuple(final)
+
+
+def _add_parallel(
+    builder: GraphBuilder, reader: ParallelRecurrent, inputs: str, lengths: str, start: GraphState
+) -> GraphReading:
+    """Add products, gates and a scan for each layer and direction; a backward one reads the mirrored sequence."""
+    given = {"forward": start.forward, "backward": start.backward}
+    ways = [way for way in given if reader.direction in (way, "both")]
+    real = add_mask(builder, inputs, lengths)
+    below = dict.fromkeys(ways, builder.add("Where", [real, inputs, builder.constant(np.array(0.0))]))
+    finals: dict[str, list[tuple[str, ...] | None]] = {way: [] for way in ways}
+    for layer in range(reader.num_layers):
+        if layer and reader.stack == "joined" and len(ways) == 2:
+            below = dict.fromkeys(ways, builder.add("Concat", list(below.values()), axis=-1))
+        for way in ways:
+            state = tuple(builder.add("Gather", [part, builder.integers(layer)]) for part in given[way] or ())
+            steps = below[way] if way == "forward" else _mirrored(builder, below[way], lengths)
+            states, final = _add_parallel_layer(
+                builder, reader, reader.weights(layer, way), steps, lengths, real, state
+            )
+            below[way] = states if way == "forward" else _mirrored(builder, states, lengths)
+            finals[way].append(final)
+    final_state = GraphState(**{way: _on_top_of_each_other(builder, last) for way, last in finals.items()})
+    return _merged(builder, reader.merge, below.get("forward"), below.get("backward"), final_state)
+
+
+def _mirrored(builder: GraphBuilder, steps: str, lengths: str) -> str:
+    """Reverse each sequence of (B, T, F) inside its own length."""
+    return builder.add("ReverseSequence", [steps, lengths], batch_axis=0, time_axis=1)
+
+
+def _add_parallel_layer(
+    builder: GraphBuilder,
+    reader: ParallelRecurrent,
+    weights: dict[str, Tensor],
+    steps: str,
+    lengths: str,
+    real: str,
+    state: tuple[str, ...],
+) -> tuple[str, tuple[str, ...]]:
+    """Add one layer: (B, T, F), zero on padding -> (B, T, H), and each part of the final state (1, B, H)."""
+    own, pending = len(reader.cell_parts), tuple[str, ...]()
+    if reader.convolution == 1:
+        products = builder.add("MatMul", [steps, builder.constant(weights["weight"].T)])
+    else:
+        products, pending = _add_convolution(builder, reader, weights["weight"], steps, lengths, state[own:])
+    if reader.bias:
+        products = builder.add("Add", [products, builder.constant(weights["bias"])])
+    gates = builder.add_many("Split", [products], len(reader.gates), axis=2)
+    decay, update = _add_decay(builder, reader, gates)
+    # On padding h stays what it was, and so the scan ends with the state at each sequence's own last step.
+    decay = builder.add("Where", [real, decay, builder.constant(np.array(1.0))])
+    update = builder.add("Where", [real, update, builder.constant(np.array(0.0))])
+    begin = builder.add("Squeeze", [state[own - 1], builder.integers(0)]) if state else _zeros_like_step(builder, decay)
+    last, states = builder.add_many(
+        "Scan",
+        [begin, decay, update],
+        2,
+        body=_scan_body(reader.hidden_size),
+        num_scan_inputs=2,
+        scan_input_axes=[1, 1],
+        scan_output_axes=[1],
+    )
+    final = [last]
+    if isinstance(reader, SRU):
+        skip = steps
+        if "highway" in weights:
+            skip = builder.add("MatMul", [steps, builder.constant(weights["highway"].T)])
+        opened = builder.add("Sub", [builder.add("Tanh", [states]), skip])
+        states = builder.add("Add", [skip, builder.add("Mul", [builder.add("Sigmoid", [gates[1]]), opened])])
+        step = builder.add("Unsqueeze", [builder.add("Sub", [lengths, builder.integers(1)]), builder.integers(1)])
+        final = [builder.add("GatherND", [states, step], batch_dims=1), last]
+    states = builder.add("Where", [real, states, builder.constant(np.array(0.0))])
+    return states, (*(builder.add("Unsqueeze", [part, builder.integers(0)]) for part in final), *pending)
+
+
+def _add_decay(builder: GraphBuilder, reader: ParallelRecurrent, gates: list[str]) -> tuple[str, str]:
+    """Make a and b of h' = a h + b from what the gates are made of, (B, T, H) each."""
+    one = builder.constant(np.array(1.0))
+    if isinstance(reader, MinLSTM):
+        limits = [builder.constant(np.array(limit)) for limit in (-80.0, 80.0)]
+        bounded = [builder.add("Clip", [gate, *limits]) for gate in gates[:2]]
+        # 1 / f and 1 / i: onnxruntime's sigmoid is never below 1e-8, where f / (f + i) still has a meaning.
+        f, i = (builder.add("Add", [one, builder.add("Exp", [builder.add("Neg", [gate])])]) for gate in bounded)
+        decay = builder.add("Div", [i, builder.add("Add", [f, i])])
+    elif isinstance(reader, SRU):
+        decay = builder.add("Sigmoid", [gates[0]])
+    else:
+        decay = builder.add("Sigmoid", [builder.add("Neg", [gates[0]])])
+    new = builder.add("Sub", [one, decay])
+    return decay, builder.add("Mul", [new, gates[-1]])
+
+
+def _add_convolution(
+    builder: GraphBuilder,
+    reader: ParallelRecurrent,
+    weight: Tensor,
+    steps: str,
+    lengths: str,
+    pending: tuple[str, ...],
+) -> tuple[str, tuple[str, ...]]:
+    """Add the products of a window: (B, T, F) -> (B, T, G·H), and what waits after the end, (1, B, H) each."""
+    before, count = reader.convolution - 1, len(reader.gates)
+    padded = builder.add("Pad", [steps, builder.integers(0, before, 0, 0, before, 0)])
+    end = np.iinfo(np.int64).max
+    seen = [
+        builder.add("Slice", [padded, *_cut(builder, before - back, -back if back else end)])
+        for back in range(before + 1)
+    ]
+    wide = builder.add("Concat", seen, axis=2)
+    products = builder.add("MatMul", [wide, builder.constant(weight.T)])  # (B, T + k - 1, G·H)
+    if pending:
+        ahead = [
+            builder.add("Concat", pending[first : first + count], axis=2) for first in range(0, len(pending), count)
+        ]
+        waiting = builder.add("Transpose", [builder.add("Concat", ahead, axis=0)], perm=[1, 0, 2])
+        begun = builder.add("Add", [builder.add("Slice", [products, *_cut(builder, 0, before)]), waiting])
+        products = builder.add("Concat", [begun, builder.add("Slice", [products, *_cut(builder, before, end)])], axis=1)
+    after = builder.constant(np.arange(before)[None, :, None])
+    places = builder.add("Add", [builder.add("Unsqueeze", [lengths, builder.integers(1, 2)]), after])
+    left = builder.add("GatherND", [products, places], batch_dims=1)  # (B, k - 1, G·H)
+    turned = builder.add("Transpose", [left], perm=[1, 0, 2])
+    parts = [
+        part
+        for one in (builder.add_many("Split", [turned], before, axis=0) if before > 1 else [turned])
+        for part in builder.add_many("Split", [one], count, axis=2)
+    ]
+    return builder.add("Slice", [products, *_cut(builder, 0, -before)]), tuple(parts)
+
+
+def _cut(builder: GraphBuilder, first: int, end: int) -> list[str]:
+    """Return what `Slice` needs to cut the steps of (B, T, F) from `first` to `end`."""
+    return [builder.integers(first), builder.integers(end), builder.integers(1)]
+
+
+def _zeros_like_step(builder: GraphBuilder, steps: str) -> str:
+    """Make zeros (B, H) beside (B, T, H)."""
+    shape = builder.add("Gather", [builder.add("Shape", [steps]), builder.integers(0, 2)])
+    return builder.add("ConstantOfShape", [shape])
+
+
+def _scan_body(width: int) -> Any:
+    """Write one step of h' = a h + b; h, a and b are (B, H)."""
+    from onnx import TensorProto, helper
+
+    def declare(name: str) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", width])
+
+    kept = helper.make_node("Mul", ["before", "decay"], ["kept"])
+    now = helper.make_node("Add", ["kept", "update"], ["now"])
+    given = helper.make_node("Identity", ["now"], ["given"])
+    return helper.make_graph(
+        [kept, now, given],
+        "step",
+        [declare("before"), declare("decay"), declare("update")],
+        [declare("now"), declare("given")],
+    )
 
 
 def _reorder(weight: Tensor, order: Sequence[int]) -> np.ndarray[Any, Any]:

@@ -1,18 +1,24 @@
 """Layers: tensors in, tensors out. They know no text, no files and no settings."""
 
+from bothways.nn.parallel import SRU, MinGRU, MinLSTM, ParallelRecurrent
 from bothways.nn.pooling import Pooling, PoolingKind, is_real
 from bothways.nn.reader import Bidirectional, Direction, Merge, Reading, Recurrent, Stacked, State
 from bothways.nn.recurrent import GRU, LSTM, RNN, ExactRecurrent, Nonlinearity, Stack, from_torch
+from bothways.nn.scan import plain_scan, scan
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "SRU",
     "Bidirectional",
     "Direction",
     "ExactRecurrent",
     "Merge",
+    "MinGRU",
+    "MinLSTM",
     "Nonlinearity",
+    "ParallelRecurrent",
     "Pooling",
     "PoolingKind",
     "Reading",
@@ -22,4 +28,6 @@ __all__ = [
     "State",
     "from_torch",
     "is_real",
+    "plain_scan",
+    "scan",
 ]
