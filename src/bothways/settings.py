@@ -182,7 +182,7 @@ class EncoderSettings(Settings):
     """What is needed to rebuild an encoder; saved as JSON beside its weights."""
 
     cell_type: Annotated[
-        CellType, "the recurrent cell; the gates of mingru, minlstm and sru do not wait for the step before: quicker to train"
+        CellType, "the recurrent cell; mingru, minlstm and sru train faster, as their gates see the inputs alone"
     ] = "lstm"
     embedding_dim: Annotated[int, "width of a token's vector"] = 100
     hidden_size: Annotated[int, "width of one direction's state"] = 128

@@ -316,7 +316,7 @@ def _add_parallel_layer(
         products, pending = _add_convolution(builder, reader, weights["weight"], steps, lengths, state[own:])
     if reader.bias:
         products = builder.add("Add", [products, builder.constant(weights["bias"])])
-    gates = builder.add_many("Split", [products], len(reader.gates), axis=2)
+    gates = builder.add_many("Split", [products], len(reader.gate_names), axis=2)
     decay, update = _add_decay(builder, reader, gates)
     # On padding h stays what it was, and so the scan ends with the state at each sequence's own last step.
     decay = builder.add("Where", [real, decay, builder.constant(np.array(1.0))])
@@ -370,7 +370,7 @@ def _add_convolution(
     pending: tuple[str, ...],
 ) -> tuple[str, tuple[str, ...]]:
     """Add the products of a window: (B, T, F) -> (B, T, G·H), and what waits after the end, (1, B, H) each."""
-    before, count = reader.convolution - 1, len(reader.gates)
+    before, count = reader.convolution - 1, len(reader.gate_names)
     padded = builder.add("Pad", [steps, builder.integers(0, before, 0, 0, before, 0)])
     end = np.iinfo(np.int64).max
     seen = [

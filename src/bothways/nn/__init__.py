@@ -1,9 +1,10 @@
 """Layers: tensors in, tensors out. They know no text, no files and no settings."""
 
+from bothways.nn.cells import Stack
 from bothways.nn.parallel import SRU, MinGRU, MinLSTM, ParallelRecurrent
 from bothways.nn.pooling import Pooling, PoolingKind, is_real
 from bothways.nn.reader import Bidirectional, Direction, Merge, Reading, Recurrent, Stacked, State
-from bothways.nn.recurrent import GRU, LSTM, RNN, ExactRecurrent, Nonlinearity, Stack, from_torch
+from bothways.nn.recurrent import GRU, LSTM, RNN, ExactRecurrent, Nonlinearity, from_torch
 from bothways.nn.scan import plain_scan, scan
 
 __all__ = [

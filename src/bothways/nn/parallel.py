@@ -12,40 +12,35 @@ With `convolution` = k, x stands for the inputs of the last k steps in the readi
 (Bradbury et al., 2017). What the last inputs will add to the gates of the next k-1 steps is then part of the state.
 
 The rows of a batch stand without padding, step after step (see `layout`), and both directions read the same rows.
+
+Shapes: B sequences, T steps, N real steps of all sequences, F width of a layer's inputs, D directions, G gates,
+H hidden width, L layers, P tensors of a state.
 """
 
 import math
-from typing import NamedTuple, get_args
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bothways.errors import DataError, check_choice
 from bothways.nn import fused
+from bothways.nn.cells import CellStack, Stack
 from bothways.nn.layout import Layout, enter_rows, lay_out, leave_rows
-from bothways.nn.reader import (
-    Direction,
-    Merge,
-    Reading,
-    Recurrent,
-    State,
-    check_at_least,
-    check_inputs,
-    check_probability,
-    check_state,
-    sequence_dropout,
-)
-from bothways.nn.recurrent import Stack
-from bothways.nn.scan import Cell, ends, read_fused, scan
+from bothways.nn.parallel_fused import Cell, read_fused
+from bothways.nn.reader import Direction, Merge, Reading, State, check_at_least, check_inputs, sequence_dropout
+from bothways.nn.scan import ends, scan
+from bothways.nn.window import Window, look_back
 
 
-class ParallelRecurrent(Recurrent):
-    """What MinGRU, MinLSTM and SRU share: stacking, directions, dropout, convolution, and the roads of the scan."""
+class ParallelRecurrent(CellStack):
+    """What MinGRU, MinLSTM and SRU share: their parameters, the convolution, and the way to the scan."""
 
     cell: Cell
-    gates: tuple[str, ...]  # in the order of their rows in the weights
-    cell_parts: tuple[str, ...] = ("h",)  # the last one is what is scanned
+    gate_names: tuple[str, ...]  # in the order of their rows in the weights
+    cell_parts: tuple[str, ...] = ("h",)  # the state without a convolution; its last tensor is what is scanned
     has_skip = False
 
     def __init__(
@@ -79,32 +74,20 @@ class ParallelRecurrent(Recurrent):
         Raises:
             SettingsError: a size or a choice that cannot be.
         """
-        check_at_least("hidden_size", hidden_size, 1)
         check_at_least("convolution", convolution, 1)
-        check_choice("direction", direction, get_args(Direction))
-        check_choice("stack", stack, get_args(Stack))
-        check_probability("dropout", dropout)
-        pending = tuple(f"{gate}+{ahead}" for ahead in range(1, convolution) for gate in self.gates)
-        self.parts = self.cell_parts + pending
-        super().__init__(
-            input_size=input_size,
-            forward_size=0 if direction == "backward" else hidden_size,
-            backward_size=0 if direction == "forward" else hidden_size,
-            num_layers=num_layers,
-            merge=merge,
-            forward_parts=self.parts,
-            backward_parts=self.parts,
-        )
-        self.hidden_size = hidden_size
-        self.bias = bias
-        self.stack: Stack = stack
-        self.dropout = dropout
         self.convolution = convolution
-        for layer in range(num_layers):
-            for suffix in ("", "_reverse") if direction == "both" else ("",):
-                for name, shape in self._shapes(layer).items():
-                    self.register_parameter(f"{name}_l{layer}{suffix}", nn.Parameter(torch.empty(shape)))
-        self.reset_parameters()
+        pending = tuple(f"{gate}+{ahead}" for ahead in range(1, convolution) for gate in self.gate_names)
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            parts=self.cell_parts + pending,
+            bias=bias,
+            direction=direction,
+            stack=stack,
+            merge=merge,
+            dropout=dropout,
+        )
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -121,11 +104,10 @@ class ParallelRecurrent(Recurrent):
             direction: "forward" or "backward".
 
         Returns:
-            "weight": W (G·H, k·F), the gates in the order of `gates`, the newest of the k inputs first; with bias,
+            "weight": W (G·H, k·F), the gates in the order of `gate_names`, the newest of the k inputs first; with bias,
             "bias": b (G·H,); of an SRU whose x is not as wide as h, "highway": V (H, F).
         """
-        suffix = "_reverse" if direction == "backward" and self.direction == "both" else ""
-        return {name: self.get_parameter(f"{name}_l{layer}{suffix}") for name in self._shapes(layer)}
+        return self._parameters_of(layer, direction)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read every sequence of a padded batch; see `Recurrent.forward`.
@@ -135,44 +117,29 @@ class ParallelRecurrent(Recurrent):
         lengths = check_inputs(inputs, self.input_size, lengths)
         self._check_dtype(inputs)
         size, steps, width = inputs.shape
-        kind = next(self.parameters()).dtype
         layout = lay_out(lengths, steps, inputs.device, exact=True)
-        start = self._start(initial_state, layout, kind)
-        ways = [way for way, wide in (("forward", self.forward_size), ("backward", self.backward_size)) if wide]
-        rows = enter_rows(inputs.reshape(size * steps, width), layout, "forward")
+        ways, start = self._ways_and_start(initial_state, layout)
         plan = _plan(lengths, layout, ways, self.convolution)
+        rows = enter_rows(inputs.reshape(size * steps, width), layout, "forward")
 
         final = list[Tensor]()
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
                 rows = rows * sequence_dropout(rows, size, self.dropout).index_select(0, layout.sequence)
             states, last = self._read(rows, layer, plan, start[:, :, layer])
-            rows = states.view(len(states), -1)
+            rows = states.flatten(1)
             final.append(last)
 
-        # (P, D, L, B, H), in the order of the batch
-        parts = torch.stack(final, dim=2).index_select(3, layout.rank)
+        parts = torch.stack(final, dim=2).index_select(3, layout.rank)  # (P, D, L, B, H)
         final_state = State(**{way: tuple(parts[:, number]) for number, way in enumerate(ways)})
-        outputs = leave_rows(rows, layout, "forward").view(size, steps, -1)
-        apart = dict(zip(ways, outputs.chunk(len(ways), dim=2), strict=True))
-        if len(ways) == 2 and self.merge == "concatenate":
-            return Reading(outputs, apart["forward"], apart["backward"], final_state)
-        return self.merged(apart.get("forward"), apart.get("backward"), final_state)
+        return self._reading(leave_rows(rows, layout, "forward").view(size, steps, -1), final_state)
 
     def extra_repr(self) -> str:
         """Say what was chosen."""
-        both = f", stack={self.stack}, merge={self.merge}" if self.direction == "both" else ""
-        return (
-            f"input_size={self.input_size}, hidden_size={self.hidden_size}, num_layers={self.num_layers}, "
-            f"bias={self.bias}, direction={self.direction}{both}, dropout={self.dropout}, "
-            f"convolution={self.convolution}"
-        )
+        return f"{super().extra_repr()}, convolution={self.convolution}"
 
     def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        below = self.input_size if layer == 0 else self.hidden_size
-        if layer and self.direction == "both" and self.stack == "joined":
-            below *= 2
-        height = len(self.gates) * self.hidden_size
+        below, height = self._width_below(layer), len(self.gate_names) * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {"weight": (height, self.convolution * below)}
         if self.bias:
             shapes["bias"] = (height,)
@@ -180,117 +147,93 @@ class ParallelRecurrent(Recurrent):
             shapes["highway"] = (self.hidden_size, below)
         return shapes
 
-    def _start(self, initial_state: State | None, layout: Layout, kind: torch.dtype) -> Tensor:
-        """Return the initial state (P, D, L, B, H), checked, the sequences in the layout's order."""
-        given = initial_state or State()
+    def _ways_and_start(self, initial_state: State | None, layout: Layout) -> tuple[list[str], Tensor]:
+        """Return the directions, and the initial state (P, D, L, B, H) with the sequences in the layout's order."""
         size = len(layout.order)
-        start = list[Tensor]()
-        for way, width in (("forward", self.forward_size), ("backward", self.backward_size)):
-            state = getattr(given, way)
-            if width:
-                check_state(way, state, self.parts, (self.num_layers, size, width))
-                zeros = torch.zeros(len(self.parts), self.num_layers, size, width, device=layout.order.device)
-                start.append((zeros if state is None else torch.stack(state)).to(kind))
-            elif state is not None:
-                raise DataError(
-                    f"initial_state.{way} is given, but direction is {self.direction!r}. Leave it out (None)."
-                )
-        return torch.stack(start, dim=1).index_select(3, layout.order)
-
-    def _check_dtype(self, inputs: Tensor) -> None:
-        """Refuse inputs of another precision than the weights, unless autocast bridges them."""
-        kind = next(self.parameters()).dtype
-        if inputs.dtype != kind and not torch.is_autocast_enabled(inputs.device.type):
-            here, there = str(inputs.dtype).removeprefix("torch."), str(kind).removeprefix("torch.")
-            raise DataError(
-                f"inputs is {here} {tuple(inputs.shape)}, but the weights are {there}. Use the same for both."
-            )
+        given = self._start(initial_state, size)
+        kind = next(self.parameters())
+        zeros = kind.new_zeros(len(self.parts), self.num_layers, size, self.hidden_size)
+        start = [zeros if state is None else torch.stack(state).to(kind.dtype) for state in given.values()]
+        return list(given), torch.stack(start, dim=1).index_select(3, layout.order)
 
     def _read(self, rows: Tensor, layer: int, plan: "_Plan", start: Tensor) -> tuple[Tensor, Tensor]:
-        """Read one layer: rows (N, F) and start (P, D, B, H) -> states (N, D, H) and the final state (P, D, B, H)."""
+        """Read one layer: rows (N, F) and start (P, D, B, H) -> h (N, D, H) and the final state (P, D, B, H)."""
         weights = [self.weights(layer, way) for way in plan.ways]
-        apart = layer > 0 and self.stack == "apart" and len(plan.ways) == 2
-        below = rows.view(len(rows), len(plan.ways), -1).unbind(1) if apart else (rows,) * len(plan.ways)
-        kind, own = weights[0]["weight"].dtype, len(self.cell_parts)
-
-        pending = start[:0]
+        is_apart = layer > 0 and self.stack == "apart"
+        below = rows.chunk(len(plan.ways), dim=1) if is_apart else (rows,) * len(plan.ways)
+        own = len(self.cell_parts)
         if self.convolution > 1:
-            gates, pending = self._convolved(below, weights, plan, start[own:])
-        elif apart:
-            products = [functional.linear(x, w["weight"], w.get("bias")) for x, w in zip(below, weights, strict=True)]
-            gates = torch.stack(products, dim=1).to(kind)
+            products, pending = self._convolved(below, weights, plan, start[own:])
         else:
-            bias = torch.cat([w["bias"] for w in weights]) if self.bias else None
-            gates = functional.linear(rows, torch.cat([w["weight"] for w in weights]), bias).to(kind)
-        gates = gates.view(len(rows), len(plan.ways), -1)
+            biases = [weight["bias"] for weight in weights] if self.bias else []
+            products, pending = _product(below, [weight["weight"] for weight in weights], biases), start[own:]
+        # Autocast may have cast the products.
+        products, skip = products.to(start.dtype), self._skip(below, weights)
 
-        skip = None
-        if self.has_skip:
-            skip = torch.stack(below, dim=1)
-            if "highway" in weights[0]:
-                skip = functional.linear(rows, torch.cat([w["highway"] for w in weights]))
-            skip = skip.to(kind).view(len(rows), len(plan.ways), -1)
-
-        if rows.device.type == "cpu" and kind == torch.float32 and fused.is_available():
-            states, last = read_fused(self.cell, gates, skip, start[own - 1], plan.counts, plan.mirrored)
+        if rows.device.type == "cpu" and start.dtype == torch.float32 and fused.is_available():
+            states, last = read_fused(self.cell, products, skip, start[own - 1], plan.counts, plan.mirrored)
         else:
-            split = gates.view(len(rows), len(plan.ways), len(self.gates), -1)
-            states, last = self._scan(split, skip, start[own - 1], plan.counts, plan.mirrored)
+            gates = products.chunk(len(self.gate_names), dim=2)
+            states, last = scan(*self._coefficients(gates), start[own - 1], plan.counts, plan.mirrored)
+            states = self._outputs(states, gates, skip)
         others = [ends(states, plan.counts, plan.mirrored)] if own > 1 else []
         return states, torch.cat([torch.stack([*others, last]), pending])
 
     def _convolved(
-        self, below: tuple[Tensor, ...], weights: list[dict[str, Tensor]], plan: "_Plan", pending: Tensor
+        self, below: Sequence[Tensor], weights: list[dict[str, Tensor]], plan: "_Plan", pending: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return what the gates are made of, (N, D, G·H), and what waits after the end, as it came: (P, D, B, H)."""
-        count, size = len(below[0]), plan.counts[0]
-        gates, waiting = list[Tensor](), list[Tensor]()
-        for way, (rows, weight) in enumerate(zip(below, weights, strict=True)):
-            window = plan.windows[way]
-            seen = torch.cat([rows, rows.new_zeros(1, rows.shape[1])]).index_select(0, window.source)
-            products = functional.linear(seen.view(len(window.source) // self.convolution, -1), weight["weight"])
-            products = products.to(pending.dtype)
-            before = pending[:, way].view(self.convolution - 1, len(self.gates), size, -1).permute(2, 0, 1, 3)
-            products = products.index_add(0, window.waiting, before.reshape(len(window.waiting), -1))
-            after = products[count:].view(size, self.convolution - 1, len(self.gates), -1).permute(1, 2, 0, 3)
-            gates.append(products[:count] + weight["bias"] if self.bias else products[:count])
-            waiting.append(after.flatten(0, 1))
-        return torch.stack(gates, dim=1), torch.stack(waiting, dim=1)
+        """Return what the gates are made of, (N, D, G·H), and what waits after the end, (G·(k-1), D, B, H)."""
+        count, ways, gates = len(below[0]), len(below), len(self.gate_names)
+        seen = [window.of(rows) for window, rows in zip(plan.windows, below, strict=True)]
+        products = _product(seen, [weight["weight"] for weight in weights]).to(pending.dtype)
 
-    def _scan(
-        self, gates: Tensor, skip: Tensor | None, start: Tensor, counts: list[int], mirrored: list[bool]
-    ) -> tuple[Tensor, Tensor]:
-        """Turn gates (N, D, G, H) into h (N, D, H) and the scanned part's final state (D, B, H), in torch."""
+        begun = torch.stack([window.begun * ways + way for way, window in enumerate(plan.windows)], dim=1)
+        waiting = pending.view(-1, gates, *pending.shape[1:]).permute(3, 0, 2, 1, 4)  # (B, k-1, D, G, H)
+        products.flatten(0, 1).index_add_(0, begun.flatten(), waiting.reshape(begun.numel(), -1))
+        left = products[count:].view(waiting.shape).permute(1, 3, 2, 0, 4).flatten(0, 1)
+        products = products[:count]
+        return products + torch.stack([weight["bias"] for weight in weights]) if self.bias else products, left
+
+    def _skip(self, below: Sequence[Tensor], weights: list[dict[str, Tensor]]) -> Tensor | None:
+        """Return what passes by the cell, (N, D, H), if anything does."""
+        if not self.has_skip:
+            return None
+        highways = [weight["highway"] for weight in weights if "highway" in weight]
+        passing = _product(below, highways) if highways else torch.stack(list(below), dim=1)
+        return passing.to(weights[0]["weight"].dtype)
+
+    def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Make a and b of what is scanned from the gates' products, (N, D, H) each."""
         raise NotImplementedError
+
+    def _outputs(self, states: Tensor, gates: Sequence[Tensor], skip: Tensor | None) -> Tensor:
+        """Make h from what was scanned; (N, D, H) each."""
+        return states
 
 
 class MinGRU(ParallelRecurrent):
     """Minimal gated recurrent units (Feng et al., 2024), with the promises of `Recurrent`. The state is (h,)."""
 
     cell = "mingru"
-    gates = ("z", "c")
+    gate_names = ("z", "c")
 
-    def _scan(
-        self, gates: Tensor, skip: Tensor | None, start: Tensor, counts: list[int], mirrored: list[bool]
-    ) -> tuple[Tensor, Tensor]:
-        z, c = gates.unbind(2)
+    def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        z, c = gates
         z = z.sigmoid()
-        return scan(1 - z, z * c, start, counts, mirrored)
+        return 1 - z, z * c
 
 
 class MinLSTM(ParallelRecurrent):
     """Minimal long short-term memory (Feng et al., 2024), with the promises of `Recurrent`. The state is (h,)."""
 
     cell = "minlstm"
-    gates = ("f", "i", "c")
+    gate_names = ("f", "i", "c")
 
-    def _scan(
-        self, gates: Tensor, skip: Tensor | None, start: Tensor, counts: list[int], mirrored: list[bool]
-    ) -> tuple[Tensor, Tensor]:
-        f, i, c = gates.unbind(2)
+    def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        f, i, c = gates
         # f / (f + i), also where both are 0 in floating point.
         keep = (functional.logsigmoid(f) - functional.logsigmoid(i)).sigmoid()
-        return scan(keep, c - keep * c, start, counts, mirrored)
+        return keep, c - keep * c
 
 
 class SRU(ParallelRecurrent):
@@ -300,67 +243,40 @@ class SRU(ParallelRecurrent):
     """
 
     cell = "sru"
-    gates = ("f", "r", "y")
+    gate_names = ("f", "r", "y")
     cell_parts = ("h", "c")
     has_skip = True
 
-    def _scan(
-        self, gates: Tensor, skip: Tensor | None, start: Tensor, counts: list[int], mirrored: list[bool]
-    ) -> tuple[Tensor, Tensor]:
-        assert skip is not None
-        f, r, y = gates.unbind(2)
+    def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        f, _, y = gates
         f = f.sigmoid()
-        cells, last = scan(f, y - f * y, start, counts, mirrored)
-        return torch.lerp(skip, cells.tanh(), r.sigmoid()), last
+        return f, y - f * y
 
-
-class _Window(NamedTuple):
-    """Where a convolution finds its inputs: for the N rows, then for the k-1 steps after each sequence's end."""
-
-    source: Tensor  # int64 ((N + B·(k-1))·k,), the row of each input, the newest first; N where there is none
-    waiting: Tensor  # int64 (B·(k-1),), where what waits from before the start is added
+    def _outputs(self, states: Tensor, gates: Sequence[Tensor], skip: Tensor | None) -> Tensor:
+        assert skip is not None
+        return torch.lerp(skip, states.tanh(), gates[1].sigmoid())
 
 
 class _Plan(NamedTuple):
     """How the rows of a batch are read."""
 
     ways: list[str]
-    mirrored: list[bool]
+    mirrored: list[bool]  # for each way, whether it reads from the last step to the first
     counts: list[int]  # the sequences at each step
-    windows: list[_Window]  # for each way; empty without a convolution
+    windows: list[Window]  # for each way; empty without a convolution
 
 
 def _plan(lengths: Tensor, layout: Layout, ways: list[str], convolution: int) -> _Plan:
-    counts = layout.batch_sizes()
     mirrored = [way == "backward" for way in ways]
-    windows = [_window(lengths, layout, counts, way, convolution) for way in mirrored] if convolution > 1 else []
-    return _Plan(ways, mirrored, counts.tolist(), windows)
+    windows = [look_back(lengths, layout, way, convolution) for way in mirrored] if convolution > 1 else []
+    return _Plan(ways, mirrored, layout.batch_sizes().tolist(), windows)
 
 
-def _window(lengths: Tensor, layout: Layout, counts: Tensor, mirrored: bool, convolution: int) -> _Window:
-    """Plan a convolution over `convolution` steps in one direction; `counts` is int64 (T,) on the CPU."""
-    firsts = counts.cumsum(0) - counts
-    length = lengths[layout.order.cpu()]  # (B,), the longest first
-    ahead = torch.arange(convolution - 1)
-    total = int(counts.sum())
-
-    def row(place: Tensor, read: Tensor) -> Tensor:
-        """Find the row of a sequence's n-th read step."""
-        step = length[place] - 1 - read if mirrored else read
-        return firsts[step.clamp(0, len(firsts) - 1)] + place
-
-    step = torch.repeat_interleave(torch.arange(len(counts)), counts)
-    place = torch.arange(total) - firsts[step]
-    read = length[place] - 1 - step if mirrored else step
-    place = torch.cat([place, torch.arange(len(length)).repeat_interleave(convolution - 1)])
-    read = torch.cat([read, (length[:, None] + ahead).flatten()])
-
-    seen = read[:, None] - torch.arange(convolution)  # (N + B·(k-1), k)
-    known = (seen >= 0) & (seen < length[place][:, None])
-    source = torch.where(known, row(place[:, None].expand_as(seen), seen), total)
-
-    sequence = torch.arange(len(length))[:, None].expand(-1, convolution - 1)
-    after = total + sequence * (convolution - 1) + ahead - length[:, None]
-    waiting = torch.where(ahead < length[:, None], row(sequence, ahead.expand_as(sequence)), after)
-    device = layout.order.device
-    return _Window(source.flatten().to(device), waiting.flatten().to(device))
+def _product(inputs: Sequence[Tensor], weights: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Tensor:
+    """Multiply each direction's rows (N, F) by its weights (O, F), and set them beside each other: (N, D, O)."""
+    if all(rows is inputs[0] for rows in inputs):  # one large product is quicker than two
+        bias = torch.cat(list(biases)) if biases else None
+        product = functional.linear(inputs[0], torch.cat(list(weights)), bias)
+        return product.view(len(product), len(inputs), -1)
+    pairs = zip_longest(weights, biases)
+    return torch.stack([functional.linear(rows, *pair) for rows, pair in zip(inputs, pairs, strict=True)], dim=1)

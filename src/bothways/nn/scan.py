@@ -11,25 +11,17 @@ same rows from the last step to the first, each sequence from its own end, so th
 Shapes: N rows, D directions, H width, B sequences, T steps.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from bothways.errors import check_choice
-from bothways.nn.fused import threads
 
 # steps      one step after the other, for a CPU
 # doubling   all steps at once, log2(T) times, for a GPU (Hillis and Steele, 1986; Blelloch, 1990)
 Road = Literal["steps", "doubling"]
-Cell = Literal["mingru", "minlstm", "sru"]
-
-# Two threads that write columns nearer to each other than a cache line would wait for each other.
-LINE = 16
 
 
 def scan(
@@ -118,8 +110,9 @@ class _Scan(torch.autograd.Function):
         return ddecay, dupdate, dstart, None, None, None
 
 
-def _in_order(counts: list[int], mirrored: bool) -> Iterator[int]:
-    return iter(range(len(counts) - 1, -1, -1) if mirrored else range(len(counts)))
+def _in_order(counts: list[int], mirrored: bool) -> range:
+    """Return the steps as a direction reads them."""
+    return range(len(counts) - 1, -1, -1) if mirrored else range(len(counts))
 
 
 def _read_in_steps(
@@ -229,106 +222,3 @@ def _padded(rows: Tensor, where: Tensor, counts: list[int], fill: float) -> Tens
     """Put rows (N, H) into (T, B, H)."""
     size = len(counts) * counts[0], rows.shape[1]
     return rows.new_full(size, fill).index_copy(0, where, rows).view(len(counts), counts[0], -1)
-
-
-class Share(NamedTuple):
-    """What one thread reads: a direction, every `of`-th place from `place` on, and columns `first` to `last`."""
-
-    way: int
-    place: int
-    of: int
-    first: int
-    last: int
-
-
-def read_fused(
-    cell: Cell, gates: Tensor, skip: Tensor | None, start: Tensor, counts: Sequence[int], mirrored: Sequence[bool]
-) -> tuple[Tensor, Tensor]:
-    """Read with a whole cell in the compiled loops (see `scan_kernels`): gates and scan in one pass, float32, CPU.
-
-    Args:
-        cell: which cell.
-        gates: float32 (N, D, G·H), the products that the gates are made of.
-        skip: float32 (N, D, H), what passes by the cell of an SRU; None for the others.
-        start: float32 (D, B, H), the state before the first step.
-        counts: the sequences read at each step, B at the first.
-        mirrored: for each direction, whether it reads from the last step to the first.
-
-    Returns:
-        float32 (N, D, H), h at every step, and (D, B, H), the state after each sequence's own last step.
-    """
-    return _ReadFused.apply(cell, gates, skip, start, list(counts), list(mirrored))  # type: ignore[no-untyped-call,no-any-return]
-
-
-class _ReadFused(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        cell: Cell,
-        gates: Tensor,
-        skip: Tensor | None,
-        start: Tensor,
-        counts: list[int],
-        mirrored: list[bool],
-    ) -> tuple[Tensor, Tensor]:
-        gates, start = gates.contiguous(), start.contiguous()
-        skip = gates[:0] if skip is None else skip.contiguous()
-        states = gates.new_empty(len(gates), len(mirrored), start.shape[2])
-        outputs = torch.empty_like(states) if cell == "sru" else states
-        kernel = getattr(_kernels(), f"{cell}_forward")
-        _run(kernel, (gates, skip), (start, states, outputs), counts, mirrored)
-        ctx.cell, ctx.counts, ctx.mirrored = cell, counts, mirrored
-        ctx.save_for_backward(gates, skip, start, states)
-        return outputs, ends(states, counts, mirrored)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, doutputs: Tensor, dfinal: Tensor) -> tuple[None, Tensor, Tensor | None, Tensor, None, None]:
-        gates, skip, start, states = ctx.saved_tensors
-        dgates, dskip, carry = torch.empty_like(gates), torch.empty_like(skip), dfinal.clone()
-        kernel = getattr(_kernels(), f"{ctx.cell}_backward")
-        arrays = (start, states, doutputs.contiguous(), dgates, dskip, carry)
-        _run(kernel, (gates, skip), arrays, ctx.counts, ctx.mirrored)
-        return None, dgates, dskip if ctx.cell == "sru" else None, carry, None, None
-
-
-def _kernels() -> Any:
-    """Import the compiled loops; the first run of each is compiled, for some seconds, and kept on disk."""
-    from bothways.nn import scan_kernels
-
-    return scan_kernels
-
-
-def _run(
-    kernel: Callable[..., None],
-    read: tuple[Tensor, ...],
-    arrays: tuple[Tensor, ...],
-    counts: list[int],
-    mirrored: list[bool],
-) -> None:
-    """Run a kernel over all its shares, each in a thread; this thread does one of them."""
-    here = np.array(counts)
-    steps: tuple[NDArray[np.int64], ...] = here.cumsum() - here, here
-    before, after = ([tensor.detach().numpy() for tensor in some] for some in (read, arrays))
-
-    def work(share: Share) -> None:
-        way, *rest = share
-        kernel(*before, way, mirrored[way], *rest, *after, *steps)
-
-    shares = _shares(len(mirrored), counts[0], arrays[0].shape[2], torch.get_num_threads())
-    apart = len(shares) <= torch.get_num_threads()
-    waiting = [threads(len(shares) - 1).submit(work, share) for share in shares[1:]] if apart else []
-    for share in shares[:1] if apart else shares:
-        work(share)
-    for one in waiting:
-        one.result()
-
-
-def _shares(directions: int, size: int, width: int, wanted: int) -> list[Share]:
-    """Share the work out to `wanted` threads: over directions, then over sequences, then over columns."""
-    places = min(size, max(1, wanted // directions))
-    step = -(-width // (max(1, wanted // (directions * places)) * LINE)) * LINE
-    columns = [(first, min(first + step, width)) for first in range(0, width, step)]
-    return [
-        Share(way, place, places, *piece) for place, way, piece in product(range(places), range(directions), columns)
-    ]

@@ -32,23 +32,25 @@ def before(step, place, way, mirrored, first, last, start, states, starts, count
 
 
 @compiled
-def mingru_forward(gates, skip, way, mirrored, share, shares, first, last, start, states, outputs, starts, counts):
+def mingru_forward(
+    gates, skip, start, states, outputs, starts, counts, way, mirrored, share, shares, first, last
+):  # fmt: skip
     """Read with a MinGRU.
 
     Args:
         gates: (N, D, 2·H), what z and c are made of.
         skip: not used.
-        way: which of the D directions.
-        mirrored: whether it reads from the last step to the first.
-        share: of the places, see the top of the file.
-        shares: see the top of the file.
-        first: column.
-        last: column after the last one.
         start: (D, B, H), the state before the first step.
         states: (N, D, H); out: the state at every step.
         outputs: not used.
-        starts: int64 (T,).
-        counts: int64 (T,).
+        starts: int64 (T,), the row of each step's first place.
+        counts: int64 (T,), the places read at each step.
+        way: which of the D directions.
+        mirrored: whether it reads from the last step to the first.
+        share: which places.
+        shares: how many calls share the places.
+        first: the first column.
+        last: the column after the last one.
     """
     size = start.shape[2]
     for read in range(len(counts)):
@@ -64,28 +66,28 @@ def mingru_forward(gates, skip, way, mirrored, share, shares, first, last, start
 
 @compiled
 def mingru_backward(
-    gates, skip, way, mirrored, share, shares, first, last, start, states, doutputs, dgates, dskip, carry, starts,
-    counts,
+    gates, skip, start, states, doutputs, dgates, dskip, carry, starts, counts, way, mirrored, share, shares, first,
+    last,
 ):  # fmt: skip
     """Go back over `mingru_forward`.
 
     Args:
-        gates: (N, D, 2·H), as they were read.
+        gates: (N, D, 2·H), as it was read.
         skip: not used.
-        way: which of the D directions.
-        mirrored: whether it was read from the last step to the first.
-        share: of the places.
-        shares: see the top of the file.
-        first: column.
-        last: column after the last one.
         start: (D, B, H), the state before the first step.
         states: (N, D, H), the state at every step.
         doutputs: (N, D, H), the gradient of every step's state.
         dgates: (N, D, 2·H); out: the gradient of `gates`.
         dskip: not used.
         carry: (D, B, H); in: the gradient of the final state; out: of `start`.
-        starts: int64 (T,).
+        starts: as it was; so are all that follow.
         counts: int64 (T,).
+        way: which of the D directions.
+        mirrored: whether it was read from the last step to the first.
+        share: which places.
+        shares: how many calls share the places.
+        first: the first column.
+        last: the column after the last one.
     """
     size = start.shape[2]
     for read in range(len(counts)):
@@ -107,7 +109,9 @@ def mingru_backward(
 
 
 @compiled
-def minlstm_forward(gates, skip, way, mirrored, share, shares, first, last, start, states, outputs, starts, counts):
+def minlstm_forward(
+    gates, skip, start, states, outputs, starts, counts, way, mirrored, share, shares, first, last
+):  # fmt: skip
     """Read with a MinLSTM; see `mingru_forward`. gates: (N, D, 3·H), what f, i and c are made of."""
     size = start.shape[2]
     for read in range(len(counts)):
@@ -125,21 +129,19 @@ def minlstm_forward(gates, skip, way, mirrored, share, shares, first, last, star
 
 @compiled
 def minlstm_backward(
-    gates, skip, way, mirrored, share, shares, first, last, start, states, doutputs, dgates, dskip, carry, starts,
-    counts,
+    gates, skip, start, states, doutputs, dgates, dskip, carry, starts, counts, way, mirrored, share, shares, first,
+    last,
 ):  # fmt: skip
     """Go back over `minlstm_forward`; see `mingru_backward`. gates and dgates: (N, D, 3·H)."""
     size = start.shape[2]
-    both = np.empty(last - first, f32)
+    common = np.empty(last - first, f32)
     for read in range(len(counts)):
         step = read if mirrored else len(counts) - 1 - read
         for place in range(share, counts[step], shares):
             row = starts[step] + place
-            c, dc = (
-                gates[row, way, 2 * size + first : 2 * size + last],
-                dgates[row, way, 2 * size + first : 2 * size + last],
-            )
-            df, di = dgates[row, way, first:last], dgates[row, way, size + first : size + last]
+            c, df = gates[row, way, 2 * size + first : 2 * size + last], dgates[row, way, first:last]
+            di = dgates[row, way, size + first : size + last]
+            dc = dgates[row, way, 2 * size + first : 2 * size + last]
             old = before(step, place, way, mirrored, first, last, start, states, starts, counts)
             g = carry[way, place, first:last]
             add(g, doutputs[row, way, first:last])
@@ -148,19 +150,21 @@ def minlstm_backward(
             for j in range(len(g)):
                 dc[j] = g[j] * di[j] / (df[j] + di[j])
             for j in range(len(g)):
-                both[j] = dc[j] * (old[j] - c[j])
+                common[j] = dc[j] * (old[j] - c[j])
             for j in range(len(g)):
-                share_kept = df[j] / (df[j] + di[j])
-                both[j] *= share_kept
-                g[j] *= share_kept
+                kept = df[j] / (df[j] + di[j])
+                common[j] *= kept
+                g[j] *= kept
             for j in range(len(g)):
-                df[j] = both[j] * (f32(1) - df[j])
+                df[j] = common[j] * (f32(1) - df[j])
             for j in range(len(g)):
-                di[j] = both[j] * (di[j] - f32(1))
+                di[j] = common[j] * (di[j] - f32(1))
 
 
 @compiled
-def sru_forward(gates, skip, way, mirrored, share, shares, first, last, start, states, outputs, starts, counts):
+def sru_forward(
+    gates, skip, start, states, outputs, starts, counts, way, mirrored, share, shares, first, last
+):  # fmt: skip
     """Read with an SRU; see `mingru_forward`.
 
     gates: (N, D, 3·H), what f, r and x are made of. skip: (N, D, H), what passes by the cell. states: (N, D, H); out:
@@ -183,8 +187,8 @@ def sru_forward(gates, skip, way, mirrored, share, shares, first, last, start, s
 
 @compiled
 def sru_backward(
-    gates, skip, way, mirrored, share, shares, first, last, start, states, doutputs, dgates, dskip, carry, starts,
-    counts,
+    gates, skip, start, states, doutputs, dgates, dskip, carry, starts, counts, way, mirrored, share, shares, first,
+    last,
 ):  # fmt: skip
     """Go back over `sru_forward`; see `mingru_backward`.
 
