@@ -9,15 +9,8 @@ import torch
 from torch import nn
 
 from bothways.errors import SettingsError
-from bothways.models.graph import (
-    GraphBuilder,
-    GraphState,
-    add_embedding,
-    add_linear,
-    add_pooling,
-    add_recurrent,
-    add_standardise,
-)
+from bothways.models.graph import add_embedding, add_linear, add_pooling, add_recurrent, add_standardise
+from bothways.models.graph_builder import GraphBuilder, GraphState
 from bothways.nn import GRU, LSTM, RNN, SRU, Bidirectional, MinGRU, MinLSTM, Pooling, Recurrent, Stacked, State
 
 E, H = 3, 4

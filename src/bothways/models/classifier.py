@@ -125,14 +125,8 @@ def onnx_graph(model: Classifier) -> Any:
 
     Recurrent layers become ONNX's own operators with `sequence_lens`, so that padding is invisible there too.
     """
-    from bothways.models.graph import (
-        GraphBuilder,
-        add_embedding,
-        add_linear,
-        add_pooling,
-        add_recurrent,
-        add_standardise,
-    )
+    from bothways.models.graph import add_embedding, add_linear, add_pooling, add_recurrent, add_standardise
+    from bothways.models.graph_builder import GraphBuilder
 
     graph = GraphBuilder("bothways_classifier")
     lengths = graph.input("lengths", "int64", ["B"])
