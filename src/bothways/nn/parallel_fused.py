@@ -98,10 +98,10 @@ def _run(kernel: Callable[..., None], tensors: Sequence[Tensor], counts: list[in
         kernel(*arrays, share.way, mirrored[share.way], *share[1:])
 
     directions, size, width = tensors[2].shape
-    run_side_by_side(work, _shares(directions, size, width, torch.get_num_threads()))
+    run_side_by_side(work, shares_of(directions, size, width, torch.get_num_threads()))
 
 
-def _shares(directions: int, size: int, width: int, wanted: int) -> list[Share]:
+def shares_of(directions: int, size: int, width: int, wanted: int) -> list[Share]:
     """Share the work out to `wanted` threads: over directions, then over sequences, then over columns."""
     places = min(size, max(1, wanted // directions))
     step = -(-width // (max(1, wanted // (directions * places)) * LINE)) * LINE
