@@ -5,8 +5,8 @@
     SRU      f, r = sigmoid(W x + b),  y = W x + b,  c' = f c + (1 - f) y,  h' = r tanh(c') + (1 - r) V x
 
 MinGRU and MinLSTM are the plain cells of Feng et al. (2024), whose h may have either sign. SRU is that of the first
-version of Lei et al. (2017, arXiv:1709.02755v1): since the version of 2018 its gates see c as well, element by element,
-which is no linear recurrence. V is the identity where x is as wide as h, as there, and a matrix of its own elsewhere.
+version of Lei et al. (2017, arXiv:1709.02755v1): in that of 2018 its gates see c as well, element by element, which is
+no linear recurrence. V is the identity where x is as wide as h, as there, and a matrix of its own elsewhere.
 
 With `convolution` = k, x stands for the inputs of the last k steps in the reading direction, beside each other
 (Bradbury et al., 2017). What the last inputs will add to the gates of the next k-1 steps is then part of the state.

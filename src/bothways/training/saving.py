@@ -162,7 +162,7 @@ def card(trained: TrainedClassifier) -> str:
         "",
         f"Classifies {kind} as one of {len(trained.classes)} labels: {labels}.",
         "",
-        f"{settings.cell_type.upper()}, {settings.num_layers} layer(s) of width {settings.hidden_size}, read {ways}, "
+        f"{type(trained.model.encoder).__name__}, {settings.num_layers} layer(s) of width {settings.hidden_size}, read {ways}, "
         f"pooled by {settings.pooling}; {facts.get('parameters', 0):,} parameters.",
         f"Trained on {facts.get('rows', 0):,} rows ({facts.get('steps', 0):,} steps) on {date.today().isoformat()}.",
         "",
