@@ -123,7 +123,7 @@ class Classifier(nn.Module):
 def onnx_graph(model: Classifier) -> Any:
     """Write a classifier as an ONNX graph: `inputs` and `lengths` in, `logits` out; B and T are free.
 
-    Recurrent layers become ONNX's own operators with `sequence_lens`, so that padding is invisible there too.
+    Exact cells become ONNX's own operators with `sequence_lens`, parallel cells a `Scan`; padding is invisible to both.
     """
     from bothways.models.graph import add_embedding, add_linear, add_pooling, add_recurrent, add_standardise
     from bothways.models.graph_builder import GraphBuilder

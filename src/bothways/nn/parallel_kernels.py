@@ -112,7 +112,10 @@ def mingru_backward(
 def minlstm_forward(
     gates, skip, start, states, outputs, starts, counts, way, mirrored, share, shares, first, last
 ):  # fmt: skip
-    """Read with a MinLSTM; see `mingru_forward`. gates: (N, D, 3·H), what f, i and c are made of."""
+    """Read with a MinLSTM; see `mingru_forward`.
+
+    gates: (N, D, 3·H), what f, i and c are made of; f and i below -87 count as -87, so that f / (f + i) has a value.
+    """
     size = start.shape[2]
     for read in range(len(counts)):
         step = len(counts) - 1 - read if mirrored else read
