@@ -76,7 +76,8 @@ def graph_of(reader: Recurrent) -> Any:
     """The reader as ONNX's own operators, in onnxruntime."""
     import onnxruntime
 
-    from bothways.models.graph import GraphBuilder, add_recurrent
+    from bothways.models.graph import add_recurrent
+    from bothways.models.graph_builder import GraphBuilder
 
     builder = GraphBuilder()
     inputs, lengths = builder.input("inputs", "float32", ["B", "T", E]), builder.input("lengths", "int64", ["B"])

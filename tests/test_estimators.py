@@ -42,6 +42,12 @@ def test_it_learns_what_a_bag_of_words_cannot(model):
     assert model.trained_.baselines.scores(texts, labels)["linear"]["accuracy"] < 0.9
 
 
+@pytest.mark.parametrize("cell", ["mingru", "minlstm", "sru"])
+def test_parallel_cells_learn_it_too(cell):
+    model = small(cell_type=cell, hidden_size=16, epochs=16, patience=16).fit(TEXTS, LABELS)
+    assert model.score(*toy_texts(40, seed=1)) > 0.9
+
+
 # scikit-learn's contract
 
 
@@ -155,6 +161,10 @@ def test_saved_is_loaded_is_exported(model, folder):
         {"bidirectional": False, "one_way": "backward", "pooling": "last+max"},
         {"num_layers": 2, "stack": "apart"},
         {"num_layers": 2, "stack": "joined", "cell_type": "gru"},
+        {"cell_type": "mingru", "num_layers": 2, "pooling": "last+max"},
+        {"cell_type": "minlstm", "bidirectional": False, "one_way": "backward", "pooling": "attention"},
+        {"cell_type": "sru", "num_layers": 2, "stack": "apart", "pooling": "last"},
+        {"cell_type": "sru", "hidden_size": 5, "num_layers": 2},
         {"unit": "character"},
         {"unit": "bpe", "vocabulary_size": 300, "lowercase": False},
     ],

@@ -31,7 +31,7 @@ def test_dictionary_and_back_is_the_same():
     [
         (
             {"cell_type": "ltsm"},
-            "cell_type is 'ltsm', but it must be one of: gru, lstm, rnn. Did you mean 'lstm'?",
+            "cell_type is 'ltsm', but it must be one of: gru, lstm, mingru, minlstm, rnn, sru. Did you mean 'lstm'?",
         ),
         ({"hidden_size": 0}, "hidden_size is 0, but it must be at least 1."),
         ({"dropout": 1.0}, "dropout is 1.0, but it must be in [0, 1)."),
@@ -74,7 +74,9 @@ def test_numpy_numbers_are_numbers():
 
 def test_choices_are_those_of_the_layers():
     from bothways import nn, settings
+    from bothways.models.classifier import CELLS
 
+    assert get_args(settings.CellType) == tuple(CELLS)
     assert set(POOLINGS) == set(get_args(nn.PoolingKind))
     assert get_args(settings.Direction) == get_args(nn.Direction)
     assert get_args(settings.Stack) == get_args(nn.Stack)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 from bothways.errors import SettingsError, check_choice, nearest
 
 Unit = Literal["word", "character", "bpe", "spacy", "jieba"]
-CellType = Literal["rnn", "lstm", "gru"]
+CellType = Literal["rnn", "lstm", "gru", "mingru", "minlstm", "sru"]
 Direction = Literal["forward", "backward", "both"]
 OneWay = Literal["forward", "backward"]
 Stack = Literal["joined", "apart"]
@@ -181,7 +181,9 @@ class TextSettings(Settings):
 class EncoderSettings(Settings):
     """What is needed to rebuild an encoder; saved as JSON beside its weights."""
 
-    cell_type: Annotated[CellType, "the recurrent cell"] = "lstm"
+    cell_type: Annotated[
+        CellType, "the recurrent cell; mingru, minlstm and sru train faster, as their gates see the inputs alone"
+    ] = "lstm"
     embedding_dim: Annotated[int, "width of a token's vector"] = 100
     hidden_size: Annotated[int, "width of one direction's state"] = 128
     num_layers: Annotated[int, "recurrent layers, one on the other"] = 1

@@ -9,16 +9,9 @@ import torch
 from torch import nn
 
 from bothways.errors import SettingsError
-from bothways.models.graph import (
-    GraphBuilder,
-    GraphState,
-    add_embedding,
-    add_linear,
-    add_pooling,
-    add_recurrent,
-    add_standardise,
-)
-from bothways.nn import GRU, LSTM, RNN, Bidirectional, Pooling, Recurrent, Stacked, State
+from bothways.models.graph import add_embedding, add_linear, add_pooling, add_recurrent, add_standardise
+from bothways.models.graph_builder import GraphBuilder, GraphState
+from bothways.nn import GRU, LSTM, RNN, SRU, Bidirectional, MinGRU, MinLSTM, Pooling, Recurrent, Stacked, State
 
 E, H = 3, 4
 POOLINGS = [["last"], ["mean"], ["max"], ["attention"], ["max", "last", "attention", "mean"]]
@@ -104,7 +97,7 @@ def compare(reader, *, stateful):
     ("cell", "ways", "layers", "stateful"),
     list(
         product(
-            ["tanh", "relu", "gru", "lstm"],
+            ["tanh", "relu", "gru", "lstm", "mingru", "minlstm", "sru"],
             [("forward", "joined"), ("backward", "joined"), ("both", "joined"), ("both", "apart")],
             [1, 3],
             [False, True],
@@ -116,8 +109,23 @@ def test_a_graph_reads_and_pools_as_the_module_does(cell, ways, layers, stateful
     if cell in ("tanh", "relu"):
         reader = RNN(E, H, layers, nonlinearity=cell, **options)
     else:
-        reader = {"gru": GRU, "lstm": LSTM}[cell](E, H, layers, **options)
+        cells = {"gru": GRU, "lstm": LSTM, "mingru": MinGRU, "minlstm": MinLSTM, "sru": SRU}
+        reader = cells[cell](E, H, layers, **options)
     compare(reader, stateful=stateful)
+
+
+@pytest.mark.parametrize(
+    ("cell", "direction", "stack", "convolution"),
+    list(product([MinGRU, MinLSTM, SRU], ["backward", "both"], ["joined", "apart"], [2, 4])),
+)
+def test_a_graph_looks_back_over_a_window_as_the_module_does(cell, direction, stack, convolution):
+    for stateful in (False, True):
+        compare(cell(E, H, 2, direction=direction, stack=stack, convolution=convolution), stateful=stateful)
+
+
+def test_a_graph_passes_by_an_sru_as_the_module_does():
+    # As wide as its input, so that the input itself passes by.
+    compare(SRU(E, E, 2, direction="both"), stateful=True)
 
 
 @pytest.mark.parametrize("merge", ["sum", "average", "multiply"])
@@ -125,7 +133,7 @@ def test_a_graph_merges_as_the_module_does(merge):
     compare(GRU(E, H, 2, direction="both", merge=merge), stateful=False)
 
 
-@pytest.mark.parametrize("cell", [RNN, GRU, LSTM])
+@pytest.mark.parametrize("cell", [RNN, GRU, LSTM, MinGRU, MinLSTM, SRU])
 def test_a_graph_does_without_bias(cell):
     compare(cell(E, H, 2, direction="both", bias=False), stateful=False)
 
@@ -136,10 +144,12 @@ def test_a_graph_reads_mixed_cells(stateful):
     layers = [Bidirectional(RNN(width, H), LSTM(width, 5, direction="backward")) for width in (E, H + 5)]
     compare(Stacked(layers), stateful=stateful)
     compare(Stacked([GRU(E, H, 2), GRU(H, H)]), stateful=stateful)
+    compare(Stacked([MinLSTM(E, H, direction="both"), MinGRU(2 * H, H, direction="both")]), stateful=stateful)
 
 
-def test_the_padding_of_a_graph_s_input_does_not_matter():
-    reader, pooling = LSTM(E, H, 2, direction="both"), Pooling(["last", "mean", "max"], 2 * H)
+@pytest.mark.parametrize("cell", [LSTM, MinGRU, MinLSTM, SRU])
+def test_the_padding_of_a_graph_s_input_does_not_matter(cell):
+    reader, pooling = cell(E, H, 2, direction="both"), Pooling(["last", "mean", "max"], 2 * H)
     builder = GraphBuilder()
     inputs, lengths = builder.input("inputs", "float32", ["B", "T", E]), builder.input("lengths", "int64", ["B"])
     reading = add_recurrent(builder, reader, inputs, lengths)
@@ -191,5 +201,5 @@ def test_a_reader_without_a_graph_is_refused():
 
     builder = GraphBuilder()
     reader = Strange(input_size=2, forward_size=3, backward_size=0, num_layers=1)
-    with pytest.raises(SettingsError, match=r"^reader is Strange, which has no ONNX graph\. Use RNN, LSTM or GRU\.$"):
+    with pytest.raises(SettingsError, match=r"^reader is Strange, which has no ONNX graph\. Use one of ours\.$"):
         add_recurrent(builder, reader, "inputs", "lengths")

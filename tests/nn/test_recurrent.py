@@ -11,9 +11,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from bothways.errors import DataError, SettingsError
 from bothways.nn import GRU, LSTM, RNN, Pooling, State, from_torch, fused, layout
+from readings import E, H, batch_of, gradients, read_by_hand, row_of, state_of, tensors_of
 
 CELLS = ["tanh", "relu", "gru", "lstm"]
-E, H = 3, 4
 
 
 @pytest.fixture(autouse=True)
@@ -25,22 +25,6 @@ def reader_of(cell, *, layers=1, dtype=torch.float64, **options):
     if cell in ("tanh", "relu"):
         return RNN(E, H, layers, nonlinearity=cell, **options).to(dtype)
     return {"gru": GRU, "lstm": LSTM}[cell](E, H, layers, **options).to(dtype)
-
-
-def batch_of(lengths, steps=None, dtype=torch.float64):
-    return torch.randn(len(lengths), steps or max(lengths), E, dtype=dtype), torch.tensor(lengths)
-
-
-def state_of(reader, size, dtype=torch.float64):
-    def draw(width):
-        return tuple(torch.randn(reader.num_layers, size, width, dtype=dtype) for _ in reader.parts) if width else None
-
-    return State(draw(reader.forward_size), draw(reader.backward_size))
-
-
-def tensors_of(reading):
-    """Everything that a reading holds, in a fixed order."""
-    return [reading.outputs, *(part for state in reading.final_state for part in state or ())]
 
 
 def torch_reading(module, inputs, lengths, initial):
@@ -68,37 +52,6 @@ def step_by_hand(reader, layer, way, step, state):
         cell, dict(zip(names, weights, strict=True)), (step, state if len(state) > 1 else state[0])
     )
     return state if isinstance(state, tuple) else (state,)
-
-
-def read_by_hand(reader, sequence, state):
-    """The same by a third road: one unpadded sequence (length, E), a step at a time, with torch's own cells."""
-    ways = ["forward", "backward"] if reader.direction == "both" else [reader.direction]
-    below, finals = dict.fromkeys(ways, sequence), {way: [] for way in ways}
-    for layer in range(reader.num_layers):
-        if layer and reader.stack == "joined" and len(ways) == 2:
-            below = dict.fromkeys(ways, torch.cat(list(below.values()), dim=1))
-        for way in ways:
-            now, found = [part[layer] for part in getattr(state, way)], {}
-            steps = range(len(sequence))
-            for step in steps if way == "forward" else reversed(steps):
-                now = step_by_hand(reader, layer, way, below[way][step], now)
-                found[step] = now[0]
-            below[way] = torch.stack([found[step] for step in steps])
-            finals[way].append(now)
-    merge = {
-        "concatenate": lambda a, b: torch.cat([a, b], dim=1),
-        "sum": lambda a, b: a + b,
-        "average": lambda a, b: (a + b) / 2,
-        "multiply": lambda a, b: a * b,
-    }[reader.merge]
-    outputs = merge(*below.values()) if len(ways) == 2 else below[ways[0]]
-    return [outputs, *(torch.stack(part) for last in finals.values() for part in zip(*last, strict=True))]
-
-
-def gradients(found, parameters, weights):
-    """Gradients of a fixed random mixture of all that was found."""
-    total = sum((tensor * weight).sum() for tensor, weight in zip(found, weights, strict=True))
-    return torch.autograd.grad(total, parameters)
 
 
 @given(
@@ -197,8 +150,7 @@ def test_a_batch_is_its_sequences_read_by_hand_step_by_step(cell, direction, sta
     found = tensors_of(reader(inputs, lengths, initial))
 
     for row, length in enumerate(lengths):
-        state = State(*(part and tuple(tensor[:, row] for tensor in part) for part in initial))
-        outputs, *final = read_by_hand(reader, inputs[row, :length], state)
+        outputs, *final = read_by_hand(reader, inputs[row, :length], row_of(initial, row), step_by_hand)
         torch.testing.assert_close(found[0][row, :length], outputs, rtol=0, atol=1e-10)
         assert (found[0][row, length:] == 0).all()
         torch.testing.assert_close([part[:, row] for part in found[1:]], final, rtol=0, atol=1e-10)

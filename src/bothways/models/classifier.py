@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bothways.data.tokenizer import Tokenizer
-from bothways.nn import GRU, LSTM, RNN, Pooling, PoolingKind
+from bothways.nn import GRU, LSTM, RNN, SRU, MinGRU, MinLSTM, Pooling, PoolingKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 UNKNOWN = Tokenizer.unk_id
 PRIME = 2**31 - 1  # of the hash that type dropout draws with (Carter & Wegman, 1979)
 
-CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU, "mingru": MinGRU, "minlstm": MinLSTM, "sru": SRU}
 
 
 class Classifier(nn.Module):
@@ -125,16 +125,10 @@ class Classifier(nn.Module):
 def onnx_graph(model: Classifier) -> Any:
     """Write a classifier as an ONNX graph: `inputs` and `lengths` in, `logits` out; B and T are free.
 
-    Recurrent layers become ONNX's own operators with `sequence_lens`, so that padding is invisible there too.
+    Exact cells become ONNX's own operators with `sequence_lens`, parallel cells a `Scan`; padding is invisible to both.
     """
-    from bothways.models.graph import (
-        GraphBuilder,
-        add_embedding,
-        add_linear,
-        add_pooling,
-        add_recurrent,
-        add_standardise,
-    )
+    from bothways.models.graph import add_embedding, add_linear, add_pooling, add_recurrent, add_standardise
+    from bothways.models.graph_builder import GraphBuilder
 
     graph = GraphBuilder("bothways_classifier")
     lengths = graph.input("lengths", "int64", ["B"])

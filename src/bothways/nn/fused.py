@@ -377,14 +377,19 @@ def _kernels() -> Any:
 
 
 def _run(work: Callable[[int, NDArray[np.int64]], None], plan: Plan, directions: int) -> None:
-    """Do the work of each direction and share, each in a thread; this thread does one of them."""
+    """Do the work of each direction and share."""
     tasks = [(number, members) for members in plan.shares for number in range(directions)]
+    run_side_by_side(lambda task: work(*task), tasks)
+
+
+def run_side_by_side(work: Callable[[Any], None], tasks: Sequence[Any]) -> None:
+    """Do the work of each task in a thread of its own, this thread's included, or one by one if those are too few."""
     if len(tasks) > torch.get_num_threads():
         for task in tasks:
-            work(*task)
+            work(task)
         return
-    waiting = [threads(len(tasks) - 1).submit(work, *task) for task in tasks[1:]]
-    work(*tasks[0])
+    waiting = [threads(len(tasks) - 1).submit(work, task) for task in tasks[1:]]
+    work(tasks[0])
     for one in waiting:
         one.result()
 

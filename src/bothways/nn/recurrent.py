@@ -19,31 +19,20 @@ from torch import Tensor, nn
 from torch.backends.cudnn import rnn as cudnn_rnn
 from torch.utils.checkpoint import checkpoint
 
-from bothways.errors import DataError, SettingsError, check_choice
+from bothways.errors import SettingsError, check_choice
 from bothways.nn import fused
+from bothways.nn.cells import CellStack, Stack
 from bothways.nn.layout import Layout, copy_rows, enter_rows, lay_out, leave_rows, real_steps
-from bothways.nn.reader import (
-    Direction,
-    Merge,
-    Reading,
-    Recurrent,
-    State,
-    check_at_least,
-    check_inputs,
-    check_probability,
-    check_state,
-    sequence_dropout,
-)
+from bothways.nn.reader import Direction, Merge, Reading, State, check_inputs, sequence_dropout
 
-Stack = Literal["joined", "apart"]
 Nonlinearity = Literal["tanh", "relu"]
 
 # Added to a gate before its sigmoid: far beyond what weights reach, so the gate is exactly 0 or 1, gradient 0.
 SHUT = 1e4
 
 
-class ExactRecurrent(Recurrent):
-    """What RNN, LSTM and GRU share: stacking, directions, dropout, and how the kernels are fed."""
+class ExactRecurrent(CellStack):
+    """What RNN, LSTM and GRU share: their parameters, and how the kernels are fed."""
 
     gates: int
     parts: tuple[str, ...] = ("h",)
@@ -83,31 +72,18 @@ class ExactRecurrent(Recurrent):
         Raises:
             SettingsError: a size or a choice that cannot be.
         """
-        check_at_least("hidden_size", hidden_size, 1)
-        check_choice("direction", direction, get_args(Direction))
-        check_choice("stack", stack, get_args(Stack))
-        check_probability("dropout", dropout)
-        if recompute is not None:
-            check_at_least("recompute", recompute, 1)
         super().__init__(
-            input_size=input_size,
-            forward_size=0 if direction == "backward" else hidden_size,
-            backward_size=0 if direction == "forward" else hidden_size,
-            num_layers=num_layers,
+            input_size,
+            hidden_size,
+            num_layers,
+            parts=self.parts,
+            bias=bias,
+            direction=direction,
+            stack=stack,
             merge=merge,
-            forward_parts=self.parts,
-            backward_parts=self.parts,
+            dropout=dropout,
+            recompute=recompute,
         )
-        self.hidden_size = hidden_size
-        self.bias = bias
-        self.stack: Stack = stack
-        self.dropout = dropout
-        self.recompute = recompute
-        for layer in range(num_layers):
-            for suffix in self._suffixes():
-                for name, shape in self._shapes(layer).items():
-                    self.register_parameter(f"{name}_l{layer}{suffix}", nn.Parameter(torch.empty(shape)))
-        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -117,8 +93,7 @@ class ExactRecurrent(Recurrent):
 
     def weights(self, layer: int, direction: str) -> list[Tensor]:
         """Return one layer's W (G·H, E), U (G·H, H) and, with bias, b and d (G·H,), in torch.nn's order of gates."""
-        suffix = "_reverse" if direction == "backward" and self.direction == "both" else ""
-        return [getattr(self, f"{name}_l{layer}{suffix}") for name in self._shapes(layer)]
+        return list(self._parameters_of(layer, direction).values())
 
     def flatten_parameters(self) -> None:
         """Lay each kernel's weights out in one piece, which cuDNN would otherwise do, and warn of, at each call."""
@@ -197,12 +172,7 @@ class ExactRecurrent(Recurrent):
                     final[way].append(state)
 
         final_state = State(**{way: tuple(map(torch.stack, zip(*last, strict=True))) for way, last in final.items()})
-        outputs = real.back(rows, size)
-        width = self.hidden_size
-        parts = {way: outputs[:, :, number * width : (number + 1) * width] for number, way in enumerate(start)}
-        if len(start) == 2 and self.merge == "concatenate":
-            return Reading(outputs, parts["forward"], parts["backward"], final_state)
-        return self.merged(parts.get("forward"), parts.get("backward"), final_state)
+        return self._reading(real.back(rows, size), final_state)
 
     def to_torch(self) -> nn.RNNBase:
         """Return a torch.nn module with a copy of the weights; it reads (B, T, E) and gives (B, T, D·H).
@@ -231,48 +201,13 @@ class ExactRecurrent(Recurrent):
         module.load_state_dict(self.state_dict())
         return module.train(self.training)
 
-    def extra_repr(self) -> str:
-        """Say what was chosen."""
-        both = f", stack={self.stack}, merge={self.merge}" if self.direction == "both" else ""
-        return (
-            f"input_size={self.input_size}, hidden_size={self.hidden_size}, num_layers={self.num_layers}, "
-            f"bias={self.bias}, direction={self.direction}{both}, dropout={self.dropout}, recompute={self.recompute}"
-        )
-
-    def _suffixes(self) -> tuple[str, ...]:
-        return ("", "_reverse") if self.direction == "both" else ("",)
-
     def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        below = self.input_size if layer == 0 else self.hidden_size
-        if layer and self.direction == "both" and self.stack == "joined":
-            below *= 2
         height = self.gates * self.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (height, below), "weight_hh": (height, self.hidden_size)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (height, self._width_below(layer)),
+            "weight_hh": (height, self.hidden_size),
+        }
         return shapes | ({"bias_ih": (height,), "bias_hh": (height,)} if self.bias else {})
-
-    def _start(self, initial_state: State | None, size: int) -> dict[str, tuple[Tensor, ...] | None]:
-        """Return the initial state of each direction that is read, checked."""
-        given = initial_state or State()
-        start: dict[str, tuple[Tensor, ...] | None] = {}
-        for way, width in (("forward", self.forward_size), ("backward", self.backward_size)):
-            state = getattr(given, way)
-            if width:
-                check_state(way, state, self.parts, (self.num_layers, size, width))
-                start[way] = state
-            elif state is not None:
-                raise DataError(
-                    f"initial_state.{way} is given, but direction is {self.direction!r}. Leave it out (None)."
-                )
-        return start
-
-    def _check_dtype(self, inputs: Tensor) -> None:
-        """Refuse inputs of another precision than the weights, unless autocast bridges them."""
-        kind = next(self.parameters()).dtype
-        if inputs.dtype != kind and not torch.is_autocast_enabled(inputs.device.type):
-            here, there = str(inputs.dtype).removeprefix("torch."), str(kind).removeprefix("torch.")
-            raise DataError(
-                f"inputs is {here} {tuple(inputs.shape)}, but the weights are {there}. Use the same for both."
-            )
 
     def _between(self, rows: dict[str, Tensor], layout: Layout) -> dict[str, Tensor]:
         """Turn one layer's states into the rows that each direction of the next layer reads."""

@@ -157,12 +157,13 @@ def card(trained: TrainedClassifier) -> str:
     kind = "texts" if trained.features is None else f"sequences of {trained.features} numbers a step"
     ways = {"both": "both ways", "forward": "forwards", "backward": "backwards"}[settings.direction]
     labels = ", ".join(literal(label) for label in trained.classes[:50])
+    cell = type(trained.model.encoder).__name__
     lines = [
         "# A bothways classifier",
         "",
         f"Classifies {kind} as one of {len(trained.classes)} labels: {labels}.",
         "",
-        f"{settings.cell_type.upper()}, {settings.num_layers} layer(s) of width {settings.hidden_size}, read {ways}, "
+        f"{cell}, {settings.num_layers} layer(s) of width {settings.hidden_size}, read {ways}, "
         f"pooled by {settings.pooling}; {facts.get('parameters', 0):,} parameters.",
         f"Trained on {facts.get('rows', 0):,} rows ({facts.get('steps', 0):,} steps) on {date.today().isoformat()}.",
         "",
