@@ -2,16 +2,19 @@
 
 Nobody wrote these reviews about a film. Titles, places and people are invented, and every sentence is a frame of
 `sample_words` filled with words drawn at random. The corpus was made to show, within a minute or two of training, what
-reading in both directions is for:
+reading in order is for:
 
 - Two or three opinions on aspects of a film agree with each other, said plainly ("the plot was gripping"), by denial
   ("far from plodding") or against an expectation ("not plodding but gripping").
 - They are somebody else's. One more sentence says whose, and whether to believe them: "So says my aunt, who is wrong."
   turns the whole review round. The label is the verdict that is left.
-- In about half of the reviews that sentence is the last, in the others the first. A reader who meets it at the end of
-  its reading need only turn round what it has gathered; one who meets it at the beginning must read everything in its
-  light, which is far harder to learn. So a forward reader learns one half, a backward reader the other, both together
-  the whole; and counting words catches only the reviews that are to be believed.
+- In about half of the reviews that sentence is the last, in the others the first. A reader who meets it first must read
+  everything in its light, and one who meets it last must turn round what it has gathered. Counting words catches only
+  the reviews that are to be believed.
+
+One direction is enough for all this: whichever comes first, a single bit has to be kept, the belief or the verdict so
+far. A one-way network that takes the maximum over steps, the default, therefore learns the corpus as well as one that
+reads both ways; `python -m benchmarks.samples` measures it.
 
 The test part shares no frame with the train part. Scores on this corpus measure that mechanism, and say nothing of how
 well a model reads what people write.
@@ -39,8 +42,8 @@ Item = TypeVar("Item")
 ROWS: dict[Part, int] = {"train": 8000, "test": 1000}
 LONGEST = 60  # words; a longer draw is thrown away
 
-# Tuned so that counting words, a forward reader and a two-way reader come out far apart. Less trust would leave a
-# network no first hint of which words praise; fewer early reviews, too little to train its backward half on.
+# Tuned so that counting words falls far behind a network. Less trust would leave the network no first hint of which
+# words praise.
 TRUSTED_SHARE = 0.75
 EARLY_SHARE = 0.58
 SIZE_SHARES: dict[int, float] = {2: 0.9, 3: 0.1}
