@@ -29,6 +29,8 @@ CELLS: dict[str, tuple[type[Any], type[nn.RNNBase], int]] = {
     "gru": (GRU, nn.GRU, 3),
     "lstm": (LSTM, nn.LSTM, 4),
 }
+# Larger ones would take minutes a row.
+ROWS_UP_TO = 256 * 256
 SIZES, BATCHES = (32, 64, 128, 256, 512, 1024), (1, 8, 32, 256)
 # Packing trains so slowly at the largest sizes that a row would take minutes.
 PACKED_UP_TO = 32 * 256
@@ -209,6 +211,8 @@ def main() -> None:
     sizes, batches = ((64, 256), (32,)) if chosen.quick else (SIZES, BATCHES)
     measured = {}
     for case in (Case(*values) for values in product(CELLS, sizes, batches)):
+        if case.batch * case.hidden_size > ROWS_UP_TO:
+            continue
         measured[case] = measure(case, chosen.rounds)
         print(*row_of(case, measured[case]), sep="  ", flush=True)
     if not chosen.quick:

@@ -52,7 +52,9 @@ def machine() -> str:
     )
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "numpy"))
     kind = torch.backends.cpu.get_cpu_capability()
-    return f"{os.cpu_count()} cores ({model}, {kind}), Python {platform.python_version()}, {packages}"
+    waiting = os.environ.get("OMP_WAIT_POLICY", "not set")
+    cores = f"{os.cpu_count()} cores ({model}, {kind}), OMP_WAIT_POLICY {waiting}"
+    return f"{cores}, Python {platform.python_version()}, {packages}"
 
 
 def record(command: str, title: str, header: Sequence[str], rows: Sequence[Sequence[object]], notes: str = "") -> None:

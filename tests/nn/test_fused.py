@@ -155,6 +155,7 @@ def test_reading_alone_keeps_nothing_for_a_way_back(cell, monkeypatch):
     kept, real = [], fused._read
     monkeypatch.setattr(fused, "_read", lambda *args, **options: kept.append(real(*args, **options)) or kept[-1])
     reader, (inputs, lengths) = reader_of(cell), batch_of([3, 5])
+    monkeypatch.setattr(reader, "fused_up_to", (1000, 1000))
     for mode in (torch.no_grad, torch.inference_mode):
         with mode():
             reader(inputs, lengths)

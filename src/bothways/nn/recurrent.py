@@ -377,7 +377,7 @@ class LSTM(ExactRecurrent):
 
     gates = 4
     parts = ("h", "c")
-    fused_up_to = 256, 64
+    fused_up_to = 256, 0
 
     def __init__(
         self,
