@@ -42,7 +42,13 @@ def cases() -> list[Case]:
     window = np.sort(np.clip(draw.lognormal(np.log(175), 0.6, 8 * 64), 10, 400).astype(np.int64))
     return [
         Case("2 layers, H=256, B=32, lengths 64 to 230", 2, 256, torch.from_numpy(uniform), True),
-        Case("1 layer, H=128, B=64, lengths of film reviews cut at 400", 1, 128, torch.from_numpy(window[-64:]), False),
+        Case(
+            "1 layer, H=128, B=64, the longest of 512 film reviews cut at 400",
+            1,
+            128,
+            torch.from_numpy(window[-64:]),
+            False,
+        ),
     ]
 
 
