@@ -120,6 +120,8 @@ class ExactRecurrent(CellStack):
         start = self._start(initial_state, size)
         if self._is_fused(inputs):
             return self._forward_fused(inputs, lengths, start)
+        if self._is_whole(inputs, lengths):
+            return self._forward_whole(inputs, start)
         layout = lay_out(lengths, steps, inputs.device, exact=self._is_packed(inputs) or not self._bounded())
         flat = inputs.reshape(size * steps, width)
         rows = {way: enter_rows(flat, layout, way) for way in start}
@@ -147,6 +149,33 @@ class ExactRecurrent(CellStack):
             and not _casts_for_kernels()
             and fused.is_available()
         )
+
+    def _is_whole(self, inputs: Tensor, lengths: Tensor) -> bool:
+        """Whether torch's kernel reads all layers of this batch in one call on a CPU: there is no padding to mind."""
+        return (
+            inputs.device.type == "cpu"
+            and int(lengths.min()) == inputs.shape[1]
+            and self.direction != "backward"
+            and (self.num_layers == 1 or self.direction == "forward" or self.stack == "joined")
+            and not (self.num_layers > 1 and self.training and self.dropout)
+            and (self.recompute is None or not torch.is_grad_enabled())
+        )
+
+    def _forward_whole(self, inputs: Tensor, start: dict[str, tuple[Tensor, ...] | None]) -> Reading:
+        """Read a batch without padding as torch.nn does."""
+        weights = [weight for layer in range(self.num_layers) for way in start for weight in self.weights(layer, way)]
+        kind = weights[0]
+        zeros = kind.new_zeros(self.num_layers, len(inputs), self.hidden_size)
+        given = [(zeros,) * len(self.parts) if states is None else states for states in start.values()]
+        # Layer by layer, and in each the directions one after the other.
+        state = tuple(torch.stack(part, dim=1).flatten(0, 1).to(kind.dtype) for part in zip(*given, strict=True))
+        with _autocast_where_kernels_can(inputs.device):
+            outputs, last = self._call(
+                inputs.to(kind.dtype).transpose(0, 1), state, weights, layers=self.num_layers, both=len(start) == 2
+            )
+        apart = [part.reshape(self.num_layers, len(start), *part.shape[1:]).unbind(1) for part in last]
+        final = State(**{way: tuple(part[number] for part in apart) for number, way in enumerate(start)})
+        return self._reading(outputs.transpose(0, 1), final)
 
     def _forward_fused(self, inputs: Tensor, lengths: Tensor, start: dict[str, tuple[Tensor, ...] | None]) -> Reading:
         """Read with the compiled loops, see `fused`: all directions of a layer at once, and no padding."""
@@ -278,9 +307,16 @@ class ExactRecurrent(CellStack):
         return True
 
     def _call(
-        self, steps: Tensor, state: tuple[Tensor, ...], weights: list[Tensor], batch_sizes: Tensor | None = None
+        self,
+        steps: Tensor,
+        state: tuple[Tensor, ...],
+        weights: list[Tensor],
+        batch_sizes: Tensor | None = None,
+        *,
+        layers: int = 1,
+        both: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run torch's one-way kernel on a block (steps, rows, F), or on packed rows (N, F) with batch_sizes.
+        """Run torch's kernel on a block (steps, rows, F), or on packed rows (N, F) with batch_sizes.
 
         The kernel is told that it trains whenever gradients are wanted: it keeps what backward needs only then.
         """
@@ -339,14 +375,21 @@ class RNN(ExactRecurrent):
         return f"RNN_{self.nonlinearity.upper()}"
 
     def _call(
-        self, steps: Tensor, state: tuple[Tensor, ...], weights: list[Tensor], batch_sizes: Tensor | None = None
+        self,
+        steps: Tensor,
+        state: tuple[Tensor, ...],
+        weights: list[Tensor],
+        batch_sizes: Tensor | None = None,
+        *,
+        layers: int = 1,
+        both: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         kernel = torch.rnn_tanh if self.nonlinearity == "tanh" else torch.rnn_relu
         training = torch.is_grad_enabled()
         if batch_sizes is None:
-            outputs, h = kernel(steps, state[0], weights, self.bias, 1, 0.0, training, False, False)
+            outputs, h = kernel(steps, state[0], weights, self.bias, layers, 0.0, training, both, False)
         else:
-            outputs, h = kernel(steps, batch_sizes, state[0], weights, self.bias, 1, 0.0, training, False)
+            outputs, h = kernel(steps, batch_sizes, state[0], weights, self.bias, layers, 0.0, training, both)
         return outputs, (h,)
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
@@ -359,13 +402,20 @@ class GRU(ExactRecurrent):
     gates = 3
 
     def _call(
-        self, steps: Tensor, state: tuple[Tensor, ...], weights: list[Tensor], batch_sizes: Tensor | None = None
+        self,
+        steps: Tensor,
+        state: tuple[Tensor, ...],
+        weights: list[Tensor],
+        batch_sizes: Tensor | None = None,
+        *,
+        layers: int = 1,
+        both: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         training = torch.is_grad_enabled()
         if batch_sizes is None:
-            outputs, h = torch.gru(steps, state[0], weights, self.bias, 1, 0.0, training, False, False)
+            outputs, h = torch.gru(steps, state[0], weights, self.bias, layers, 0.0, training, both, False)
         else:
-            outputs, h = torch.gru(steps, batch_sizes, state[0], weights, self.bias, 1, 0.0, training, False)
+            outputs, h = torch.gru(steps, batch_sizes, state[0], weights, self.bias, layers, 0.0, training, both)
         return outputs, (h,)
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
@@ -435,13 +485,20 @@ class LSTM(ExactRecurrent):
         return rows, [torch.cat([weights[0], hold], dim=1), *weights[1:]]
 
     def _call(
-        self, steps: Tensor, state: tuple[Tensor, ...], weights: list[Tensor], batch_sizes: Tensor | None = None
+        self,
+        steps: Tensor,
+        state: tuple[Tensor, ...],
+        weights: list[Tensor],
+        batch_sizes: Tensor | None = None,
+        *,
+        layers: int = 1,
+        both: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         training = torch.is_grad_enabled()
         if batch_sizes is None:
-            outputs, h, c = torch.lstm(steps, state, weights, self.bias, 1, 0.0, training, False, False)
+            outputs, h, c = torch.lstm(steps, state, weights, self.bias, layers, 0.0, training, both, False)
         else:
-            outputs, h, c = torch.lstm(steps, batch_sizes, state, weights, self.bias, 1, 0.0, training, False)
+            outputs, h, c = torch.lstm(steps, batch_sizes, state, weights, self.bias, layers, 0.0, training, both)
         return outputs, (h, c)
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
