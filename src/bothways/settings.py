@@ -260,8 +260,8 @@ class TrainingSettings(Settings):
     ] = 0.0
     adversarial: Annotated[
         float,
-        "length of a nudge that raises the loss, as a share of what the network reads (0.005, say), under which it must "
-        "give the same answer; twice the time; 0 turns it off",
+        "length of a nudge that raises the loss, as a share of what the network reads (0.005, say), under which it "
+        "must give the same answer; twice the time; 0 turns it off",
     ] = 0.0
     label_smoothing: Annotated[float, "probability spread over all classes when the loss is taken"] = 0.0
     class_weight: Annotated[
