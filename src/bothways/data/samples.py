@@ -13,7 +13,7 @@ reading in order is for:
   the reviews that are to be believed.
 
 One direction is enough for all this: whichever comes first, a single bit has to be kept, the belief or the verdict so
-far. A one-way network that takes the maximum over steps, the default, therefore learns the corpus as well as one that
+far. A one-way network that takes the maximum over steps, the default, learns the corpus nearly as well as one that
 reads both ways; `python -m benchmarks.samples` measures it.
 
 The test part shares no frame with the train part. Scores on this corpus measure that mechanism, and say nothing of how
