@@ -146,11 +146,7 @@ class _ReadLayer(torch.autograd.Function):
                         torch.mm(kept.gates[:, number], way.weights[0], out=there)
                     else:
                         there.addmm_(kept.gates[:, number], way.weights[0])
-            return (
-                *NOT_TENSORS,
-                drows,
-                *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
-            )
+            return _in_order(drows, weights, dstate)
 
 
 class _ReadInPieces(torch.autograd.Function):
@@ -210,15 +206,15 @@ class _ReadInPieces(torch.autograd.Function):
                     torch._foreach_add_(weights[way], found)
                     if drows is not None:
                         _columns(drows, way, ways, ctx.apart)[index] += kept.gates[:, way] @ ways[way].weights[0]
-            return (
-                *NOT_TENSORS,
-                drows,
-                *(one for both in zip(weights, dstate, strict=True) for part in both for one in part),
-            )
+            return _in_order(drows, weights, dstate)
 
 
-# What autograd gets for the arguments before the tensors.
-NOT_TENSORS = (None,) * 5
+def _in_order(
+    drows: Tensor | None, weights: list[list[Tensor]], dstate: list[tuple[Tensor, ...]]
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients in the order of the arguments, of which the first five are no tensors."""
+    ways = zip(weights, dstate, strict=True)
+    return *(None,) * 5, drows, *(one for way in ways for part in way for one in part)
 
 
 class Kept(NamedTuple):

@@ -5,8 +5,10 @@
            c' = sigmoid(f) c + sigmoid(i) tanh(g),  h' = sigmoid(o) tanh(c')
     GRU    r, z = sigmoid(W x + b + U h + d),  n = tanh(W x + b + r (U h + d)),  h' = (1 - z) n + z h
 
-A backward reader is the forward kernel on the mirrored sequence. On a CPU the kernels read blocks of a padded layout
-(see `layout`); on CUDA the same layout, without any padding, is what cuDNN reads as a packed sequence.
+On a CPU the compiled loops read the real steps alone (see `fused`), where they are quicker. Elsewhere torch's kernels
+do: a batch without padding in one call; any other with the forward kernel, a backward reader's on the mirrored
+sequence, in blocks of a padded layout (see `layout`). On CUDA that layout, without padding, is what cuDNN reads as
+packed.
 """
 
 import math
