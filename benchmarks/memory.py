@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from itertools import accumulate
 from pathlib import Path
 
 from benchmarks.record import record
@@ -51,14 +52,17 @@ print(peak / 1024 - before / 1024, time.perf_counter() - began)
 
 
 def write(path: Path, rows: int) -> None:
-    """A table of random texts over a fixed vocabulary."""
+    """A table of random texts over a fixed vocabulary whose k-th word is drawn with a chance of 1/k (Zipf's law)."""
     chance = random.Random(0)
     words = [f"word{number}" for number in range(5_000)]
+    chances = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         for row in range(rows):
-            writer.writerow([" ".join(chance.choices(words, k=chance.randint(5, 60))), "ab"[row % 2]])
+            writer.writerow(
+                [" ".join(chance.choices(words, cum_weights=chances, k=chance.randint(5, 60))), "ab"[row % 2]]
+            )
 
 
 def peak(folder: Path, rows: int, epochs: int) -> float:

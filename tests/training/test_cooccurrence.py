@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from bothways.data.batches import InMemory
+from bothways.training import cooccurrence
 from bothways.training.cooccurrence import WINDOW, _count, _positive_information, cooccurrence_vectors
 
 
@@ -23,6 +24,18 @@ def counted_by_hand(rows, vocabulary):
 def test_counts_are_those_of_a_plain_loop():
     rows = random_rows()
     np.testing.assert_allclose(_count(InMemory(rows), 9).toarray(), counted_by_hand(rows, 9), rtol=1e-5)
+
+
+def test_of_too_many_pairs_the_most_frequent_are_kept(monkeypatch):
+    # Word 2 stands beside each of 3..7, beside 7 in most rows; every row is counted by itself.
+    rows = [np.array([2, other], np.int32) for other in (7, 7, 7, 3, 4, 7, 5, 6, 7)]
+    monkeypatch.setattr(cooccurrence, "MOST_PAIRS", 2)
+    monkeypatch.setattr(cooccurrence, "STEPS_AT_ONCE", 2)
+    near = _count(InMemory(rows), 8).toarray()
+    assert near[2, 7] == near[7, 2] == 5
+    assert np.count_nonzero(near) <= 4
+    monkeypatch.setattr(cooccurrence, "MOST_PAIRS", 5)
+    np.testing.assert_allclose(_count(InMemory(rows), 8).toarray(), counted_by_hand(rows, 8))
 
 
 def test_information_is_that_of_a_plain_loop():

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 WINDOW = 5  # steps to each side that count as near; a word d steps away counts 1/d
 MOST_STEPS = 20_000_000  # of the texts, spread over all of them: more changes the vectors little
-STEPS_AT_ONCE = 500_000  # what is counted before it is added up: bounds the memory
+STEPS_AT_ONCE = 250_000  # what is counted before it is added up: bounds the memory
+MOST_PAIRS = 5_000_000  # that are kept, the most frequent: bounds the memory for texts of any size
 SPREAD = 0.1  # standard deviation of the vectors' numbers
 
 
@@ -62,19 +63,30 @@ def _count(sequences: Sequences, vocabulary: int) -> Any:
     """How often two tokens stand near each other, weighted by 1/distance: symmetric, sparse (V,V)."""
     from scipy.sparse import coo_array, csr_array
 
-    total = csr_array((vocabulary, vocabulary), dtype=np.float32)
+    total = csr_array((vocabulary, vocabulary), dtype=np.float32)  # above the diagonal
     for rows in _blocks(sequences.lengths):
         taken = sequences.take(rows)
-        ids = np.concatenate(taken).astype(np.int64)
+        ids = np.concatenate(taken).astype(np.int32)
         owner = np.repeat(rows, [len(sequence) for sequence in taken])
         pairs = []
         for distance in range(1, WINDOW + 1):
             left, right = ids[:-distance], ids[distance:]
             real = (owner[:-distance] == owner[distance:]) & (left > 1) & (right > 1)
-            pairs.append((left[real], right[real], np.full(int(real.sum()), 1 / distance, dtype=np.float32)))
+            left, right = left[real], right[real]
+            weight = np.full(len(left), 1 / distance, dtype=np.float32)
+            pairs.append((np.minimum(left, right), np.maximum(left, right), weight))
         first, second, weight = (np.concatenate(part) for part in zip(*pairs, strict=True))
         total = total + coo_array((weight, (first, second)), shape=total.shape).tocsr()
+        _keep_most_frequent(total)
     return (total + total.T).tocsr()
+
+
+def _keep_most_frequent(pairs: Any) -> None:
+    """Drop the rarest pairs in place if there are more than are kept."""
+    too_many = pairs.nnz - MOST_PAIRS
+    if too_many > 0:
+        pairs.data[np.argpartition(pairs.data, too_many)[:too_many]] = 0
+        pairs.eliminate_zeros()
 
 
 def _blocks(lengths: Ints) -> Iterator[Ints]:
@@ -87,12 +99,14 @@ def _blocks(lengths: Ints) -> Iterator[Ints]:
 
 
 def _positive_information(near: Any) -> Any:
-    """Counts to positive pointwise mutual information, sparse (V,V)."""
+    """Counts to positive pointwise mutual information, sparse (V,V); the counts are overwritten."""
     rows = np.asarray(near.sum(axis=1)).ravel().astype(np.float64)
     smoothed = rows**0.75
-    share = smoothed / max(smoothed.sum(), 1e-12)
-    pairs = near.tocoo()
-    first, second = pairs.coords
-    information = np.log(np.maximum(pairs.data / (rows[first] * share[second]), 1e-12)).astype(np.float32)
-    kept = information > 0
-    return type(pairs)((information[kept], (first[kept], second[kept])), shape=near.shape).tocsr()
+    of_row = np.log(np.maximum(rows, 1e-12)).astype(np.float32)
+    of_column = np.log(np.maximum(smoothed / max(smoothed.sum(), 1e-12), 1e-12)).astype(np.float32)
+    np.log(near.data, out=near.data)
+    near.data -= np.repeat(of_row, np.diff(near.indptr))
+    near.data -= of_column[near.indices]
+    np.maximum(near.data, 0, out=near.data)
+    near.eliminate_zeros()
+    return near
