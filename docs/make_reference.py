@@ -8,32 +8,38 @@ from pathlib import Path
 import typer
 
 from bothways.cli.commands import app
-from bothways.settings import ClassifierSettings, Setting
+from bothways.settings import ClassifierSettings, GenerationSettings, LanguageSettings, Setting, Settings
 
 HERE = Path(__file__).parent
+PAGES: dict[str, tuple[type[Settings], str]] = {
+    "classify": (ClassifierSettings, "In Python they are the parameters of `TextClassifier`."),
+    "language": (LanguageSettings, "In Python they are the parameters of `LanguageModel`."),
+    "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
+}
 
 
 def settings_page() -> str:
     """The settings of every task as tables."""
     lines = [
-        "# Settings of `classify`",
+        "# Settings",
         "",
-        "Made from `settings.py` by `docs/make_reference.py`. In Python they are the parameters of `TextClassifier`;",
-        "on the command line they are options with dashes (`--hidden-size`); in the model folder they stand in",
-        "`settings.json`.",
+        "Made from `settings.py` by `docs/make_reference.py`. On the command line they are options with dashes",
+        "(`--hidden-size`); in the model folder they stand in `settings.json`.",
     ]
-    section = ""
-    for setting in ClassifierSettings.declared():
-        if setting.section != section:
-            section = setting.section
-            lines += [
-                "",
-                f"## {section.capitalize()}",
-                "",
-                "| name | values | default | what it is |",
-                "|---|---|---|---|",
-            ]
-        lines.append(f"| `{setting.name}` | {values_of(setting)} | `{setting.default}` | {setting.help} |")
+    for task, (kind, in_python) in PAGES.items():
+        lines += ["", f"## Settings of `{task}`", "", in_python]
+        section = ""
+        for setting in kind.declared():
+            if setting.section != section:
+                section = setting.section
+                lines += [
+                    "",
+                    f"### {section.capitalize()}",
+                    "",
+                    "| name | values | default | what it is |",
+                    "|---|---|---|---|",
+                ]
+            lines.append(f"| `{setting.name}` | {values_of(setting)} | `{setting.default}` | {setting.help} |")
     return "\n".join(lines) + "\n"
 
 

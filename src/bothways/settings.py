@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from inspect import get_annotations
 from pathlib import PurePath
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from bothways.errors import SettingsError, check_choice, nearest
 
-Unit = Literal["word", "character", "bpe", "spacy", "jieba"]
+Unit = Literal["word", "space", "character", "bpe", "spacy", "jieba"]
 CellType = Literal["rnn", "lstm", "gru", "mingru", "minlstm", "sru"]
 Direction = Literal["forward", "backward", "both"]
 OneWay = Literal["forward", "backward"]
@@ -27,6 +27,7 @@ ClassWeight = Literal["balanced"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda"]
 
+EXACT_CELLS = ("rnn", "lstm", "gru")
 POOLINGS = ("last", "mean", "max", "attention")
 
 
@@ -38,7 +39,7 @@ class Setting:
     annotation: Any  # the type without its help, such as `int` or `Literal["rnn", "lstm"] | None`
     default: Any
     help: str
-    section: str  # the class that declares it, in words: "text", "encoder", "training"
+    section: str  # what it is listed under: "text", "encoder", "training"
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -60,6 +61,8 @@ class Setting:
 class Settings:
     """What all groups of settings can do; each group is a keyword-only dataclass of plain values."""
 
+    section: ClassVar[str]  # what a group's settings are listed under
+
     @classmethod
     def declared(cls) -> tuple[Setting, ...]:
         """List the settings in the order of their declaration."""
@@ -67,8 +70,7 @@ class Settings:
         for field in fields(cls):  # type: ignore[arg-type]
             owner = next(base for base in reversed(cls.__mro__) if field.name in get_annotations(base))
             annotation, text = get_args(get_annotations(owner)[field.name])
-            section = owner.__name__.removesuffix("Settings").lower()
-            found.append(Setting(field.name, annotation, field.default, text, section))
+            found.append(Setting(field.name, annotation, field.default, text, owner.section))
         return tuple(found)
 
     @classmethod
@@ -160,26 +162,41 @@ def _in_share(settings: Settings, *names: str) -> list[str]:
 class TextSettings(Settings):
     """How a text becomes token ids."""
 
-    unit: Annotated[Unit, "what one step is: a word, a character, or a piece found by BPE, spaCy's rules or jieba"] = (
-        "word"
-    )
+    section = "text"
+
+    unit: Annotated[
+        Unit,
+        "what one step is: a word, whatever stands between spaces, a character, or a piece found by BPE, spaCy's "
+        "rules or jieba",
+    ] = "word"
     language: Annotated[str, "two-letter code for spaCy's rules"] = "en"
     lowercase: Annotated[bool, "read capital letters as small ones"] = True
     vocabulary_size: Annotated[int, "most token types to know"] = 30_000
     min_count: Annotated[int, "times a token must occur in training to be known"] = 2
-    max_length: Annotated[int, "most steps read of one sequence; the rest is cut, and said"] = 1024
 
     def _problems(self) -> list[str]:
         return [
             *super()._problems(),
             *_at_least(self, 3, "vocabulary_size"),
-            *_at_least(self, 1, "min_count", "max_length"),
+            *_at_least(self, 1, "min_count"),
         ]
 
 
 @dataclass(kw_only=True, eq=False)
-class EncoderSettings(Settings):
-    """What is needed to rebuild an encoder; saved as JSON beside its weights."""
+class CutTextSettings(TextSettings):
+    """How a text becomes token ids, where one text is one sequence."""
+
+    max_length: Annotated[int, "most steps read of one sequence; the rest is cut, and said"] = 1024
+
+    def _problems(self) -> list[str]:
+        return [*super()._problems(), *_at_least(self, 1, "max_length")]
+
+
+@dataclass(kw_only=True, eq=False)
+class ReaderSettings(Settings):
+    """The recurrent reader of every task."""
+
+    section = "encoder"
 
     cell_type: Annotated[
         CellType, "the recurrent cell; mingru, minlstm and sru train faster, as their gates see the inputs alone"
@@ -187,12 +204,6 @@ class EncoderSettings(Settings):
     embedding_dim: Annotated[int, "width of a token's vector"] = 100
     hidden_size: Annotated[int, "width of one direction's state"] = 128
     num_layers: Annotated[int, "recurrent layers, one on the other"] = 1
-    bidirectional: Annotated[bool, "read both ways"] = True
-    one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
-    stack: Annotated[Stack, "joined: a layer reads both directions of the one below; apart: two one-way stacks"] = (
-        "joined"
-    )
-    pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = "max"
     recompute: Annotated[
         int | None,
         "steps after which training keeps the state; what lies between is computed again: less memory, a third more "
@@ -200,6 +211,25 @@ class EncoderSettings(Settings):
     ] = None
     dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
     embedding_dropout: Annotated[float, "probability, on token vectors, one mask for all steps of a sequence"] = 0.2
+
+    def _problems(self) -> list[str]:
+        return [
+            *super()._problems(),
+            *_at_least(self, 1, "embedding_dim", "hidden_size", "num_layers", "recompute"),
+            *_in_share(self, "dropout", "embedding_dropout"),
+        ]
+
+
+@dataclass(kw_only=True, eq=False)
+class EncoderSettings(ReaderSettings):
+    """What is needed to rebuild the encoder of whole sequences; saved as JSON beside its weights."""
+
+    bidirectional: Annotated[bool, "read both ways"] = True
+    one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
+    stack: Annotated[Stack, "joined: a layer reads both directions of the one below; apart: two one-way stacks"] = (
+        "joined"
+    )
+    pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = "max"
     word_dropout: Annotated[float, "share of a text's tokens hidden from a training step, each by itself"] = 0.0
     type_dropout: Annotated[float, "share of a text's word types hidden from a training step, wherever they stand"] = (
         0.0
@@ -225,8 +255,7 @@ class EncoderSettings(Settings):
     def _problems(self) -> list[str]:
         problems = [
             *super()._problems(),
-            *_at_least(self, 1, "embedding_dim", "hidden_size", "num_layers", "recompute"),
-            *_in_share(self, "dropout", "embedding_dropout", "word_dropout", "type_dropout"),
+            *_in_share(self, "word_dropout", "type_dropout"),
         ]
         for kind in self.poolings:
             try:
@@ -240,11 +269,11 @@ class EncoderSettings(Settings):
 
 @dataclass(kw_only=True, eq=False)
 class TrainingSettings(Settings):
-    """How weights are found, and what decides which are kept."""
+    """How weights are found, whatever the task."""
+
+    section = "training"
 
     epochs: Annotated[int, "most times that the training data is read"] = 10
-    batch_size: Annotated[int, "sequences of average length in a batch; longer ones come in smaller batches"] = 32
-    crop: Annotated[int | None, "steps of a sequence that an epoch reads, from a random place; none: all"] = None
     lr: Annotated[float, "highest learning rate of AdamW"] = 2e-3
     embedding_lr: Annotated[float | None, "highest learning rate of token vectors; none: lr"] = None
     embedding_moment: Annotated[
@@ -258,32 +287,20 @@ class TrainingSettings(Settings):
     averaging: Annotated[
         float, "decay of the running mean of weights that is used in place of the last; 0 turns it off"
     ] = 0.0
-    adversarial: Annotated[
-        float,
-        "length of a nudge that raises the loss, as a share of what the network reads (0.005, say), under which it "
-        "must give the same answer; twice the time; 0 turns it off",
-    ] = 0.0
-    label_smoothing: Annotated[float, "probability spread over all classes when the loss is taken"] = 0.0
-    class_weight: Annotated[
-        ClassWeight | None, "balanced: rare classes count as much as frequent ones; none: by rows"
-    ] = None
-    monitor: Annotated[Monitor, "what decides on the best epoch"] = "macro_f1"
     patience: Annotated[int, "epochs without improvement before training stops"] = 3
     validation_size: Annotated[
         float, "share of rows held out to choose the best epoch, when no validation data is given"
     ] = 0.2
-    refit: Annotated[bool, "at the end, train once more on all rows for the epochs that were chosen"] = False
     seed: Annotated[int, "start of all random numbers"] = 0
-    seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
     precision: Annotated[Precision, "of training; auto takes bfloat16 where the processor computes in it"] = "auto"
     device: Annotated[Device, "auto takes a CUDA device if there is one"] = "auto"
 
     def _problems(self) -> list[str]:
         problems = [
             *super()._problems(),
-            *_at_least(self, 1, "epochs", "batch_size", "crop", "patience", "seeds"),
-            *_at_least(self, 0, "weight_decay", "seed", "adversarial"),
-            *_in_share(self, "warmup", "averaging", "label_smoothing", "validation_size"),
+            *_at_least(self, 1, "epochs", "patience"),
+            *_at_least(self, 0, "weight_decay", "seed"),
+            *_in_share(self, "warmup", "averaging", "validation_size"),
         ]
         rates = {"lr": self.lr, "embedding_lr": self.embedding_lr, "max_grad_norm": self.max_grad_norm}
         problems += [
@@ -295,5 +312,112 @@ class TrainingSettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False)
-class ClassifierSettings(TrainingSettings, EncoderSettings, TextSettings):
+class SupervisedSettings(TrainingSettings):
+    """How weights are found where every sequence has an answer, and what decides which are kept."""
+
+    batch_size: Annotated[int, "sequences of average length in a batch; longer ones come in smaller batches"] = 32
+    crop: Annotated[int | None, "steps of a sequence that an epoch reads, from a random place; none: all"] = None
+    adversarial: Annotated[
+        float,
+        "length of a nudge that raises the loss, as a share of what the network reads (0.005, say), under which it "
+        "must give the same answer; twice the time; 0 turns it off",
+    ] = 0.0
+    label_smoothing: Annotated[float, "probability spread over all classes when the loss is taken"] = 0.0
+    class_weight: Annotated[
+        ClassWeight | None, "balanced: rare classes count as much as frequent ones; none: by rows"
+    ] = None
+    monitor: Annotated[Monitor, "what decides on the best epoch"] = "macro_f1"
+    refit: Annotated[bool, "at the end, train once more on all rows for the epochs that were chosen"] = False
+    seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
+
+    def _problems(self) -> list[str]:
+        return [
+            *super()._problems(),
+            *_at_least(self, 1, "batch_size", "crop", "seeds"),
+            *_at_least(self, 0, "adversarial"),
+            *_in_share(self, "label_smoothing"),
+        ]
+
+
+@dataclass(kw_only=True, eq=False)
+class ClassifierSettings(SupervisedSettings, EncoderSettings, CutTextSettings):
     """All settings of `classify`: one label for a whole sequence."""
+
+
+@dataclass(kw_only=True, eq=False)
+class CorpusTrainingSettings(TrainingSettings):
+    """How weights are found on texts without labels."""
+
+    batch_size: Annotated[int, "texts, or places of one long text, that are read side by side"] = 32
+    window: Annotated[
+        int, "steps between two moves of the weights; the state goes on from one window to the next, its gradient stops"
+    ] = 64
+    negatives: Annotated[
+        int | None,
+        "tokens that the right one is compared with in training, drawn for each window; scores always compare with "
+        "the whole vocabulary; none: 4096 where the vocabulary is more than four times that, else all",
+    ] = None
+
+    def _problems(self) -> list[str]:
+        return [*super()._problems(), *_at_least(self, 1, "batch_size", "window", "negatives")]
+
+
+@dataclass(kw_only=True, eq=False)
+class LanguageReaderSettings(ReaderSettings):
+    """The reader of a language model."""
+
+    two_way: Annotated[
+        bool, "a forward and a backward model that never mix, to pre-train readers of both sides; it writes no text"
+    ] = False
+    weight_dropout: Annotated[float, "probability, on the recurrent weights; exact cells only"] = 0.0
+    type_dropout: Annotated[float, "share of the vocabulary whose vectors are zero in a training step"] = 0.0
+    tied: Annotated[bool, "one matrix for the vectors of tokens that are read and of tokens that are predicted"] = True
+
+    def _problems(self) -> list[str]:
+        problems = [*super()._problems(), *_in_share(self, "weight_dropout", "type_dropout")]
+        if self.weight_dropout and self.cell_type not in EXACT_CELLS:
+            problems.append(
+                f"weight_dropout is {self.weight_dropout}, but {self.cell_type} has no recurrent weights. Set it to 0."
+            )
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class LanguageSettings(CorpusTrainingSettings, LanguageReaderSettings, TextSettings):
+    """All settings of `language`: the next token of a text."""
+
+    lowercase: bool = False
+    embedding_dim: int = 256
+    hidden_size: int = 256
+    num_layers: int = 2
+    dropout: float = 0.2
+    embedding_dropout: float = 0.1
+    validation_size: float = 0.1
+
+
+@dataclass(kw_only=True, eq=False)
+class GenerationSettings(Settings):
+    """How a language model writes."""
+
+    section = "writing"
+
+    temperature: Annotated[float, "above 1 bolder, below 1 more careful; 0: always the likeliest token"] = 1.0
+    top_k: Annotated[int | None, "choose among so many likeliest tokens; none: all"] = None
+    top_p: Annotated[float, "choose among the likeliest tokens that have this probability together"] = 1.0
+    repetition_penalty: Annotated[float, "what a token that was there before is held back by; 1: nothing"] = 1.0
+    max_length: Annotated[int, "most tokens to write"] = 100
+    samples: Annotated[int, "texts to write"] = 1
+    stop: Annotated[str | None, "text at which writing ends; it is left out"] = None
+    seed: Annotated[int, "start of all random numbers"] = 0
+
+    def _problems(self) -> list[str]:
+        problems = [
+            *super()._problems(),
+            *_at_least(self, 0, "temperature", "seed"),
+            *_at_least(self, 1, "top_k", "max_length", "samples", "repetition_penalty"),
+        ]
+        if not 0 < self.top_p <= 1:
+            problems.append(f"top_p is {self.top_p}, but it must be in (0, 1].")
+        if self.stop == "":
+            problems.append("stop is an empty text, which is everywhere. Leave it out, or give some characters.")
+        return problems

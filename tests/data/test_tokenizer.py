@@ -21,7 +21,7 @@ POOL = "aBcé\u0301\u0308ßΣ1٢_'’\u200c\u200d <>/\n\t\u3000.,-@日本ラー�
 texts_of_pool = st.lists(st.text(POOL, max_size=12), min_size=1, max_size=5)
 any_text = st.text(max_size=30)
 any_texts = st.lists(any_text, min_size=1, max_size=5)
-own_units = st.sampled_from(["word", "character", "bpe"])
+own_units = st.sampled_from(["word", "space", "character", "bpe"])
 
 SENTENCE = "The cat's “odd” <br /> naïve hat, isn't it?"
 
@@ -118,6 +118,84 @@ def test_words_counts_and_ids_are_those_of_a_plain_scanner_and_counter(texts, lo
         assert ids.tolist() == [vocabulary.index(word) if word in vocabulary else 1 for word in words]
 
 
+# By Unicode's property White_Space, which has no file separators (U+001C to U+001F).
+SPACES = "\t\n\v\f\r \x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+pieces_of_corpora = st.sampled_from([*POOL, "a", "<pad>", "<PAD>", "<unk>", "\u0301", "\x1c", *SPACES[:10]])
+
+
+def between_spaces(text, lowercase):
+    """What stands between white space, character by character; a text that says "padding" says "unknown"."""
+    text = unicodedata.normalize("NFC", text)
+    words = [""]
+    for character in text:
+        if character in SPACES:
+            words.append("")
+        else:
+            words[-1] += character.lower() if lowercase else character
+    return ["<unk>" if word == "<pad>" else word for word in words if word]
+
+
+@given(
+    st.lists(st.lists(pieces_of_corpora, max_size=12).map("".join), min_size=1, max_size=5),
+    st.booleans(), st.integers(1, 3), st.integers(3, 12),
+)  # fmt: skip
+def test_between_spaces_every_token_stays_as_it_is_written(texts, lowercase, min_count, size):
+    cut = [between_spaces(text, lowercase) for text in texts]
+    counts = Counter(word for words in cut for word in words if word != "<unk>")
+    kept = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
+    if not kept:
+        with pytest.raises(DataError):
+            Tokenizer.train(texts, unit="space", lowercase=lowercase, min_count=min_count)
+        return
+    vocabulary = ["<pad>", "<unk>", *kept][:size]
+
+    tokenizer = Tokenizer.train(texts, unit="space", lowercase=lowercase, min_count=min_count, vocabulary_size=size)
+
+    assert tokenizer.vocabulary == vocabulary
+    for text, words, ids in zip(texts, cut, tokenizer.encode(texts), strict=True):
+        known = [word if word in vocabulary else "<unk>" for word in words]
+        assert tokenizer.tokens(text) == words
+        assert ids.tolist() == [vocabulary.index(word) for word in known]
+        assert tokenizer.decode(ids) == " ".join(known)
+
+
+def test_a_corpus_of_tokens_comes_back_as_it_was():
+    corpus = 'He said , " I do n\'t <unk> @-@ 3 @.@ 5 ( or <formula> ) <pad>s s<pad> <pad><pad> ... " = = <eos>'
+    tokenizer = Tokenizer.train([corpus], unit="space", lowercase=False, min_count=1)
+
+    ids = tokenizer.encode([f" {corpus} \n"])[0]
+
+    assert tokenizer.decode(ids) == corpus
+    assert [place for place, token in enumerate(corpus.split()) if token == "<unk>"] == np.flatnonzero(
+        ids == 1
+    ).tolist()
+
+
+@pytest.mark.parametrize("unit", ["word", "space"])
+def test_a_corpus_that_says_unknown_means_the_unknown_token(unit):
+    tokenizer = Tokenizer.train(["a <unk> b <UNK> <unk>"], unit=unit, min_count=1)
+
+    assert tokenizer.vocabulary == ["<pad>", "<unk>", "a", "b"]
+    assert tokenizer.encode(["b <unk> a"])[0].tolist() == [3, 1, 2]
+
+
+def test_no_character_beside_it_makes_padding_of_a_text():
+    kinds = ("Zs", "Zl", "Zp", "Cc", "Cf")
+    beside = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in kinds]
+    tokenizer = Tokenizer.train(["<pad> a a"], unit="space")
+
+    for ids in tokenizer.encode(
+        [text for one in beside for text in (f"{one}<pad>", f"<pad>{one}", f"a{one}<PAD>{one}")]
+    ):
+        assert 0 not in ids
+
+
+def test_spans_between_spaces_count_in_the_text_as_it_was_given():
+    tokenizer = Tokenizer.train(["x"], unit="space", min_count=1)
+    assert tokenizer.tokens("e\u0301, <pad>\u00a0<X>") == ["é,", "<unk>", "<x>"]
+    assert tokenizer.spans("e\u0301, <pad>\u00a0<X>") == [(0, 3), (4, 9), (10, 13)]
+
+
 @given(any_texts, st.booleans(), st.integers(1, 3), st.integers(3, 12))
 def test_characters_and_their_ids_are_those_of_a_counter(texts, lowercase, min_count, size):
     cut = [[small for big in text for small in (big.lower() if lowercase else big)] for text in texts]
@@ -175,7 +253,7 @@ def test_no_visible_character_is_lost_between_words(text):
     assert "".join(gaps).strip() == ""
 
 
-@given(any_text, st.sampled_from(["word", "character"]))
+@given(any_text, st.sampled_from(["word", "space", "character"]))
 def test_spans_find_the_tokens_in_the_text(text, unit):
     text = unicodedata.normalize("NFC", text)
     tokenizer = Tokenizer.train([SENTENCE], unit=unit, lowercase=False, min_count=1)
@@ -272,7 +350,7 @@ def test_words_end_where_a_reader_would_say(text, tokens):
     assert Tokenizer.train(["x"], min_count=1, lowercase=False).tokens(text) == tokens
 
 
-@pytest.mark.parametrize("unit", ["word", "character", "bpe"])
+@pytest.mark.parametrize("unit", ["word", "space", "character", "bpe"])
 def test_no_text_can_say_padding(unit):
     hostile = ["<pad> <PAD> <pad><pad> <pad > <pad/>", "<unk> <unk>"]
     tokenizer = Tokenizer.train(hostile * 2, unit=unit)
@@ -328,7 +406,7 @@ def test_an_error_in_the_stream_of_texts_comes_through():
         yield "good"
         raise DataError("reviews.csv, row 2: no text.")
 
-    for unit in ("word", "character", "bpe"):
+    for unit in ("word", "space", "character", "bpe"):
         with pytest.raises(DataError, match=r"^reviews\.csv, row 2: no text\.$"):
             Tokenizer.train(stream(), unit=unit)
 
@@ -396,7 +474,7 @@ def message(error, call, *arguments, **options):
 def test_refusals_say_what_to_do():
     train = Tokenizer.train
     assert message(SettingsError, train, ["a"], unit="words") == (
-        "unit is 'words', but it must be one of: bpe, character, jieba, spacy, word. Did you mean 'word'?"
+        "unit is 'words', but it must be one of: bpe, character, jieba, space, spacy, word. Did you mean 'word'?"
     )
     assert message(SettingsError, train, ["a"], vocabulary_size=2) == (
         "vocabulary_size is 2, but unit 'word' needs at least 3: <pad>, <unk> and one token."

@@ -57,6 +57,7 @@ def make_job(*, seed=0, identity="same", validate=True):
         descend=going_back_over(loss),
         validate=score if validate else None,
         identity=identity,
+        monitor="macro_f1",
     )
 
 
@@ -243,7 +244,8 @@ def test_monitoring_the_loss_keeps_the_lowest():
     losses = iter([0.5, 0.3, 0.4])
     job = make_job()
     job.validate = lambda module: {"loss": next(losses), "accuracy": 0.5, "macro_f1": 0.5}
-    settings = TrainingSettings(epochs=3, monitor="loss", precision="float32", device="cpu")
+    job.monitor = "loss"
+    settings = TrainingSettings(epochs=3, precision="float32", device="cpu")
     assert train(job, settings).best_epoch == 2
 
 

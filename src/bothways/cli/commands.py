@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from bothways.cli.evaluate import evaluate
+from bothways.cli.generate import generate
 from bothways.cli.info import info
 from bothways.cli.predict import predict
 from bothways.cli.train import classify
+from bothways.cli.train_language import language
 from bothways.errors import BothwaysError, Interrupted
 
 _BEHAVIOUR: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
@@ -65,9 +67,11 @@ def _root(
 
 
 train_app.command("classify")(explained(classify))
+train_app.command("language")(explained(language))
 app.add_typer(train_app, name="train")
 app.command("evaluate")(explained(evaluate))
 app.command("predict")(explained(predict))
+app.command("generate")(explained(generate))
 app.command("info")(explained(info))
 
 

@@ -1,4 +1,4 @@
-"""bothways evaluate: score a model on labelled rows, beside the baselines."""
+"""bothways evaluate: score a model on labelled rows, or on texts, beside the baselines."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bothways.bundle import literal
+from bothways.bundle import literal, open_folder
+from bothways.cli.language import refuse_options, show_evaluation
 from bothways.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ _WIDEST = 10_000  # columns of a line that goes into a file or a pipe
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="folder written by 'bothways train'")],
-    data: Annotated[Path, typer.Argument(help="labelled rows: CSV, TSV, JSON Lines or Parquet, also .gz, or a folder")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="labelled rows: CSV, TSV, JSON Lines or Parquet, also .gz, or a folder; or plain text"),
+    ],
     *,
     text: Annotated[str | None, typer.Option("--text", help="column of texts; guessed if only one makes sense")] = None,
     label: Annotated[
@@ -33,10 +37,22 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print everything as one JSON object")] = False,
 ) -> None:
-    """Score a model: accuracy, macro-F1, scores by class, log loss, calibration, confusion, interval, baselines.
+    """Score a model, with an interval, beside the baselines.
 
-    Example: bothways evaluate reviews-model test.csv
+    A classifier: accuracy, macro-F1, scores by class, log loss, calibration, confusion. A language model: perplexity,
+    bits per character.
+
+    Examples: bothways evaluate reviews-model test.csv
+              bothways evaluate novel test.txt
     """
+    task = open_folder(model).task
+    if task == "language":
+        refuse_options(
+            task,
+            {"label": label, "skip-unlabelled": skip_unlabelled, "confusion": confusion, "reliability": reliability},
+        )
+        show_evaluation(model, data, text=text, encoding=encoding, as_json=as_json)
+        return
     from bothways.training.evaluation import evaluate_classifier  # here, so that --help does not wait for it
 
     found = evaluate_classifier(model, data, text=text, label=label, encoding=encoding, skip_unlabelled=skip_unlabelled)

@@ -1,7 +1,7 @@
 """bothways info: what a model folder holds."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,17 @@ def info(
         return
     size = sum((folder.path / name).stat().st_size for name in folder.checksums)
     print(f"{folder.task}, {size / 1e6:.1f} MB, written by bothways {description['bothways']}; every file is whole")
+    show = {"classify": _show_classifier, "language": _show_language_model}.get(folder.task)
+    if show is not None:
+        show(description, measured)
+    for note in measured["notes"]:
+        print(f"note: {literal(note)}")
+    print("settings:")
+    for name, value in description["settings"].items():
+        print(f"  {name} = {literal(value)}")
+
+
+def _show_classifier(description: dict[str, Any], measured: dict[str, Any]) -> None:
     print(f"labels: {', '.join(literal(spell(label)) for label in description['classes'])}")
     training, validation = measured["training"], measured["validation"]
     print(
@@ -42,8 +53,20 @@ def info(
         )
     for name, score in measured["baselines"].items():
         print(f"  {name} baseline: accuracy {score['accuracy']:.4f}, macro-F1 {score['macro_f1']:.4f}")
-    for note in measured["notes"]:
-        print(f"note: {literal(note)}")
-    print("settings:")
-    for name, value in description["settings"].items():
-        print(f"  {name} = {literal(value)}")
+
+
+def _show_language_model(description: dict[str, Any], measured: dict[str, Any]) -> None:
+    training, validation = measured["training"], measured["validation"]
+    kind = "one text" if description["whole"] else "documents"
+    print(
+        f"trained on {training['tokens']:,} tokens of {kind}, {training['vocabulary']:,} types, "
+        f"{training['parameters']:,} parameters, epoch {measured['best_epoch']} kept"
+    )
+    if validation is not None:
+        low, high = validation["interval"]
+        print(
+            f"validation perplexity {validation['perplexity']:.2f} ({low:.2f} to {high:.2f}), "
+            f"{validation['bits_per_character']:.4f} bits per character"
+        )
+    for name, score in measured["baselines"].items():
+        print(f"  {name} baseline: perplexity {score['perplexity']:.2f}")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bothways.bundle import literal
+from bothways.bundle import literal, open_folder
+from bothways.cli.language import refuse_options, show_predictions
 from bothways.cli.output import print_json
 from bothways.errors import DataError, SettingsError
 
@@ -30,6 +31,8 @@ def predict(
 ) -> None:
     """Predict the label of each text: label, probability, text, with tabs between.
 
+    Of a language model: the log probability (nats) of each text and of each of its words.
+
     Examples: bothways predict reviews-model "I really enjoyed it."
               bothways predict reviews-model --file new.csv --out predictions.csv
     """
@@ -40,6 +43,11 @@ def predict(
     if (file is None) != (out is None) or (file is not None and texts):
         raise SettingsError("--file and --out go together, and without texts: --file new.csv --out predictions.csv.")
     _refuse_half_characters(texts or [])
+    task = open_folder(model).task
+    if task == "language":
+        refuse_options(task, {"file": file, "text": text})
+        show_predictions(model, texts or read_lines([] if sys.stdin is None else sys.stdin.buffer), as_json=as_json)
+        return
     runner = load(model)
     if file is not None and out is not None:
         for note in predict_file(runner, file, out, text=text, encoding=encoding, force=force):

@@ -46,6 +46,11 @@ class Batch:
         """Real steps, padding not counted."""
         return int(self.lengths.sum())
 
+    @property
+    def answers(self) -> int:
+        """What the mean of a loss is taken over: one answer for each sequence."""
+        return len(self.rows)
+
 
 def rounded_up(length: int, *, multiple: int = 32) -> int:
     """Round a length up so that few distinct ones occur: to 8, 16, then multiples of 32."""

@@ -88,6 +88,22 @@ def choose_columns(
     return text, label, notes
 
 
+def choose_text(table: Table, text: str | None) -> tuple[str, list[str]]:
+    """Return the column of texts that need no label, and a note if it is guessed.
+
+    A name that is given is checked. Else the only column is taken, or the one named `text`, or what `choose_columns`
+    guesses.
+
+    Raises:
+        DataError: the named column does not exist, or more than one choice makes sense.
+    """
+    if text is None and (len(table.columns) == 1 or "text" in table.columns):
+        column = "text" if "text" in table.columns else table.columns[0]
+        return column, [f"Column {column!r} is read as the text."]
+    column, _, notes = choose_columns(table, text, None, need_label=False)
+    return column, notes
+
+
 def refuse_multi_label(table: Table, label: str) -> None:
     """Refuse a label column whose values are lists or objects: a text has exactly one label here.
 

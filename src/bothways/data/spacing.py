@@ -24,19 +24,28 @@ def join_words(words: Sequence[str]) -> str:
     What the words do not tell is guessed: quotation marks open and close in turn, and a hyphen
     stands inside a word.
     """
-    parts: list[str] = []
-    open_quotes: set[str] = set()
-    leans_right = True  # nothing stands before the first word
-    for place, word in enumerate(words):
-        left = words[place - 1] if place else ""
-        closes = word in open_quotes
-        if not (leans_right or closes or _joined(left, word) or _continues_number(words, place)):
-            parts.append(" ")
-        parts.append(word)
-        leans_right = bool(_LEANS_RIGHT.fullmatch(word)) or (word in _QUOTES and not closes)
+    joiner = Joiner()
+    return "".join(joiner.add(word) for word in words)
+
+
+class Joiner:
+    """Join words to a text one by one, as `join_words` does all at once."""
+
+    def __init__(self) -> None:
+        self._before: list[str] = []  # the last two words
+        self._open_quotes: set[str] = set()
+        self._leans_right = True  # nothing stands before the first word
+
+    def add(self, word: str) -> str:
+        """Return what a word adds to the text: itself, and the space before it if there is one."""
+        left = self._before[-1] if self._before else ""
+        closes = word in self._open_quotes
+        apart = not (self._leans_right or closes or _joined(left, word) or _continues_number(self._before, word))
+        self._leans_right = bool(_LEANS_RIGHT.fullmatch(word)) or (word in _QUOTES and not closes)
         if word in _QUOTES:
-            open_quotes ^= {word}
-    return "".join(parts)
+            self._open_quotes ^= {word}
+        self._before = [*self._before[-1:], word]
+        return f" {word}" if apart else word
 
 
 def _joined(left: str, right: str) -> bool:
@@ -46,8 +55,8 @@ def _joined(left: str, right: str) -> bool:
     return bool(_WIDE.match(left[-1:]) and _WIDE.match(right[:1]))
 
 
-def _continues_number(words: Sequence[str], place: int) -> bool:
+def _continues_number(before: Sequence[str], word: str) -> bool:
     """Tell whether a word is what follows the point of 3.5 or the colon of 12:30."""
-    if place < 2 or words[place - 1] not in _IN_NUMBERS:
+    if len(before) < 2 or before[-1] not in _IN_NUMBERS:
         return False
-    return words[place - 2][-1:].isdigit() and words[place][:1].isdigit()
+    return before[-2][-1:].isdigit() and word[:1].isdigit()

@@ -29,6 +29,8 @@ _WORDS = "|".join(
         r"[^\w\s](?:\p{M}|[🏻-🏿]|\x{200D}[^\w\s])*",  # a punctuation mark or a symbol, emoji with what modifies them
     ]
 )
+# Between spaces every token stays as it is written, but none may say "padding".
+_PADDING = rf"(?<!\S){PAD}(?!\S)"
 
 
 def learn(
@@ -41,7 +43,7 @@ def learn(
     rules = pipeline(unit, lowercase, models.BPE() if unit == "bpe" else models.WordLevel())
     if unit == "bpe":
         return _learn_pairs(rules, texts, size, min_count)
-    if unit == "word":
+    if unit in ("word", "space"):
         trainer = trainers.WordLevelTrainer(vocab_size=size, min_frequency=min_count, show_progress=False)
         rules.train_from_iterator(iter(texts), trainer)
         ids = rules.get_vocab()
@@ -80,9 +82,13 @@ def pipeline(unit: Unit, lowercase: bool, model: models.Model) -> tokenizers.Tok
     steps: list[normalizers.Normalizer] = [] if unit in ("character", "bpe") else [normalizers.NFC()]
     if lowercase:
         steps.append(normalizers.Lowercase())
+    if unit == "space":
+        steps.append(normalizers.Replace(Regex(_PADDING), UNK))
     rules.normalizer = normalizers.Sequence(steps)
     if unit == "word":
         rules.pre_tokenizer = pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True)
+    if unit == "space":
+        rules.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     if unit == "bpe":
         rules.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     return rules
@@ -97,6 +103,11 @@ def normal(rules: tokenizers.Tokenizer, text: str) -> str:
 def split_words(rules: tokenizers.Tokenizer, text: str) -> list[str]:
     """Return the words of a text that `normal` gave."""
     return [word for word, _ in rules.pre_tokenizer.pre_tokenize_str(text)]
+
+
+def places(rules: tokenizers.Tokenizer, text: str) -> list[tuple[int, int]]:
+    """Return where the words of a text stand: (start, end) in characters."""
+    return [place for _, place in rules.pre_tokenizer.pre_tokenize_str(text)]
 
 
 def _merged(rules: tokenizers.Tokenizer, counts: Counter[str]) -> Counter[str]:

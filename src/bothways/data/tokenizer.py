@@ -1,4 +1,4 @@
-"""Text to token ids and back: words, characters, byte pairs; spaCy's rules and jieba as extras.
+"""Text to token ids and back: words, what stands between spaces, characters, byte pairs; spaCy and jieba as extras.
 
 The work is done by the `tokenizers` library, in Rust and on all cores. Only where a word ends is
 found in Python for spaCy and jieba.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bothways.data.segmenters import segmenter
 from bothways.data.spacing import join_words
-from bothways.data.token_rules import BYTES, PAD, UNK, as_bytes, learn, normal, pipeline, shown, split_words
+from bothways.data.token_rules import BYTES, PAD, UNK, as_bytes, learn, normal, pipeline, places, shown, split_words
 from bothways.errors import DataError, ModelFolderError, SettingsError, check_choice
 from bothways.settings import Unit
 
@@ -137,20 +137,30 @@ class Tokenizer:
         A token that is part of a character has the place of the whole character.
         """
         text = _readable(text)
-        return list(self._rules.encode(text).offsets) if self._segment is None else self._segment(text)
+        if self._segment is not None:
+            return self._segment(text)
+        if self.unit == "space":  # asked for in the text as given, as the library loses the place of what is replaced
+            return places(self._rules, text)
+        return list(self._rules.encode(text).offsets)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return a text for ids, leaving `<pad>` out.
 
         Characters and byte pairs give the very text back that was encoded (a character outside the
-        vocabulary as U+FFFD). Words are joined by spaces as print would set them.
+        vocabulary as U+FFFD). Words are joined by spaces as print would set them; what stood between
+        spaces, by one space each.
         """
         pieces = [self._pieces[index] for index in map(int, ids) if index != self.pad_id]
         if self.unit == "bpe":
             return b"".join(map(as_bytes, pieces)).decode(errors="replace")
         if self.unit == "character":
             return "".join("\ufffd" if piece == UNK else piece for piece in pieces)
-        return join_words(pieces)
+        return " ".join(pieces) if self.unit == "space" else join_words(pieces)
+
+    @property
+    def pieces(self) -> list[str]:
+        """The tokens in order of their ids, byte pairs as the library spells their bytes."""
+        return self._pieces
 
     @property
     def vocabulary(self) -> list[str]:

@@ -2,20 +2,20 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bothways.bundle import open_folder
 from bothways.errors import ModelFolderError
 
-if TYPE_CHECKING:
-    from bothways.runtime.classifier import ClassifierRuntime
-
 # One line for each task: the module and the class that run it.
-_RUNNERS = {"classify": ("bothways.runtime.classifier", "ClassifierRuntime")}
+_RUNNERS = {
+    "classify": ("bothways.runtime.classifier", "ClassifierRuntime"),
+    "language": ("bothways.runtime.language_model", "LanguageModelRuntime"),
+}
 
 
-def load(folder: Path | str) -> "ClassifierRuntime":
-    """Load a model folder to predict with.
+def load(folder: Path | str) -> Any:
+    """Load a model folder: to classify a `ClassifierRuntime`, of a language model a `LanguageModelRuntime`.
 
     Raises:
         ModelFolderError: the folder is missing, damaged or of a newer format.
@@ -24,5 +24,4 @@ def load(folder: Path | str) -> "ClassifierRuntime":
     if opened.task not in _RUNNERS:
         raise ModelFolderError(f"{opened.path} was trained to {opened.task!r}, which this version cannot run.")
     module, name = _RUNNERS[opened.task]
-    runner: Any = getattr(import_module(module), name)
-    return runner(opened)  # type: ignore[no-any-return]
+    return getattr(import_module(module), name)(opened)

@@ -16,7 +16,7 @@ from bothways.data.cells import spell
 from bothways.data.sequences import as_sequences, as_texts
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.probabilities import softmax
-from bothways.errors import MissingExtraError
+from bothways.runtime.session import open_session
 
 STEPS_AT_ONCE = 8_192  # padded steps in one call: large enough for full speed, small enough for a cache
 
@@ -37,7 +37,7 @@ class ClassifierRuntime:
         self.tokenizer: Tokenizer | None = None
         if self.features is None:
             self.tokenizer = Tokenizer.from_json(folder.file(TOKENIZER).read_text(encoding="utf-8"))
-        self._session = _session(str(folder.file(GRAPH)))
+        self._session = open_session(str(folder.file(GRAPH)))
         self.cut = 0  # sequences of the last call that were longer than max_length
         self.empty = 0  # sequences of the last call without a step
         self.first_cut = self.first_empty = 0  # where in the last call the first of each stood, if there was one
@@ -112,13 +112,3 @@ class Tally:
 def _count(chosen: NDArray[np.bool_]) -> tuple[int, int]:
     """How many are chosen, and where the first of them stands (0 if none is)."""
     return int(chosen.sum()), int(chosen.argmax()) if len(chosen) else 0
-
-
-def _session(path: str) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError("Predicting needs onnxruntime. Run: pip install onnxruntime") from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -26,8 +26,8 @@ class Progress:
     epoch: int = 1  # the epoch under way, counted from 1
     batch: int = 0  # batches of it that are done
     step: int = 0  # batches done since the start
-    loss_sum: float = 0.0  # of the epoch under way, over its rows
-    loss_rows: int = 0
+    loss_sum: float = 0.0  # of the epoch under way, over its answers
+    answers: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0  # 0: none yet
     best_score: float = float("-inf")

@@ -243,6 +243,7 @@ def _job(model: Classifier, prepared: Prepared, settings: ClassifierSettings, se
         descend=_descent(model, targets, settings, labels=len(prepared.classes)),
         validate=None if prepared.validation is None else _validator(prepared.validation, prepared.classes),
         identity=f"{prepared.identity}-{seed}",
+        monitor=settings.monitor,
     )
 
 

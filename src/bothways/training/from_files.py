@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bothways.bundle import refuse_existing
 from bothways.data.columns import choose_columns, refuse_multi_label
 from bothways.data.streaming import in_groups
 from bothways.data.tables import Table, read_table
 from bothways.data.writing import TableWriter
-from bothways.errors import BothwaysError, Interrupted, OutputError, ResumeError, SettingsError
+from bothways.errors import OutputError, SettingsError
 from bothways.training.classification import TrainedClassifier, check_vectors, train_classifier
 from bothways.training.loop import check_device
+from bothways.training.places import check_places, end_interrupted, say_all, workplace
 from bothways.training.preparation import Prepared, prepare
 from bothways.training.saving import save_classifier
 
@@ -88,20 +87,19 @@ def train_classifier_from_file(
     """
     _check_settings(settings, validation, save_splits)
     out = out.absolute()
-    workplace = out.with_name(f"{out.name}.training")
-    _check_places(out, workplace, resume=resume, force=force)
+    state = check_places(out, resume=resume, force=force)
     _check_splits(save_splits, data, force=force)
     source = _open(data, text, label, encoding, say)
     checked = None if validation is None else _open(validation, source.text, source.label, encoding, say)
-    with _workplace(workplace) as place:
+    with workplace(state) as place:
         prepared = prepare(source, checked, settings, place, skip_unlabelled=skip_unlabelled)
-        said = _say(prepared.notes, say)
+        said = say_all(prepared.notes, say)
         _write_splits(source, prepared, save_splits, say)
         trained = train_classifier(prepared, settings, folder=place, resume=resume, listener=listener)
         prepared.close()
-        _say(trained.notes[said:], say)
+        say_all(trained.notes[said:], say)
         _save(trained, out, force=force or resume)
-    shutil.rmtree(workplace, ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
     return trained
 
 
@@ -116,47 +114,12 @@ def _check_settings(settings: ClassifierSettings, validation: Path | None, save_
         )
 
 
-def _say(notes: Sequence[str], say: Callable[[str], None]) -> int:
-    """Say each note; give how many there were."""
-    for note in notes:
-        say(note)
-    return len(notes)
-
-
 def _save(trained: TrainedClassifier, out: Path, *, force: bool) -> None:
     """Save what was reached, also by a training that was stopped, which is then said."""
     if trained.best_epoch:
         save_classifier(trained, out, force=force)
     if trained.interrupted:
-        kept = f"The best epoch so far is in {out}" if trained.best_epoch else "No epoch was finished"
-        raise Interrupted(f"Stopped. {kept}; the same command with --resume goes on where it was.")
-
-
-def _check_places(out: Path, workplace: Path, *, resume: bool, force: bool) -> None:
-    """Refuse, before anything is read or written, places that hold something of somebody else's."""
-    if not out.name:
-        raise OutputError(f"{out} is no name for a model folder. Choose another place with --out.")
-    strange = [file.name for file in workplace.iterdir() if not _is_ours(file)] if workplace.is_dir() else []
-    if strange:
-        raise OutputError(
-            f"{workplace} holds {strange[0]}, which no training wrote, so nothing is put there. Choose another --out."
-        )
-    unfinished = workplace.is_dir() and any(workplace.glob("*.safetensors"))
-    if resume:
-        if not unfinished:
-            raise ResumeError(f"{workplace} holds no checkpoint to resume from. Run the command without --resume.")
-        refuse_existing(out, force=True)
-        return
-    if unfinished and not force:
-        raise OutputError(
-            f"{workplace} holds an unfinished training. Go on with --resume, or start again with --force."
-        )
-    refuse_existing(out, force=force)
-
-
-def _is_ours(file: Path) -> bool:
-    """Whether a file in a workplace was written by a training."""
-    return file.is_file() and file.suffix in (".arrow", ".safetensors", ".new")
+        raise end_interrupted(out, best_epoch=trained.best_epoch)
 
 
 def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:
@@ -178,34 +141,10 @@ def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:
             raise OutputError(f"{place} exists. Choose another folder with --save-splits.")
 
 
-@contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """Make the folder for a training's state; what a refused training put there is taken away again.
-
-    A training that was stopped after its first checkpoint keeps its state. Old checkpoints stay until new
-    ones take their places, so that a command that is refused costs nobody their unfinished training.
-    """
-    before = set(folder.glob("*.safetensors"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
-    except KeyboardInterrupt as stop:
-        if isinstance(stop, Interrupted) or not any(folder.glob("*.safetensors")):
-            raise
-        raise Interrupted("Stopped. The same command with --resume goes on where it was.") from stop
-    except OSError as error:
-        if isinstance(error, BothwaysError):
-            raise
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if folder.is_dir() and not any(folder.glob("*.safetensors")) and not before:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def _open(path: Path, text: str | None, label: str | None, encoding: str, say: Callable[[str], None]) -> TableRows:
     table = read_table(path, encoding=encoding)
     text, chosen, notes = choose_columns(table, text, label, need_label=True)
-    _say([*table.notes, *notes], say)
+    say_all([*table.notes, *notes], say)
     assert chosen is not None
     refuse_multi_label(table, chosen)
     return TableRows(table, text, chosen)

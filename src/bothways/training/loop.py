@@ -34,10 +34,10 @@ from bothways.training.checkpoint import (
 from bothways.training.optimizer import AdamW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from bothways.data.batches import Batch, Ints
+    from bothways.data.batches import Batch
     from bothways.settings import TrainingSettings
 
 logger = logging.getLogger("bothways")
@@ -48,17 +48,19 @@ class Job:
     """What the loop needs to know of a task."""
 
     module: nn.Module
-    plan: Callable[[int], list[Ints]]  # the rows of every batch of an epoch, counted from 1
-    batch: Callable[[Ints], Batch]
+    plan: Callable[[int], Sequence[Any]]  # what every batch of an epoch, counted from 1, is made of: rows, or a window
+    batch: Callable[[Any], Batch]
     descend: Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]  # see `going_back_over`
     validate: Callable[[nn.Module], dict[str, float]] | None  # scores by name; None: keep the last epoch
     identity: str  # fingerprint of data and settings
+    monitor: str = "loss"  # which score decides on the best epoch; of a loss the lowest is best
+    carried: dict[str, Tensor] = field(default_factory=dict)  # what a batch leaves for the next one: recurrent states
 
 
 def going_back_over(
     loss: Callable[[nn.Module, Batch], Tensor],
 ) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
-    """Turn a loss, the mean over a batch's rows, into what a `Job` does with a batch: find it, go back, return it."""
+    """Turn a loss, the mean over a batch, into what a `Job` does with a batch: find it, go back, return it."""
 
     def descend(module: nn.Module, batch: Batch, go_back: Callable[[Tensor], None]) -> Tensor:
         found = loss(module, batch)
@@ -123,6 +125,7 @@ class _State:
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor]  # empty if no running mean is asked for
     best: dict[str, Tensor]
+    carried: dict[str, Tensor]
     progress: Progress = field(default_factory=Progress)
 
     def freeze(self) -> Checkpoint:
@@ -130,6 +133,7 @@ class _State:
             **pack("weights", self.module.state_dict()),
             **pack("average", self.average),
             **pack("best", self.best),
+            **pack("carried", self.carried),
             **pack("optimizer", pack_optimizer(self.optimizer)),
             "random/cpu": torch.get_rng_state(),
         }
@@ -142,6 +146,8 @@ class _State:
         for name, tensor in unpack("average", checkpoint.tensors).items():
             self.average[name].copy_(tensor)
         self.best = unpack("best", checkpoint.tensors)
+        self.carried.clear()
+        self.carried.update(unpack("carried", checkpoint.tensors))
         unpack_optimizer(self.optimizer, unpack("optimizer", checkpoint.tensors))
         self.progress = checkpoint.progress
         torch.set_rng_state(checkpoint.tensors["random/cpu"])
@@ -177,7 +183,7 @@ def train(
     module: Any
     module, optimizer = fabric.setup(job.module, make_optimizer(job.module, settings))
     averaged = {name: weight.detach().clone() for name, weight in job.module.named_parameters()}
-    state = _State(job.module, optimizer.optimizer, averaged if settings.averaging else {}, best={})
+    state = _State(job.module, optimizer.optimizer, averaged if settings.averaging else {}, {}, job.carried)
     if checkpoints and checkpoints.resume and checkpoints.path.exists():
         state.thaw(load_checkpoint(checkpoints.path, identity=job.identity))
     last_epoch = min(stop_after or settings.epochs, settings.epochs)
@@ -284,8 +290,8 @@ def _train_epoch(
         progress.batch += 1
         progress.step += 1
         _move_average(state, settings.averaging)
-        progress.loss_sum += float(loss.detach()) * len(batch.rows)
-        progress.loss_rows += len(batch.rows)
+        progress.loss_sum += float(loss.detach()) * batch.answers
+        progress.answers += batch.answers
         listener.stepped(epoch=progress.epoch, batch=progress.batch, batches=len(plan), steps=batch.steps)
         if stop.is_set():
             return False
@@ -298,13 +304,13 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
     """Score the epoch, keep it if it is the best, and decide whether it was the last."""
     progress = state.progress
     scored = {**state.module.state_dict(), **state.average}
-    row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.loss_rows)}
+    row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.answers)}
     if job.validate is None:
         better = True
     else:
         with _weights(state.module, scored):
             row |= job.validate(state.module)
-        score = -row["loss"] if settings.monitor == "loss" else row[settings.monitor]
+        score = -row["loss"] if job.monitor == "loss" else row[job.monitor]
         better = score > progress.best_score or progress.best_epoch == 0
         progress.best_score = max(score, progress.best_score)
     progress.history.append(row)
@@ -315,7 +321,7 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
     waited = progress.epoch - progress.best_epoch
     progress.finished = progress.epoch >= last_epoch or waited >= settings.patience
     progress.epoch += 1
-    progress.batch, progress.loss_sum, progress.loss_rows = 0, 0.0, 0
+    progress.batch, progress.loss_sum, progress.answers = 0, 0.0, 0
 
 
 def _outcome(state: _State, *, interrupted: bool) -> Outcome:

@@ -81,8 +81,8 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, be
     """Draw loss (training and validation) and scores by epoch, with the epoch that was kept marked.
 
     Args:
-        history: one row an epoch: epoch, train_loss, loss (of validation, nats), accuracy, macro_f1; what is missing
-            or None is left out. Other keys are not drawn.
+        history: one row an epoch: epoch, train_loss, loss (of validation, nats), and accuracy and macro_f1, or
+            perplexity; what is missing or None is left out. Other keys are not drawn.
         path: the PNG file to write.
         best_epoch: the epoch whose weights were kept.
 
@@ -95,8 +95,12 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, be
         losses, scores = figure.subplots(1, 2)
         _draw_curves(losses, history, (("train_loss", "training", _GREY), ("loss", "validation", _BLUE)), best_epoch)
         losses.set_ylabel("loss (nats)")
-        _draw_curves(scores, history, _SCORES, best_epoch)
-        scores.set_ylabel("score on validation (0 to 1)")
+        if any("perplexity" in row for row in history):
+            _draw_curves(scores, history, (("perplexity", "perplexity", _BLUE),), best_epoch)
+            scores.set_ylabel("perplexity on validation")
+        else:
+            _draw_curves(scores, history, _SCORES, best_epoch)
+            scores.set_ylabel("score on validation (0 to 1)")
         _save(figure, path)
 
 

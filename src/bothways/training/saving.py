@@ -70,7 +70,7 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
             trained.baselines.save(folder)
         write_json(folder / METRICS, metrics(trained))
         if trained.history:
-            _write_history(trained.history, folder / HISTORY)
+            write_history(trained.history, folder / HISTORY)
             draw_learning_curves(trained.history, folder / CURVES, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
@@ -195,7 +195,8 @@ def card(trained: TrainedClassifier) -> str:
     return "\n".join(lines)
 
 
-def _write_history(history: list[dict[str, float]], path: Path) -> None:
+def write_history(history: list[dict[str, float]], path: Path) -> None:
+    """Write the scores by epoch as CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
@@ -204,12 +205,11 @@ def _write_history(history: list[dict[str, float]], path: Path) -> None:
 
 def _verify(trained: TrainedClassifier, path: Path) -> None:
     """Compare graph and weights on two batches whose sizes and lengths differ."""
-    import onnxruntime
     import torch
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    from bothways.runtime.session import open_session
+
+    session = open_session(str(path))
     random = np.random.default_rng(0)
     model = trained.model.cpu().eval()
     for size, longest in ((1, 1), (3, 7)):

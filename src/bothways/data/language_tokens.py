@@ -1,0 +1,100 @@
+"""Texts as a language model sees them: token ids with `<eos>`, and tokens back to a text while it grows.
+
+A document begins after `<eos>` and ends with it. Plain text is one stream: where the tokens leave white space out, each
+line ends with `<eos>`; characters and byte pairs have the line's own end among them.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bothways.data.spacing import Joiner
+from bothways.data.token_rules import UNK, as_bytes
+from bothways.data.tokenizer import Tokenizer
+
+Ids = NDArray[np.int32]
+
+_KEEPS_SPACE = ("character", "bpe")  # units whose tokens hold all of a text, line ends among it
+
+
+class LanguageTokens:
+    """A tokenizer with one more id, `<eos>`, and the token that stands before the first one of a text."""
+
+    def __init__(self, tokenizer: Tokenizer, *, whole: bool) -> None:
+        """Take a tokenizer; `whole` for a model of one stream, not of documents."""
+        self.tokenizer = tokenizer
+        self.whole = whole
+        self.eos = len(tokenizer)
+        self.size = self.eos + 1  # V
+        self.line_ends = whole and tokenizer.unit not in _KEEPS_SPACE  # whether `<eos>` stands for a line's end
+        self.start = self.eos
+        if whole and not self.line_ends:
+            line_end = tokenizer.encode(["\n"])[0]
+            if len(line_end) == 1 and line_end[0] != Tokenizer.unk_id:
+                self.start = int(line_end[0])
+
+    def encode(self, texts: Sequence[str]) -> list[Ids]:
+        """Give the ids of texts as they stand, int32 (T,) each; of a stream, a line's end is one of them."""
+        found = self.tokenizer.encode(texts)
+        if not self.line_ends:
+            return found
+        eos = np.array([self.eos], dtype=np.int32)
+        # A text may be several lines; the tokenizer lost where they end.
+        whole = []
+        for text, ids in zip(texts, found, strict=True):
+            inside = text.removesuffix("\n")
+            if "\n" in inside:
+                parts = self.tokenizer.encode(inside.split("\n"))
+                ids = np.concatenate([part for line in parts for part in (line, eos)][:-1])
+            whole.append(np.concatenate([ids, eos]) if text.endswith("\n") else ids)
+        return whole
+
+    def documents(self, texts: Sequence[str]) -> list[Ids]:
+        """Give texts with `<eos>` before and behind, int32 (T+2,) each: all that there is to predict in each."""
+        eos = np.array([self.eos], dtype=np.int32)
+        return [np.concatenate([eos, ids, eos]) for ids in self.tokenizer.encode(texts)]
+
+    def spoken(self, index: int) -> str:
+        """Name a token for a person to read."""
+        return "<eos>" if index == self.eos else self.tokenizer.vocabulary[index]
+
+    def writer(self) -> TextWriter:
+        """Begin a text."""
+        return TextWriter(self)
+
+
+class TextWriter:
+    """Turn tokens into text one by one, in constant time and memory for each."""
+
+    def __init__(self, tokens: LanguageTokens) -> None:
+        self._tokens = tokens
+        self._pieces = tokens.tokenizer.pieces
+        self._unit = tokens.tokenizer.unit
+        self._bytes = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._joiner = Joiner()
+        self._begun = False  # whether a word stands in the line, for tokens that spaces part
+
+    def write(self, index: int) -> str:
+        """Give what a token adds to the text; `<eos>` in a stream of lines adds the line's end."""
+        if index == self._tokens.eos:
+            self._joiner, self._begun = Joiner(), False
+            return "\n" if self._tokens.line_ends else ""
+        if index == Tokenizer.pad_id:
+            return ""
+        piece = self._pieces[index]
+        if self._unit == "bpe":
+            return self._bytes.decode(as_bytes(piece))
+        if self._unit == "character":
+            return "\ufffd" if piece == UNK else piece
+        if self._unit != "space":
+            return self._joiner.add(piece)
+        space, self._begun = " " if self._begun else "", True
+        return space + piece
+
+    def end(self) -> str:
+        """Give what is left: the replacement for a character that was cut in its middle."""
+        return self._bytes.decode(b"", final=True)

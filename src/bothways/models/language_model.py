@@ -1,0 +1,165 @@
+"""The next token of a text: embedding, one-way recurrent reader, softmax over the vocabulary.
+
+A two-way model is a forward and a backward one that share vectors and softmax and never mix (Peters et al., 2018,
+"Deep contextualized word representations"): it scores texts and pre-trains readers of both sides.
+
+Shapes: B sequences, T steps in the longest, E width of a token's vector, H hidden width, V vocabulary, N predictions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bothways.models.classifier import CELLS
+from bothways.nn.reader import Reading, State, sequence_dropout
+from bothways.nn.softmax import VocabularySoftmax
+
+if TYPE_CHECKING:
+    from bothways.settings import LanguageSettings
+
+SAMPLE = 4096  # tokens that are drawn where the vocabulary is more than four times that
+
+
+class LanguageNetwork(nn.Module):
+    """Predict every token of a text from those before it, and, two-way, also from those after it alone.
+
+    What stands behind a token never changes its prediction, nor does padding or the company of other texts.
+    """
+
+    def __init__(self, settings: LanguageSettings, *, vocabulary: int) -> None:
+        """Build a network with fresh weights; `vocabulary` is V."""
+        super().__init__()
+        self.two_way = settings.two_way
+        self.dropout = settings.dropout
+        self.embedding_dropout = settings.embedding_dropout
+        self.type_dropout = settings.type_dropout
+        self.embedding = nn.Embedding(vocabulary, settings.embedding_dim, padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        nn.init.zeros_(self.embedding.weight[0])
+        extra = {"weight_dropout": settings.weight_dropout} if settings.weight_dropout else {}
+        self.encoder = CELLS[settings.cell_type](
+            input_size=settings.embedding_dim,
+            hidden_size=settings.hidden_size,
+            num_layers=settings.num_layers,
+            direction="both" if settings.two_way else "forward",
+            stack="apart",
+            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
+            recompute=settings.recompute,
+            **extra,
+        )
+        # From a state's width to a vector's, for each direction: the softmax may share the vectors.
+        self.bridge = nn.Linear(settings.hidden_size, settings.embedding_dim)
+        self.bridge_reverse = nn.Linear(settings.hidden_size, settings.embedding_dim) if settings.two_way else None
+        self.softmax = VocabularySoftmax(
+            settings.embedding_dim,
+            vocabulary,
+            tied=self.embedding if settings.tied else None,
+            negatives=_negatives(settings.negatives, vocabulary),
+        )
+
+    def forward(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
+        """Read texts, and give what predicts each of their tokens.
+
+        Args:
+            tokens: int64 (B,T+1), the first of each only read, and, one-way, the last only predicted.
+            lengths: int64 (B,), tokens of each, at least 2.
+            state: the state before the first token; one-way only.
+
+        Returns:
+            float (N,E), for the softmax; int64 (N,), the tokens that they stand for, sequence by sequence and, two-way,
+            the forward predictions of all before the backward ones; the state after the last token that was read.
+        """
+        if self.bridge_reverse is None:
+            reading = self.read(tokens[:, :-1], lengths - 1, state)
+            real = _mask(tokens[:, 1:], lengths - 1)
+            assert reading.forward is not None
+            return self._dropped(self.bridge(reading.forward))[real], tokens[:, 1:][real], reading.final_state
+        reading = self.read(tokens, lengths, state)
+        assert reading.forward is not None
+        assert reading.backward is not None
+        real = _mask(tokens[:, 1:], lengths - 1)
+        rightward = self._dropped(self.bridge(reading.forward[:, :-1]))[real]
+        leftward = self._dropped(self.bridge_reverse(reading.backward[:, 1:]))[real]
+        targets = torch.cat([tokens[:, 1:][real], tokens[:, :-1][real]])
+        return torch.cat([rightward, leftward]), targets, reading.final_state
+
+    def outputs(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> list[Tensor]:
+        """Give what the graph gives: logits of the next token (B,T,V) and the state after, or logits both ways."""
+        reading = self.read(tokens, lengths, state)
+        assert reading.forward is not None
+        logits = self.softmax(self.bridge(reading.forward))
+        if self.bridge_reverse is not None:
+            assert reading.backward is not None
+            return [logits, self.softmax(self.bridge_reverse(reading.backward))]
+        return [logits, *(reading.final_state.forward or ())]
+
+    def read(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> Reading:
+        """Read token ids, int64 (B,T)."""
+        vectors = self.embedding(tokens)
+        if self.training and self.type_dropout:
+            # Whole rows of the embedding: a type is missing wherever it stands (Gal and Ghahramani, 2016).
+            kept = functional.dropout(vectors.new_ones(self.embedding.num_embeddings), self.type_dropout)
+            vectors = vectors * kept[tokens][..., None]
+        if self.training and self.embedding_dropout:
+            vectors = vectors * sequence_dropout(vectors, len(vectors), self.embedding_dropout)[:, None]
+        return self.encoder(vectors, lengths, state)  # type: ignore[no-any-return]
+
+    def _dropped(self, states: Tensor) -> Tensor:
+        """Drop in training, (B,T,E): one mask for all steps of a sequence."""
+        if not (self.training and self.dropout):
+            return states
+        return states * sequence_dropout(states, len(states), self.dropout)[:, None]
+
+
+def _negatives(wanted: int | None, vocabulary: int) -> int | None:
+    """How many tokens are drawn; None compares with all."""
+    if wanted is None:
+        return SAMPLE if vocabulary > 4 * SAMPLE else None
+    return wanted if wanted < vocabulary else None
+
+
+def _mask(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """True where a step belongs to its sequence, bool (B,T)."""
+    return torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]
+
+
+def onnx_graph(model: LanguageNetwork) -> Any:
+    """Write a language model as an ONNX graph: B and T are free.
+
+    One-way: `inputs` int64 (B,T), `lengths` int64 (B,) and the state before, `state_0`, ... each (L,B,H), in; `logits`
+    of the next token (B,T,V), and the state after, `after_0`, ..., out. Two-way: no states, and besides
+    `logits` of the next token `logits_before` of the one before.
+    """
+    from bothways.models.graph import add_linear, add_recurrent
+    from bothways.models.graph_builder import GraphBuilder, GraphState
+
+    builder = GraphBuilder("bothways_language_model")
+    inputs = builder.input("inputs", "int64", ["B", "T"])
+    lengths = builder.input("lengths", "int64", ["B"])
+    start = GraphState()
+    if not model.two_way:
+        shape = [model.encoder.num_layers, "B", model.encoder.hidden_size]
+        parts = range(len(model.encoder.parts))
+        start = GraphState(forward=tuple(builder.input(f"state_{part}", "float32", shape) for part in parts))
+    vectors = builder.constant(model.embedding.weight)
+    reading = add_recurrent(builder, model.encoder, builder.add("Gather", [vectors, inputs]), lengths, start)
+    # Where the softmax shares the vectors, the graph holds them once; onnxruntime turns them round when it loads.
+    weight = vectors if model.softmax.weight is model.embedding.weight else builder.constant(model.softmax.weight)
+    shared = builder.add("Transpose", [weight], perm=[1, 0])
+    bias = builder.constant(model.softmax.bias)
+
+    def logits(bridge: nn.Linear, states: str) -> str:
+        return builder.add("Add", [builder.add("MatMul", [add_linear(builder, bridge, states), shared]), bias])
+
+    assert reading.forward is not None
+    outputs = {"logits": logits(model.bridge, reading.forward)}
+    if model.bridge_reverse is not None:
+        assert reading.backward is not None
+        outputs["logits_before"] = logits(model.bridge_reverse, reading.backward)
+    elif reading.final_state.forward is not None:
+        outputs |= {f"after_{part}": name for part, name in enumerate(reading.final_state.forward)}
+    return builder.build(outputs)

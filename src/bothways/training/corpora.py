@@ -1,0 +1,273 @@
+"""From texts without labels to what the loop reads: a tokenizer, token ids on disk, and what is held out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bothways.data.corpus import CorpusWriter, TokenCorpus
+from bothways.data.language_tokens import LanguageTokens
+from bothways.data.splits import stratified_split
+from bothways.data.tokenizer import Tokenizer
+from bothways.data.windows import Lanes
+from bothways.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bothways.data.batches import Ints, Sequences
+    from bothways.data.plain_text import Texts
+    from bothways.settings import LanguageSettings
+
+CHUNK = 2_000  # texts of a list that are tokenized at a time
+LONG_PIECE = 10_000  # characters of a piece of a stream above which the held-out part may begin inside it
+
+
+@dataclass
+class ListedTexts:
+    """Texts that are in memory: documents, or one stream."""
+
+    texts: Sequence[str]
+    whole: bool = False
+    name: str = "texts"
+    notes: list[str] = field(default_factory=list)
+
+    def chunks(self) -> Iterator[list[str]]:
+        """Give the texts, some at a time."""
+        for start in range(0, len(self.texts), CHUNK):
+            yield list(self.texts[start : start + CHUNK])
+
+    def where(self, row: int) -> str:
+        """Name a text as Python counts it."""
+        return f"{self.name}[{row}]"
+
+
+@dataclass
+class Corpus:
+    """Token ids of texts, and how many characters and unknown tokens the texts have."""
+
+    sequences: Sequences  # documents with <eos> before and behind; of a stream one sequence, a start token before it
+    characters: int
+    unknown: int
+    stream: NDArray[np.int32] | None  # of a stream, all of it
+
+    @property
+    def predictions(self) -> int:
+        """Tokens that are predicted."""
+        return int((self.sequences.lengths - 1).sum())
+
+    def side_by_side(self, count: int) -> Sequences:
+        """Give what is read side by side: the documents, or a stream cut into so many lanes."""
+        return self.sequences if self.stream is None else Lanes(self.stream, count)
+
+
+@dataclass
+class PreparedCorpus:
+    """Everything that training needs of the texts."""
+
+    tokens: LanguageTokens
+    train: Corpus
+    validation: Corpus | None
+    identity: str  # fingerprint of settings and data
+    notes: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Let go of the files, so that their folder can be deleted on every system."""
+        for corpus in (self.train, self.validation):
+            if corpus is not None and isinstance(corpus.sequences, TokenCorpus):
+                corpus.sequences.close()
+            if corpus is not None:
+                corpus.stream = None
+
+
+def prepare_corpus(
+    texts: Texts,
+    validation: Texts | None,
+    settings: LanguageSettings,
+    folder: Path,
+    *,
+    tokenizer: Tokenizer | None = None,
+) -> PreparedCorpus:
+    """Read texts and write their token ids into `folder`.
+
+    Args:
+        texts: to train on, and to hold out from if `validation` is None: rows at random, of a stream its end.
+        validation: texts that choose the best epoch.
+        settings: checked already; those of a task on texts without labels.
+        folder: exists; gets the files.
+        tokenizer: one to keep; None learns one from the texts that train.
+
+    Raises:
+        DataError: no tokens, or fewer than fill one window.
+        SettingsError: a stream to train on and documents to validate on, or the other way round.
+    """
+    if validation is not None and validation.whole != texts.whole:
+        kinds = ("rows of a table", "plain text")
+        raise SettingsError(
+            f"The training data is {kinds[texts.whole]}, but the validation data is {kinds[validation.whole]}. "
+            "Give both in the same form."
+        )
+    notes: list[str] = []
+    held = _held_out(texts, settings) if validation is None and settings.validation_size else None
+    tokenizer = tokenizer or _learn(texts, held, settings)
+    tokens = LanguageTokens(tokenizer, whole=texts.whole)
+    train, rest = _write(texts, held, tokens, folder, "train", notes)
+    checked: Corpus | None = rest if held is not None else None
+    if validation is not None:
+        checked, _ = _write(validation, None, tokens, folder, "validation", notes)
+    if train.predictions < settings.window:
+        raise DataError(
+            f"There are {train.predictions:,} tokens to train on, fewer than one window of {settings.window}. "
+            "Give more text, or lower --window."
+        )
+    if checked is not None and not checked.predictions:
+        raise DataError("There is no text to validate on. Give more text, or set --validation-size 0.")
+    return PreparedCorpus(tokens, train, checked, _identity(settings, tokens, train, checked), notes)
+
+
+class _HeldOut:
+    """Which texts are held out: documents by number, of a stream what begins at a character."""
+
+    def __init__(self, rows: NDArray[np.bool_] | None, begins: int) -> None:
+        self._rows, self._begins = rows, begins
+
+    def parts(self, texts: Texts) -> Iterator[tuple[list[str], list[str]]]:
+        """Give the texts that train and those held out, chunk by chunk."""
+        row = seen = 0
+        for chunk in texts.chunks():
+            train, held = list[str](), list[str]()
+            for text in chunk:
+                if self._rows is not None:
+                    (held if self._rows[row] else train).append(text)
+                elif seen >= self._begins:
+                    held.append(text)
+                else:
+                    cut = self._cut(text, self._begins - seen)
+                    train.append(text[:cut])
+                    held += [text[cut:]] if text[cut:] else []
+                row, seen = row + 1, seen + len(text)
+            yield train, held
+
+    @staticmethod
+    def _cut(text: str, place: int) -> int:
+        """Where to cut a piece of a stream: at its end, unless it is so long that white space has to do."""
+        if place >= len(text) or len(text) <= LONG_PIECE:
+            return len(text)
+        space = next((at for at in range(place, len(text)) if text[at].isspace()), place - 1)
+        return space + 1
+
+
+def _held_out(texts: Texts, settings: LanguageSettings) -> _HeldOut:
+    share = settings.validation_size
+    if texts.whole:
+        characters = sum(len(text) for chunk in texts.chunks() for text in chunk)
+        return _HeldOut(None, int(characters * (1 - share)))
+    count = sum(len(chunk) for chunk in texts.chunks())
+    if count < 2:
+        raise DataError(
+            f"{count} document is too few to hold some out. Add documents, give --validation, or set "
+            "--validation-size 0."
+        )
+    rows = np.zeros(count, dtype=bool)
+    rows[stratified_split(np.zeros(count, dtype=np.int64), share=share, seed=settings.seed)[1]] = True
+    return _HeldOut(rows, 0)
+
+
+def _parts(texts: Texts, held: _HeldOut | None) -> Iterable[tuple[Sequence[str], Sequence[str]]]:
+    return held.parts(texts) if held is not None else ((chunk, []) for chunk in texts.chunks())
+
+
+def _learn(texts: Texts, held: _HeldOut | None, settings: LanguageSettings) -> Tokenizer:
+    return Tokenizer.train(
+        (text for train, _ in _parts(texts, held) for text in train),
+        unit=settings.unit,
+        lowercase=settings.lowercase,
+        vocabulary_size=settings.vocabulary_size,
+        min_count=settings.min_count,
+        language=settings.language,
+    )
+
+
+def _write(
+    texts: Texts, held: _HeldOut | None, tokens: LanguageTokens, folder: Path, name: str, notes: list[str]
+) -> tuple[Corpus, Corpus]:
+    """Tokenize every text once: those that train (or all), and those held out."""
+    writers = [_Writer(folder / f"{name}{end}", tokens) for end in ("", "-held-out")]
+    for parts in _parts(texts, held):
+        for writer, part in zip(writers, parts, strict=True):
+            writer.write(part)
+    empty = sum(writer.empty for writer in writers)
+    if empty:
+        notes.append(f"{empty} texts are empty and left out.")
+    train, rest = (writer.close() for writer in writers)
+    return train, rest
+
+
+class _Writer:
+    """Write texts as token ids: documents to an Arrow file, a stream as one row of numbers."""
+
+    def __init__(self, path: Path, tokens: LanguageTokens) -> None:
+        self._tokens = tokens
+        self._path = path.with_name(f"{path.name}.{'ids' if tokens.whole else 'arrow'}")
+        self._file = self._path.open("wb") if tokens.whole else None
+        self._rows = None if tokens.whole else CorpusWriter(self._path)
+        self.characters = self.unknown = self.empty = 0
+        if self._file is not None:
+            np.array([tokens.start], dtype=np.int32).tofile(self._file)
+
+    def write(self, texts: Sequence[str]) -> None:
+        """Append texts; an empty document is left out and counted."""
+        if self._rows is not None:
+            some = [text for text in texts if text.strip()]
+            self.empty += len(texts) - len(some)
+            texts = some
+        found = self._tokens.encode(texts) if self._file is not None else self._tokens.documents(texts)
+        self.characters += sum(map(len, texts))
+        self.unknown += sum(int((ids == Tokenizer.unk_id).sum()) for ids in found)
+        if self._rows is not None:
+            self._rows.write(found)
+        elif found:
+            np.concatenate(found).astype(np.int32).tofile(self._file)  # type: ignore[arg-type]
+
+    def close(self) -> Corpus:
+        """Open what was written."""
+        if self._rows is not None:
+            self._rows.__exit__()
+            return Corpus(TokenCorpus(self._path), self.characters, self.unknown, None)
+        assert self._file is not None
+        self._file.close()
+        stream = np.memmap(self._path, dtype=np.int32, mode="r")
+        return Corpus(Lanes(stream, 1), self.characters, self.unknown, stream)
+
+
+def _identity(settings: LanguageSettings, tokens: LanguageTokens, train: Corpus, validation: Corpus | None) -> str:
+    """A fingerprint of everything that decides on the weights."""
+    digest = hashlib.sha256(json.dumps([settings.to_dict(), tokens.whole], sort_keys=True).encode())
+    digest.update(tokens.tokenizer.to_json().encode())
+    for corpus in filter(None, (train, validation)):
+        for ids in in_order(corpus.sequences):
+            digest.update(len(ids).to_bytes(8, "little"))
+            digest.update(ids.tobytes())
+    return digest.hexdigest()
+
+
+def in_order(sequences: Sequences) -> Iterator[NDArray[np.generic]]:
+    """Give all sequences, one at a time."""
+    count = len(sequences.lengths)
+    for start in range(0, count, CHUNK):
+        yield from sequences.take(np.arange(start, min(start + CHUNK, count)))
+
+
+def count_tokens(corpus: Corpus, vocabulary: int) -> Ints:
+    """How often each token is predicted, int64 (V,)."""
+    counts = np.zeros(vocabulary, dtype=np.int64)
+    for ids in in_order(corpus.sequences):
+        counts += np.bincount(ids[1:], minlength=vocabulary)
+    return counts

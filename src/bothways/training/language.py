@@ -1,0 +1,256 @@
+"""Train a language model: from prepared texts to weights, scores and the n-gram model beside them."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from bothways.data.windows import Cut, WindowBatch, plan_windows, window_batch
+from bothways.models.language_model import LanguageNetwork
+from bothways.nn.reader import State
+from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order
+from bothways.training.kneser_ney import KneserNey
+from bothways.training.loop import CheckpointPlan, Job, Listener, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from bothways.data.batches import Batch, Sequences
+    from bothways.data.language_tokens import LanguageTokens
+    from bothways.settings import LanguageSettings
+
+ORDER = 5  # of the n-gram model that every score stands beside
+BLOCK = 1_000  # predictions that are drawn together for the interval, since neighbours are alike
+DRAWS = 1_000  # of the bootstrap
+LANES = 16  # places of a stream that are read side by side for scores while training
+
+
+@dataclass
+class LanguageScores:
+    """How well the tokens of some texts were predicted."""
+
+    nats: float  # mean of -log probability over all predictions
+    tokens: int  # predictions
+    characters: int
+    unknown: int  # tokens outside the vocabulary
+    interval: tuple[float, float]  # 95%, of the perplexity, by bootstrap over blocks of tokens
+
+    @property
+    def perplexity(self) -> float:
+        """Exp of the mean of -log probability: as many tokens seemed equally likely at each place."""
+        return math.exp(min(self.nats, 700))
+
+    @property
+    def bits_per_character(self) -> float:
+        """Bits that a text costs, by its characters: comparable between units."""
+        return self.nats * self.tokens / math.log(2) / max(1, self.characters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything for JSON."""
+        return {**asdict(self), "perplexity": self.perplexity, "bits_per_character": self.bits_per_character}
+
+
+@dataclass
+class TrainedLanguageModel:
+    """A language model with all that belongs to it."""
+
+    model: LanguageNetwork
+    settings: LanguageSettings
+    tokens: LanguageTokens
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    scores: dict[str, Any] | None = None  # on validation data
+    baseline: KneserNey | None = None
+    baseline_scores: dict[str, Any] = field(default_factory=dict)  # on the same validation data
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def train_language_model(
+    prepared: PreparedCorpus,
+    settings: LanguageSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
+    checkpoint_steps: int | None = None,
+) -> TrainedLanguageModel:
+    """Train a language model.
+
+    Args:
+        prepared: texts and tokenizer.
+        settings: checked already.
+        folder: where checkpoints are kept; None keeps none.
+        resume: go on from the checkpoint in `folder`.
+        listener: who hears of progress.
+        checkpoint_steps: write a checkpoint after every so many windows, besides every 30 seconds.
+    """
+    began = time.monotonic()
+    plan = None
+    if folder is not None:
+        plan = CheckpointPlan(folder / f"seed-{settings.seed}.safetensors", resume, steps=checkpoint_steps)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        model = LanguageNetwork(settings, vocabulary=prepared.tokens.size)
+        counts = count_tokens(prepared.train, prepared.tokens.size)
+        model.softmax.use_counts(torch.from_numpy(counts))
+        outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
+    trained = TrainedLanguageModel(
+        model, settings, prepared.tokens,
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
+        interrupted=outcome.interrupted,
+    )  # fmt: skip
+    if trained.best_epoch:
+        _add_scores(trained, prepared)
+    trained.facts = {
+        "tokens": prepared.train.predictions,
+        "characters": prepared.train.characters,
+        "unknown": prepared.train.unknown,
+        "validation_tokens": 0 if prepared.validation is None else prepared.validation.predictions,
+        "vocabulary": prepared.tokens.size,
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "training_seconds": round(time.monotonic() - began, 1),
+    }
+    return trained
+
+
+def _job(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSettings) -> Job:
+    sequences = read_side_by_side(prepared.train, settings, settings.batch_size)
+    predictions = sequences.lengths - 1
+    carried: dict[str, Tensor] = {}
+    return Job(
+        model,
+        plan=lambda epoch: plan_windows(
+            predictions, batch_size=settings.batch_size, steps=_steps(settings), seed=settings.seed, epoch=epoch
+        ),
+        batch=lambda window: window_batch(sequences, window),
+        descend=_descent(model, carried),
+        validate=None if prepared.validation is None else _validator(prepared.validation, settings),
+        identity=prepared.identity,
+        carried=carried,
+    )
+
+
+def _steps(settings: LanguageSettings) -> int:
+    return settings.window
+
+
+def read_side_by_side(corpus: Corpus, settings: LanguageSettings, count: int) -> Sequences:
+    """Give the sequences of one epoch: a backward reader cannot go on from a window, so that it reads pieces."""
+    sequences = corpus.side_by_side(count)
+    return Cut(corpus.sequences, settings.window) if settings.two_way else sequences
+
+
+def _descent(
+    model: LanguageNetwork, carried: dict[str, Tensor]
+) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
+    """What the loop does with a window: go on from the states of the one before, and leave its own."""
+
+    def descend(module: nn.Module, batch: Batch, go_back: Callable[[Tensor], None]) -> Tensor:
+        window = cast("WindowBatch", batch)
+        device = model.softmax.bias.device
+        state = _taken(carried, window.stood, device)
+        states, targets, after = module(_tensor(window.inputs, device), _tensor(window.lengths, device), state)
+        loss = model.softmax.loss(states, targets)
+        go_back(loss)
+        _leave(carried, after)
+        return loss
+
+    return descend
+
+
+def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:
+    return torch.from_numpy(array).to(device)
+
+
+def _taken(carried: dict[str, Tensor], stood: NDArray[np.int64] | None, device: torch.device) -> State | None:
+    """The states (L,B,H) of the rows that go on."""
+    if stood is None or not carried:
+        return None
+    rows = torch.from_numpy(stood).to(device)
+    parts = (carried[name].to(device) for name in sorted(carried))
+    return State(forward=tuple(part.index_select(1, rows) for part in parts))
+
+
+def _leave(carried: dict[str, Tensor], after: State) -> None:
+    carried.clear()
+    if after.backward is None and after.forward is not None:
+        carried.update({str(number): part.detach() for number, part in enumerate(after.forward)})
+
+
+def token_losses(
+    model: LanguageNetwork, corpus: Corpus, settings: LanguageSettings, *, lanes: int = LANES
+) -> NDArray[np.float32]:
+    """Give -log probability of every prediction, float32 (N,), nats; window by window, not in the order of the text."""
+    was_training = model.training
+    model.eval()
+    sequences = read_side_by_side(corpus, settings, lanes)
+    device = model.softmax.bias.device
+    carried: dict[str, Tensor] = {}
+    found = []
+    with torch.no_grad():
+        for window in plan_windows(sequences.lengths - 1, batch_size=LANES, steps=128):
+            batch = window_batch(sequences, window)
+            state = _taken(carried, batch.stood, device)
+            states, targets, after = model(_tensor(batch.inputs, device), _tensor(batch.lengths, device), state)
+            found.append(model.softmax.losses(states, targets).cpu().numpy())
+            _leave(carried, after)
+    model.train(was_training)
+    return np.concatenate(found).astype(np.float32)
+
+
+def _validator(corpus: Corpus, settings: LanguageSettings) -> Callable[[nn.Module], dict[str, float]]:
+    """Score on validation data after an epoch: mean loss in nats, perplexity."""
+
+    def validate(module: nn.Module) -> dict[str, float]:
+        loss = float(token_losses(cast("LanguageNetwork", module), corpus, settings).mean())
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+
+    return validate
+
+
+def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int) -> LanguageScores:
+    """Turn -log probabilities into scores, with an interval by bootstrap over blocks of neighbours."""
+    blocks = np.array_split(losses.astype(np.float64), max(1, len(losses) // BLOCK))
+    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
+    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.exp(np.minimum(np.percentile(means, [2.5, 97.5]), 700))
+    return LanguageScores(
+        float(losses.mean(dtype=np.float64)), len(losses), corpus.characters, corpus.unknown, (float(low), float(high))
+    )
+
+
+def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None:
+    """Score the network and, on the same validation data, what it stands beside."""
+    tokens = prepared.tokens
+    trained.baseline = KneserNey.fit(prepared.train.sequences, vocabulary=tokens.size, start=tokens.start, order=ORDER)
+    corpus = prepared.validation
+    if corpus is None:
+        return
+    settings = trained.settings
+    losses = token_losses(trained.model, corpus, settings)
+    trained.scores = score_losses(losses, corpus, seed=settings.seed).to_dict()
+    trained.baseline_scores = baseline_scores(trained.baseline, corpus, seed=settings.seed)
+
+
+def baseline_scores(baseline: KneserNey, corpus: Corpus, *, seed: int) -> dict[str, Any]:
+    """Score the unigram and the n-gram model on texts."""
+    sequences = list(in_order(corpus.sequences))
+    found = {
+        "unigram": [baseline.unigram_log_probabilities(ids[1:]) for ids in sequences],
+        f"{baseline.order}-gram": [baseline.log_probabilities(ids[1:], history=ids[:1]) for ids in sequences],
+    }
+    return {name: score_losses(-np.concatenate(some), corpus, seed=seed).to_dict() for name, some in found.items()}

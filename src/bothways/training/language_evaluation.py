@@ -1,0 +1,90 @@
+"""Evaluate a language model folder on texts: perplexity with its interval, beside a unigram and an n-gram model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bothways.bundle import open_folder
+from bothways.data.batches import InMemory
+from bothways.data.plain_text import open_texts
+from bothways.data.tokenizer import Tokenizer
+from bothways.errors import DataError, SettingsError
+from bothways.runtime.language_model import LanguageModelRuntime
+from bothways.training.corpora import Corpus
+from bothways.training.kneser_ney import KneserNey
+from bothways.training.language import LanguageScores, baseline_scores, score_losses
+from bothways.training.saving_language import BASELINE, verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LanguageEvaluation:
+    """How a language model does on texts, and how the baselines do on the same."""
+
+    scores: LanguageScores
+    baselines: dict[str, dict[str, Any]]
+    notes: list[str]
+
+    @property
+    def verdict(self) -> str | None:
+        """Whether the network beats the n-gram model, in words."""
+        return verdict(self.scores.to_dict(), self.baselines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for JSON."""
+        return {**self.scores.to_dict(), "baselines": self.baselines, "verdict": self.verdict, "notes": self.notes}
+
+
+def evaluate_language_model(
+    model: Path, data: Path, *, text: str | None = None, encoding: str = "auto"
+) -> LanguageEvaluation:
+    """Score a model folder on plain text, read as one stream from its start, or on the documents of a table.
+
+    Args:
+        model: the folder.
+        data: what `open_texts` reads.
+        text: the column of texts of a table; None guesses and says so.
+        encoding: of the file.
+
+    Raises:
+        SettingsError: a model of documents is to score plain text, or the other way round.
+        DataError: there is nothing to predict.
+    """
+    folder = open_folder(model)
+    runner = LanguageModelRuntime(folder)
+    texts = open_texts(data, text=text, encoding=encoding)
+    tokens = runner.tokens
+    if texts.whole != tokens.whole:
+        forms = ("the rows of a table", "plain text")
+        raise SettingsError(
+            f"The model was trained on {forms[tokens.whole]}, but {texts.name} is {forms[texts.whole]}. "
+            "Give texts in the form it was trained on."
+        )
+    found, characters = [], 0
+    for chunk in texts.chunks():
+        some = chunk if tokens.whole else [one for one in chunk if one.strip()]
+        found += tokens.encode(some) if tokens.whole else tokens.documents(some)
+        characters += sum(map(len, some))
+    if tokens.whole:
+        found = [np.concatenate([np.array([tokens.start], dtype=np.int32), *found])]
+    if not any(len(ids) > 1 for ids in found):
+        raise DataError(f"{texts.name} holds no text to score. Give some.")
+    unknown = sum(int((ids == Tokenizer.unk_id).sum()) for ids in found)
+    corpus = Corpus(InMemory(found), characters, unknown, None)
+    notes = list(texts.notes)
+    if unknown:
+        share = unknown / max(1, corpus.predictions)
+        notes.append(
+            f"{unknown:,} tokens ({share:.1%}) are unknown to the model and scored as one type, <unk>: "
+            "compare perplexities only between models with the same vocabulary."
+        )
+    losses = np.concatenate(runner.losses(found))
+    baselines = {}
+    if folder.has(BASELINE):
+        baselines = baseline_scores(KneserNey.load(folder.file(BASELINE)), corpus, seed=0)
+    return LanguageEvaluation(score_losses(losses, corpus, seed=0), baselines, notes)

@@ -1,0 +1,78 @@
+"""Train a language model from files, save it, and go on where a stopped training was."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from bothways.data.plain_text import open_texts
+from bothways.training.corpora import prepare_corpus
+from bothways.training.language import TrainedLanguageModel, train_language_model
+from bothways.training.loop import check_device
+from bothways.training.places import check_places, end_interrupted, say_all, workplace
+from bothways.training.saving_language import save_language_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bothways.settings import LanguageSettings
+    from bothways.training.loop import Listener
+
+
+def train_language_model_from_file(
+    data: Path,
+    out: Path,
+    settings: LanguageSettings,
+    *,
+    validation: Path | None = None,
+    text: str | None = None,
+    encoding: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    listener: Listener | None = None,
+    say: Callable[[str], None] = lambda note: None,
+) -> TrainedLanguageModel:
+    """Train a language model on a file and save it as a model folder.
+
+    While it trains, its state is kept in the folder `OUT.training`, so that a training that was killed goes
+    on with `resume` and ends in the same weights.
+
+    Args:
+        data: plain text, also .gz, or a folder of it: one stream; or a table whose rows are documents.
+        out: the model folder to write.
+        settings: how to train.
+        validation: texts that choose the best epoch; None holds `validation_size` out, of a stream its end.
+        text: the column of texts of a table; None guesses, if there is one sensible choice, and says so.
+        encoding: of the files; "auto" detects it.
+        resume: go on from `OUT.training`.
+        force: replace `out`, and start again where a training was stopped.
+        listener: who hears of progress.
+        say: hears every note: what was guessed, skipped or cut.
+
+    Raises:
+        BothwaysError: with one line that says what is wrong; nothing that existed is lost.
+        Interrupted: Ctrl-C; the best epoch so far is saved in `out`, and the state beside it.
+    """
+    settings.check()
+    check_device(settings)
+    out = out.absolute()
+    state = check_places(out, resume=resume, force=force)
+    source = open_texts(data, text=text, encoding=encoding)
+    say_all(source.notes, say)
+    checked = None
+    if validation is not None:
+        checked = open_texts(validation, text=text, encoding=encoding)
+        say_all(checked.notes, say)
+    with workplace(state) as place:
+        prepared = prepare_corpus(source, checked, settings, place)
+        said = say_all(prepared.notes, say)
+        trained = train_language_model(prepared, settings, folder=place, resume=resume, listener=listener)
+        prepared.close()
+        say_all(trained.notes[said:], say)
+        if trained.best_epoch:
+            save_language_model(trained, out, force=force or resume)
+        if trained.interrupted:
+            raise end_interrupted(out, best_epoch=trained.best_epoch)
+    shutil.rmtree(state, ignore_errors=True)
+    return trained

@@ -1,0 +1,188 @@
+"""Write a trained language model as a model folder, and read it back."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bothways.bundle import (
+    CARD,
+    GRAPH,
+    HISTORY,
+    METRICS,
+    SETTINGS,
+    TOKENIZER,
+    WEIGHTS,
+    as_table,
+    describe,
+    new_folder,
+    open_folder,
+    write_json,
+)
+from bothways.bundle import literal as spelt
+from bothways.data.language_tokens import LanguageTokens
+from bothways.data.tokenizer import Tokenizer
+from bothways.errors import ModelFolderError
+from bothways.models.language_model import LanguageNetwork, onnx_graph
+from bothways.settings import LanguageSettings
+from bothways.training.kneser_ney import KneserNey
+from bothways.training.language import TrainedLanguageModel
+from bothways.training.saving import CURVES, write_history
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASELINE = "baseline.safetensors"
+
+
+def save_language_model(trained: TrainedLanguageModel, path: Path | str, *, force: bool = False) -> None:
+    """Write a model folder; the ONNX graph is checked against torch before anything takes its place.
+
+    Raises:
+        OutputError: the place is taken or cannot be written; what stood there is untouched.
+        ModelFolderError: the graph and the weights disagree.
+    """
+    from safetensors.torch import save
+
+    from bothways.training.pictures import draw_learning_curves
+
+    with new_folder(path, force=force) as folder:
+        facts = describe("language", settings=trained.settings.to_dict(), whole=trained.tokens.whole)
+        write_json(folder / SETTINGS, facts)
+        (folder / TOKENIZER).write_text(trained.tokens.tokenizer.to_json(), encoding="utf-8")
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
+        (folder / WEIGHTS).write_bytes(save(weights))
+        (folder / GRAPH).write_bytes(onnx_graph(trained.model).SerializeToString())
+        _verify(trained.model, folder / GRAPH)
+        if trained.baseline is not None:
+            trained.baseline.save(folder / BASELINE)
+        write_json(folder / METRICS, metrics(trained))
+        if trained.history:
+            write_history(trained.history, folder / HISTORY)
+            draw_learning_curves(trained.history, folder / CURVES, best_epoch=trained.best_epoch)
+        (folder / CARD).write_text(card(trained), encoding="utf-8")
+
+
+def load_language_model(path: Path | str) -> TrainedLanguageModel:
+    """Read a model folder with its weights."""
+    from safetensors.torch import load_file
+
+    folder = open_folder(path)
+    if folder.task != "language":
+        raise ModelFolderError(f"{folder.path} was trained to {folder.task!r}, not to 'language'.")
+    settings = LanguageSettings.from_dict(folder.description["settings"])
+    tokenizer = Tokenizer.from_json(folder.file(TOKENIZER).read_text(encoding="utf-8"))
+    tokens = LanguageTokens(tokenizer, whole=bool(folder.description["whole"]))
+    model = LanguageNetwork(settings, vocabulary=tokens.size)
+    model.load_state_dict(load_file(folder.file(WEIGHTS)))
+    model.eval()
+    saved = folder.json(METRICS)
+    return TrainedLanguageModel(
+        model, settings, tokens,
+        history=saved["history"], best_epoch=saved["best_epoch"], scores=saved["validation"],
+        baseline=KneserNey.load(folder.file(BASELINE)) if folder.has(BASELINE) else None,
+        baseline_scores=saved["baselines"], facts=saved["training"], notes=saved["notes"],
+    )  # fmt: skip
+
+
+def metrics(trained: TrainedLanguageModel) -> dict[str, Any]:
+    """Everything that was measured, ready for JSON."""
+    return {
+        "validation": trained.scores,
+        "baselines": trained.baseline_scores,
+        "verdict": verdict(trained.scores, trained.baseline_scores),
+        "best_epoch": trained.best_epoch,
+        "history": trained.history,
+        "training": trained.facts,
+        "notes": trained.notes,
+    }
+
+
+def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
+    """Say whether the network beats the n-gram model on the same texts; a loss is said as one."""
+    name = next((name for name in baselines if name.endswith("-gram") and name != "unigram"), None)
+    if scores is None or name is None:
+        return None
+    ours, theirs = scores["perplexity"], baselines[name]["perplexity"]
+    figures = f"perplexity {ours:.4g} against {theirs:.4g} on the same texts"
+    if theirs < ours:
+        return f"The {name} baseline wins: {figures}. For this data it is the better and cheaper model."
+    if theirs == ours:
+        return f"The network and the {name} baseline are level: {figures}."
+    return f"The network beats the {name} baseline: {figures}."
+
+
+def card(trained: TrainedLanguageModel) -> str:
+    """The model card: what the model is, how it was trained, how good it is, how to use it."""
+    settings, facts = trained.settings, trained.facts
+    kind = "one text" if trained.tokens.whole else "documents"
+    ways = "forwards and, apart from that, backwards" if settings.two_way else "forwards"
+    lines = [
+        "# A bothways language model",
+        "",
+        f"Predicts the next {settings.unit} of {kind} among {facts.get('vocabulary', 0):,} types.",
+        "",
+        f"{type(trained.model.encoder).__name__}, {settings.num_layers} layer(s) of width {settings.hidden_size}, "
+        f"read {ways}; {facts.get('parameters', 0):,} parameters.",
+        f"Trained on {facts.get('tokens', 0):,} tokens on {date.today().isoformat()}.",
+        "",
+        "## Scores on validation data",
+        "",
+    ]
+    if trained.scores is None:
+        lines.append("None: no text was held out, so no score is known.")
+    else:
+        low, high = trained.scores["interval"]
+        rows: list[list[object]] = [
+            [
+                "this network",
+                f"{trained.scores['perplexity']:.2f} ({low:.2f} to {high:.2f})",
+                f"{trained.scores['bits_per_character']:.4f}",
+            ]
+        ]
+        rows += [
+            [name, f"{score['perplexity']:.2f}", f"{score['bits_per_character']:.4f}"]
+            for name, score in trained.baseline_scores.items()
+        ]
+        lines += [as_table(rows, ["model", "perplexity (95% interval)", "bits per character"]), ""]
+        lines += [verdict(trained.scores, trained.baseline_scores) or ""]
+        lines += ["", "This text also chose the best epoch: expect slightly more on new text."]
+    if trained.notes:
+        lines += ["", "## Notes", "", *(f"- {spelt(note)}" for note in trained.notes)]
+    use = ["    bothways predict FOLDER TEXT", "    bothways evaluate FOLDER test.txt", ""]
+    if not settings.two_way:
+        use.insert(0, "    bothways generate FOLDER --prompt TEXT")
+    lines += ["", "## Use", "", *use]
+    return "\n".join(lines)
+
+
+def _verify(model: LanguageNetwork, path: Path) -> None:
+    """Compare graph and weights on two batches whose sizes and lengths differ, with states that are not zero."""
+    import torch
+
+    from bothways.nn.reader import State
+    from bothways.runtime.session import open_session
+
+    session = open_session(str(path))
+    random = np.random.default_rng(0)
+    model = model.cpu().eval()
+    reader = model.encoder
+    for size, longest in ((1, 1), (3, 7)):
+        lengths = np.maximum(1, np.arange(size) * longest // max(1, size - 1)).astype(np.int64)
+        inputs = random.integers(1, model.embedding.num_embeddings, size=(size, longest))
+        given: dict[str, Any] = {"inputs": inputs, "lengths": lengths}
+        state = None
+        if not model.two_way:
+            shape = (reader.num_layers, size, reader.hidden_size)
+            parts = [random.normal(size=shape).astype(np.float32) for _ in reader.parts]
+            given |= {f"state_{number}": part for number, part in enumerate(parts)}
+            state = State(forward=tuple(map(torch.from_numpy, parts)))
+        graph = session.run(None, given)
+        with torch.no_grad():
+            ours = [part.numpy() for part in model.outputs(torch.from_numpy(inputs), torch.from_numpy(lengths), state)]
+        for here, there in zip(graph, ours, strict=True):
+            if not np.allclose(here, there, atol=1e-4, rtol=1e-4):
+                worst = float(np.abs(here - there).max())
+                raise ModelFolderError(f"The ONNX graph differs from the weights by {worst:.2g}; nothing was saved.")
