@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bothways.errors import BothwaysError
-    from bothways.estimators import TextClassifier
+    from bothways.estimators import LanguageModel, TextClassifier
     from bothways.runtime import load
 
 __version__ = "0.1.0"
-__all__ = ["BothwaysError", "TextClassifier", "__version__", "load"]
+__all__ = ["BothwaysError", "LanguageModel", "TextClassifier", "__version__", "load"]
 
 _HOMES = {
     "BothwaysError": "bothways.errors",
-    "TextClassifier": "bothways.estimators",
+    "LanguageModel": "bothways.estimators.language_model",
+    "TextClassifier": "bothways.estimators.classifier",
     "load": "bothways.runtime",
 }
 
@@ -55,7 +56,7 @@ def require_training() -> None:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bothways' has no attribute {name!r}")
-    if name == "TextClassifier":
+    if _HOMES[name].startswith("bothways.estimators"):
         require_training()
     return getattr(import_module(_HOMES[name]), name)
 

@@ -68,7 +68,7 @@ class Settings:
         """List the settings in the order of their declaration."""
         found = []
         for field in fields(cls):  # type: ignore[arg-type]
-            owner = next(base for base in reversed(cls.__mro__) if field.name in get_annotations(base))
+            owner: Any = next(base for base in reversed(cls.__mro__) if field.name in get_annotations(base))
             annotation, text = get_args(get_annotations(owner)[field.name])
             found.append(Setting(field.name, annotation, field.default, text, owner.section))
         return tuple(found)

@@ -58,6 +58,13 @@ class LanguageTokens:
         eos = np.array([self.eos], dtype=np.int32)
         return [np.concatenate([eos, ids, eos]) for ids in self.tokenizer.encode(texts)]
 
+    def sequences(self, texts: Sequence[str]) -> list[Ids]:
+        """Give texts with all that is needed to predict them: documents, or pieces of a stream after its start."""
+        if not self.whole:
+            return self.documents(texts)
+        start = np.array([self.start], dtype=np.int32)
+        return [np.concatenate([start, ids]) for ids in self.encode(texts)]
+
     def spoken(self, index: int) -> str:
         """Name a token for a person to read."""
         return "<eos>" if index == self.eos else self.tokenizer.vocabulary[index]

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from bothways.models.classifier import CELLS
 from bothways.nn.reader import Reading, State, sequence_dropout
-from bothways.nn.softmax import VocabularySoftmax
+from bothways.nn.softmax import VocabularySoftmax, take_rows
 
 if TYPE_CHECKING:
     from bothways.settings import LanguageSettings
@@ -61,8 +61,8 @@ class LanguageNetwork(nn.Module):
             negatives=_negatives(settings.negatives, vocabulary),
         )
 
-    def forward(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
-        """Read texts, and give what predicts each of their tokens.
+    def forward(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Read texts, and give the mean loss of predicting their tokens; in training sampled, if so set.
 
         Args:
             tokens: int64 (B,T+1), the first of each only read, and, one-way, the last only predicted.
@@ -70,26 +70,48 @@ class LanguageNetwork(nn.Module):
             state: the state before the first token; one-way only.
 
         Returns:
-            float (N,E), for the softmax; int64 (N,), the tokens that they stand for, sequence by sequence and, two-way,
-            the forward predictions of all before the backward ones; the state after the last token that was read.
+            nats; the state after the last token that was read.
         """
+        if not (self.training and self.softmax.negatives):
+            states, targets, after = self._predict(tokens, lengths, state, self.embedding(tokens))
+            return self.softmax.loss(states, targets), after
+        sample = self.softmax.draw(tokens)
+        vectors = take_rows(self.embedding.weight, sample.rows)
+        read = functional.embedding(sample.places(tokens), vectors)
+        states, targets, after = self._predict(tokens, lengths, state, read)
+        if self.softmax.weight is not self.embedding.weight:
+            vectors = take_rows(self.softmax.weight, sample.rows)
+        return self.softmax.sampled_loss(states, targets, sample, vectors), after
+
+    @torch.no_grad()
+    def losses(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Give the full loss of every prediction, float (N,), nats: sequence by sequence, and the state after.
+
+        Two-way: the forward predictions of all sequences before the backward ones.
+        """
+        states, targets, after = self._predict(tokens, lengths, state, self.embedding(tokens))
+        return self.softmax.losses(states, targets), after
+
+    def _predict(
+        self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor
+    ) -> tuple[Tensor, Tensor, State]:
+        """Read vectors (B,T+1,E); give what predicts each token, (N,E), the tokens, int64 (N,), and the state after."""
+        ahead, behind = tokens[:, 1:], tokens[:, :-1]
+        real = _mask(ahead, lengths - 1)
         if self.bridge_reverse is None:
-            reading = self.read(tokens[:, :-1], lengths - 1, state)
-            real = _mask(tokens[:, 1:], lengths - 1)
+            reading = self.read(vectors[:, :-1], tokens[:, :-1], lengths - 1, state)
             assert reading.forward is not None
-            return self._dropped(self.bridge(reading.forward))[real], tokens[:, 1:][real], reading.final_state
-        reading = self.read(tokens, lengths, state)
+            return self._dropped(self.bridge(reading.forward))[real], ahead[real], reading.final_state
+        reading = self.read(vectors, tokens, lengths, state)
         assert reading.forward is not None
         assert reading.backward is not None
-        real = _mask(tokens[:, 1:], lengths - 1)
         rightward = self._dropped(self.bridge(reading.forward[:, :-1]))[real]
         leftward = self._dropped(self.bridge_reverse(reading.backward[:, 1:]))[real]
-        targets = torch.cat([tokens[:, 1:][real], tokens[:, :-1][real]])
-        return torch.cat([rightward, leftward]), targets, reading.final_state
+        return torch.cat([rightward, leftward]), torch.cat([ahead[real], behind[real]]), reading.final_state
 
     def outputs(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> list[Tensor]:
         """Give what the graph gives: logits of the next token (B,T,V) and the state after, or logits both ways."""
-        reading = self.read(tokens, lengths, state)
+        reading = self.read(self.embedding(tokens), tokens, lengths, state)
         assert reading.forward is not None
         logits = self.softmax(self.bridge(reading.forward))
         if self.bridge_reverse is not None:
@@ -97,11 +119,10 @@ class LanguageNetwork(nn.Module):
             return [logits, self.softmax(self.bridge_reverse(reading.backward))]
         return [logits, *(reading.final_state.forward or ())]
 
-    def read(self, tokens: Tensor, lengths: Tensor, state: State | None = None) -> Reading:
-        """Read token ids, int64 (B,T)."""
-        vectors = self.embedding(tokens)
+    def read(self, vectors: Tensor, tokens: Tensor, lengths: Tensor, state: State | None = None) -> Reading:
+        """Read the vectors (B,T,E) of tokens (B,T); in training some of it is hidden, see dropout."""
         if self.training and self.type_dropout:
-            # Whole rows of the embedding: a type is missing wherever it stands (Gal and Ghahramani, 2016).
+            # A type is missing wherever it stands (Gal and Ghahramani, 2016).
             kept = functional.dropout(vectors.new_ones(self.embedding.num_embeddings), self.type_dropout)
             vectors = vectors * kept[tokens][..., None]
         if self.training and self.embedding_dropout:

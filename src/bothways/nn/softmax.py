@@ -12,8 +12,12 @@ with q[v] the probability that v is among the drawn, so that the mean of Z' is Z
 models: Bengio and Senécal, 2003; the same draws for a whole batch: Jean et al., 2015). Frequent tokens are nearly
 always drawn, and count as they are.
 
-Shapes: N states, E their width, V vocabulary, S draws.
+Gradients of the matrix are sparse then: of the V rows, those that a call read, predicted or drew.
+
+Shapes: N states, E their width, V vocabulary, S draws, R rows that a call needs.
 """
+
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -78,13 +82,16 @@ class VocabularySoftmax(nn.Module):
         return functional.linear(states, self.weight, self.bias)
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
-        """Give the mean loss of states (N,E) whose right tokens are int64 (N,), nats; sampled if so asked, to train."""
-        if self.negatives is None or not self.training:
-            return functional.cross_entropy(self(states).float(), targets)
-        drawn, log_chance = self._draw(self.negatives)
-        right = (states * self.weight[targets]).sum(dim=-1) + self.bias[targets]
-        others = functional.linear(states, self.weight[drawn], self.bias[drawn] - log_chance)
-        others = others.float().masked_fill(targets[:, None] == drawn, -torch.inf)
+        """Give the mean loss of states (N,E) whose right tokens are int64 (N,), nats."""
+        return functional.cross_entropy(self(states).float(), targets)
+
+    def sampled_loss(self, states: Tensor, targets: Tensor, sample: "Sample", vectors: Tensor) -> Tensor:
+        """Give the mean sampled loss, nats; `vectors` (R,E) are `take_rows(weight, sample.rows)`."""
+        at = sample.places(targets)
+        right = (states * functional.embedding(at, vectors)).sum(dim=-1) + self.bias[targets]
+        drawn = sample.rows[sample.drawn]
+        others = functional.linear(states, vectors[sample.drawn], self.bias[drawn] - sample.log_chance)
+        others = others.float().masked_fill(at[:, None] == sample.drawn, -torch.inf)
         right = right.float()
         return (torch.logaddexp(right, torch.logsumexp(others, dim=-1)) - right).mean()
 
@@ -94,16 +101,54 @@ class VocabularySoftmax(nn.Module):
         rows = max(1, LOGITS_AT_ONCE // len(self.bias))
         found = [
             functional.cross_entropy(self(some).float(), right, reduction="none")
-            for some, right in zip(states.split(rows), targets.split(rows), strict=True)
+            for some, right in zip(torch.split(states, rows), torch.split(targets, rows), strict=True)
         ]
         return torch.cat(found) if found else states.new_zeros(0)
 
     @torch.no_grad()
-    def _draw(self, draws: int) -> tuple[Tensor, Tensor]:
-        """Draw tokens: the distinct ones, int64 (S',), and the log of each one's chance to be among them, (S',)."""
+    def draw(self, tokens: Tensor) -> "Sample":
+        """Draw what the tokens of a call, int64 of any shape, are compared with.
+
+        Raises:
+            SettingsError: the softmax was made without `negatives`.
+        """
+        if self.negatives is None:
+            raise SettingsError("negatives is None, so that nothing is drawn. Give a number, or use `loss`.")
         share = self.counts**FLATTER
         edges = share.cumsum(0)
-        places = torch.rand(draws, device=edges.device, dtype=edges.dtype) * edges[-1]
+        places = torch.rand(self.negatives, device=edges.device, dtype=edges.dtype) * edges[-1]
         drawn = torch.unique(torch.searchsorted(edges, places, right=True).clamp(max=len(edges) - 1))
         chance = share[drawn] / edges[-1]
-        return drawn, torch.log(-torch.expm1(draws * torch.log1p(-chance)))
+        log_chance = torch.log(-torch.expm1(self.negatives * torch.log1p(-chance)))
+        rows = torch.unique(torch.cat([tokens.flatten(), drawn]))
+        return Sample(rows, torch.searchsorted(rows, drawn), log_chance)
+
+
+class Sample(NamedTuple):
+    """The tokens that one call needs."""
+
+    rows: Tensor  # int64 (R,), in ascending order: all that are read, predicted or drawn
+    drawn: Tensor  # int64 (S',), the places in `rows` of those drawn, each once
+    log_chance: Tensor  # float (S',), the log of the probability of being drawn
+
+    def places(self, tokens: Tensor) -> Tensor:
+        """Give the places in `rows` of tokens, which all stand there."""
+        return torch.searchsorted(self.rows, tokens)
+
+
+def take_rows(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Take distinct rows of a matrix, (V,E) -> (R,E); its gradient is sparse, and nothing of V's size is made."""
+    return _Rows.apply(matrix, rows)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.shape = matrix.shape
+        return matrix[rows]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return torch.sparse_coo_tensor(rows[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False), None

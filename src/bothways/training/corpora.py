@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -258,11 +258,11 @@ def _identity(settings: LanguageSettings, tokens: LanguageTokens, train: Corpus,
     return digest.hexdigest()
 
 
-def in_order(sequences: Sequences) -> Iterator[NDArray[np.generic]]:
-    """Give all sequences, one at a time."""
+def in_order(sequences: Sequences) -> Iterator[NDArray[np.int32]]:
+    """Give all sequences of tokens, one at a time."""
     count = len(sequences.lengths)
     for start in range(0, count, CHUNK):
-        yield from sequences.take(np.arange(start, min(start + CHUNK, count)))
+        yield from cast("list[NDArray[np.int32]]", sequences.take(np.arange(start, min(start + CHUNK, count))))
 
 
 def count_tokens(corpus: Corpus, vocabulary: int) -> Ints:

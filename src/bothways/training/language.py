@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from bothways.data.windows import Cut, WindowBatch, plan_windows, window_batch
+from bothways.decoding.language import LanguageModelRunner, LanguageState
 from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
 from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order
@@ -162,11 +163,10 @@ def _descent(
         window = cast("WindowBatch", batch)
         device = model.softmax.bias.device
         state = _taken(carried, window.stood, device)
-        states, targets, after = module(_tensor(window.inputs, device), _tensor(window.lengths, device), state)
-        loss = model.softmax.loss(states, targets)
+        loss, after = module(_tensor(window.inputs, device), _tensor(window.lengths, device), state)
         go_back(loss)
         _leave(carried, after)
-        return loss
+        return loss  # type: ignore[no-any-return]
 
     return descend
 
@@ -204,11 +204,30 @@ def token_losses(
         for window in plan_windows(sequences.lengths - 1, batch_size=LANES, steps=128):
             batch = window_batch(sequences, window)
             state = _taken(carried, batch.stood, device)
-            states, targets, after = model(_tensor(batch.inputs, device), _tensor(batch.lengths, device), state)
-            found.append(model.softmax.losses(states, targets).cpu().numpy())
+            losses, after = model.losses(_tensor(batch.inputs, device), _tensor(batch.lengths, device), state)
+            found.append(losses.cpu().numpy())
             _leave(carried, after)
     model.train(was_training)
     return np.concatenate(found).astype(np.float32)
+
+
+class TorchLanguageModel(LanguageModelRunner):
+    """A language model that runs on the weights it was trained with."""
+
+    def __init__(self, trained: TrainedLanguageModel) -> None:
+        self.tokens = trained.tokens
+        self.two_way, self.window = trained.settings.two_way, trained.settings.window
+        self._model = trained.model.eval()
+
+    def run(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], state: LanguageState | None
+    ) -> tuple[NDArray[np.float32], LanguageState]:
+        """Read ids; see `LanguageModelRunner.run`."""
+        device = self._model.softmax.bias.device
+        before = None if state is None else State(forward=tuple(_tensor(part, device) for part in state))
+        with torch.no_grad():
+            logits, *after = self._model.outputs(_tensor(ids, device), torch.from_numpy(lengths), before)
+        return logits.cpu().numpy(), [part.cpu().numpy() for part in after]
 
 
 def _validator(corpus: Corpus, settings: LanguageSettings) -> Callable[[nn.Module], dict[str, float]]:

@@ -31,7 +31,7 @@ from bothways.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
-from bothways.training.optimizer import AdamW
+from bothways.training.optimizer import AdamW, clip_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -284,7 +284,7 @@ def _train_epoch(
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(settings, done) * group["share"]
         loss = job.descend(module, batch, fabric.backward)
-        nn.utils.clip_grad_norm_(state.module.parameters(), settings.max_grad_norm)
+        clip_gradients(state.module.parameters(), settings.max_grad_norm)
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         progress.batch += 1

@@ -6,6 +6,9 @@ Adam divides every number's step by that number's own typical gradient. A rare w
 one, on next to no evidence, and the network learns the training texts by heart. With v the mean over the whole
 matrix, a word moves in proportion to its evidence (one second moment for a block of weights: Zhang et al., 2024,
 "Adam-mini"). It also saves the memory of v.
+
+Where a gradient is sparse, only the rows that it has move, and only their moments ("lazy" Adam): a vocabulary costs
+what a step reads of it, whatever its size.
 """
 
 from collections.abc import Callable, Iterable
@@ -61,6 +64,9 @@ class AdamW(torch.optim.Optimizer):
         state["step"] += 1
         first_decay, second_decay = group["betas"]
         steps = float(state["step"])
+        if gradient.is_sparse:
+            self._move_rows(weight, gradient.coalesce(), group, state, steps)
+            return
         state["first"].lerp_(gradient, 1 - first_decay)
         # The norm is one pass over memory; squaring first would write as much again.
         square = (gradient.norm() ** 2 / gradient.numel()).to(state["second"]) if group["shared"] else gradient.square()
@@ -73,3 +79,36 @@ class AdamW(torch.optim.Optimizer):
             weight.add_(state["first"], alpha=-rate / float(scale))
         else:
             weight.addcdiv_(state["first"], scale, value=-rate)
+
+    def _move_rows(
+        self, weight: Tensor, gradient: Tensor, group: dict[str, Any], state: dict[str, Tensor], steps: float
+    ) -> None:
+        """Move the rows of a matrix that a sparse gradient has."""
+        rows, values = gradient.indices()[0], gradient.values()
+        first_decay, second_decay = group["betas"]
+        first = state["first"][rows].lerp_(values, 1 - first_decay)
+        state["first"][rows] = first
+        if group["shared"]:
+            second = state["second"].lerp_((values.norm() ** 2 / weight.numel()).to(state["second"]), 1 - second_decay)
+        else:
+            second = state["second"][rows].lerp_(values.square(), 1 - second_decay)
+            state["second"][rows] = second
+        scale = (second / (1 - second_decay**steps)).sqrt() + group["eps"]
+        moved = weight[rows]
+        if group["weight_decay"]:
+            moved.mul_(1 - group["lr"] * group["weight_decay"])
+        weight[rows] = moved.addcdiv_(first, scale.expand_as(first), value=-group["lr"] / (1 - first_decay**steps))
+
+
+@torch.no_grad()
+def clip_gradients(weights: Iterable[Tensor], longest: float) -> None:
+    """Shorten the gradient of all weights together to at most this length, sparse ones as well."""
+    numbers = []
+    for weight in weights:
+        if weight.grad is not None:
+            if weight.grad.is_sparse:
+                weight.grad = weight.grad.coalesce()
+            numbers.append(weight.grad.values() if weight.grad.is_sparse else weight.grad)
+    if numbers:
+        length = torch.stack(torch._foreach_norm(numbers)).norm()
+        torch._foreach_mul_(numbers, (longest / (length + 1e-6)).clamp(max=1.0))

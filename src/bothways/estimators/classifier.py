@@ -1,8 +1,4 @@
-"""The scikit-learn face: estimators with `fit`, `predict`, `predict_proba`, `score`, `save` and `load`.
-
-Their parameters are the settings of settings.py, stored untouched by `__init__` and checked by `fit`.
-What `fit` learns ends in an underscore.
-"""
+"""Classify texts, or sequences of numbers, in scikit-learn's manner."""
 
 from __future__ import annotations
 

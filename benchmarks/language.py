@@ -1,0 +1,99 @@
+"""Language models on public texts, from a file to the evaluation: python -m benchmarks.language RECIPE
+
+Each recipe was chosen on text held out of the training part; the test part is evaluated once, by this command. Wall
+time is that of the two commands a user would type, `train` and `evaluate`.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import bothways, data_folder, options, record
+
+CHARACTERS: dict[str, Any] = {"unit": "character", "min_count": 1, "cell_type": "lstm"}
+RECIPES: dict[str, dict[str, Any]] = {
+    # The book's: 10,000 characters, batches of 32, windows of 35 steps, LSTM 256; learned by heart on purpose.
+    "time-machine-by-heart": {
+        **CHARACTERS,
+        "lowercase": True,
+        "embedding_dim": 64,
+        "hidden_size": 256,
+        "num_layers": 1,
+        "window": 35,
+        "batch_size": 32,
+        "dropout": 0,
+        "embedding_dropout": 0,
+        "weight_decay": 0,
+        "lr": 0.005,
+        "epochs": 300,
+        "validation_size": 0,
+    },
+}
+
+
+def halves(path: Path, place: Path, share: float = 0.9) -> tuple[Path, Path]:
+    """The first part of a text and the rest, parted at a line's end."""
+    text = path.read_text(encoding="utf-8-sig")
+    cut = text.index("\n", int(len(text) * share)) + 1
+    parts = place / "train.txt", place / "test.txt"
+    for part, content in zip(parts, (text[:cut], text[cut:]), strict=True):
+        part.write_text(content, encoding="utf-8")
+    return parts
+
+
+def by_heart(place: Path) -> tuple[Path, Path]:
+    """The first 10,000 characters, to train and to score."""
+    text = (data_folder("time_machine") / "timemachine.txt").read_text(encoding="utf-8-sig")[:10_000]
+    path = place / "start.txt"
+    path.write_text(text, encoding="utf-8")
+    return path, path
+
+
+SOURCES: dict[str, Callable[[Path], tuple[Path, Path]]] = {
+    "time-machine-by-heart": by_heart,
+    "time-machine": lambda place: halves(data_folder("time_machine") / "timemachine.txt", place),
+    "shakespeare": lambda place: halves(data_folder("tiny_shakespeare") / "input.txt", place),
+    "wikitext-2": lambda place: (data_folder("wikitext-2") / "train.txt", data_folder("wikitext-2") / "test.txt"),
+}
+
+
+def main() -> None:
+    """Train, evaluate, record."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("recipe", choices=[*RECIPES])
+    arguments.add_argument("--seed", type=int, default=0)
+    chosen = arguments.parse_args()
+    recipe = RECIPES[chosen.recipe]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        train, test = SOURCES[chosen.recipe](place)
+        _, training = bothways(
+            "train", "language", train, "--out", place / "model", *options(recipe), "--seed", chosen.seed
+        )
+        out, evaluating = bothways("evaluate", place / "model", test, "--json")
+        sample, _ = bothways("generate", place / "model", "--temperature", 0.7, "--max-length", 60)
+    measured = json.loads(out)
+    low, high = measured["interval"]
+    rows = [["network", f"{measured['perplexity']:.3f} ({low:.3f} to {high:.3f})", *_figures(measured)]]
+    for name, score in measured["baselines"].items():
+        rows.append([name, f"{score['perplexity']:.3f}", *_figures(score)])
+    print(sample)
+    record(
+        f"python -m benchmarks.language {chosen.recipe}",
+        f"Language model: {chosen.recipe}",
+        ["model", "test perplexity", "nats a token", "bits a character"],
+        rows,
+        f"{measured['tokens']:,} test tokens. Training {training / 60:.1f} minutes, evaluation {evaluating:.0f} s, "
+        f"seed {chosen.seed}. Recipe: {json.dumps(recipe)}",
+    )
+
+
+def _figures(score: dict[str, Any]) -> list[str]:
+    return [f"{score['nats']:.4f}", f"{score['bits_per_character']:.4f}"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Write, score and continue texts with a language model, wherever it runs.
+
+Shapes: B texts, T tokens, L layers, H hidden width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bothways.data.batches import InMemory
+from bothways.data.sequences import as_texts
+from bothways.data.windows import Cut, plan_windows, window_batch
+from bothways.decoding.generation import unknown_words, write
+from bothways.errors import DataError, SettingsError
+from bothways.settings import GenerationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from bothways.data.language_tokens import LanguageTokens
+
+LOGITS_AT_ONCE = 1 << 22  # numbers in one call, B·T·V: bounds the memory
+SIDE_BY_SIDE = 16  # texts in one call
+
+LanguageState = list["NDArray[np.float32]"]  # the state's tensors, each (L,B,H)
+
+
+@dataclass(frozen=True)
+class ScoredToken:
+    """A token of a text and its log probability, nats, given what stands before it."""
+
+    token: str
+    log_probability: float
+
+
+class LanguageModelRunner(ABC):
+    """A trained language model.
+
+    Reading a text token by token gives the same numbers as reading all of it at once, to 1e-5.
+    """
+
+    tokens: LanguageTokens
+    two_way: bool
+    window: int  # predictions of a piece that a two-way model reads at once
+
+    @abstractmethod
+    def run(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], state: LanguageState | None
+    ) -> tuple[NDArray[np.float32], LanguageState]:
+        """Read ids (B,T) with lengths (B,) after a state; give the logits of what follows each, (B,T,V), and the state.
+
+        A two-way model takes no state, and gives one array: the logits of what stands before each, (B,T,V).
+        """
+
+    def generate(self, prompt: str = "", **options: Any) -> list[str]:
+        """Continue a text.
+
+        Args:
+            prompt: what the texts begin with; it is part of them.
+            options: those of `GenerationSettings`: temperature, top_k, top_p, repetition_penalty, max_length, samples,
+                stop, seed.
+
+        Returns:
+            As many texts as `samples` says; the same seed gives the same texts.
+
+        Raises:
+            SettingsError: an option that is unknown or out of range, or a two-way model, which cannot write.
+        """
+        settings = GenerationSettings.from_dict(options)
+        texts = [prompt] * settings.samples
+        for number, piece in self.pieces(prompt, settings):
+            texts[number] += piece
+        return texts
+
+    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
+        """Continue a text, one token at a time, without the prompt; arguments and errors are those of `generate`."""
+        settings = GenerationSettings.from_dict({**options, "samples": 1})
+        return (piece for _, piece in self.pieces(prompt, settings))
+
+    def pieces(self, prompt: str, settings: GenerationSettings) -> Iterator[tuple[int, str]]:
+        """Continue a text in several ways at once: the number of a text and what comes next in it."""
+        if self.two_way:
+            raise SettingsError(
+                "A two-way model scores texts and pre-trains other models, but it cannot write. "
+                "Train one without --two-way to generate."
+            )
+        return write(self, self.tokens, prompt, settings)
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """Name the words of a prompt that the model never learned."""
+        return unknown_words(self.tokens, prompt)
+
+    def perplexity(self, texts: Iterable[str]) -> float:
+        """Give exp of the mean of -log probability over all tokens of some texts; lower is better.
+
+        Raises:
+            DataError: there is no token to predict.
+        """
+        losses = np.concatenate(self.losses(self.tokens.sequences(as_texts(texts))) or [np.zeros(0, np.float32)])
+        if not len(losses):
+            raise DataError("The texts hold no token to predict. Give some text.")
+        return float(np.exp(min(700.0, float(losses.mean(dtype=np.float64)))))
+
+    def score_words(self, text: str) -> list[ScoredToken]:
+        """Give every token of a text with its log probability; a document's last one is `<eos>`, its end.
+
+        Of a two-way model: given what stands before it alone.
+        """
+        (ids,) = self.tokens.sequences([text])
+        (losses,) = self.losses([ids])
+        return [
+            ScoredToken(self.tokens.spoken(int(index)), -float(loss))
+            for index, loss in zip(ids[1:], losses[: len(ids) - 1], strict=True)
+        ]
+
+    def losses(self, sequences: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Give -log probability, nats, of every token of ids but the first, float32 (T-1,) for each sequence.
+
+        Of a two-way model: of every token but the first from what stands before it, then of every token but the last
+        from what stands behind it, (2T-2,).
+        """
+        found: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
+        kept = [place for place, ids in enumerate(sequences) if len(ids) > 1]
+        memory = InMemory([sequences[place] for place in kept])
+        if self.two_way:
+            return self._losses_both_ways(sequences)
+        steps = max(1, min(256, LOGITS_AT_ONCE // (SIDE_BY_SIDE * self.tokens.size)))
+        state: LanguageState = []
+        for window in plan_windows(memory.lengths - 1, batch_size=SIDE_BY_SIDE, steps=steps):
+            batch = window_batch(memory, window)
+            before = None if window.stood is None else self.chosen(state, window.stood)
+            logits, state = self.run(batch.inputs[:, :-1].astype(np.int64, copy=False), batch.lengths - 1, before)
+            losses = _losses(logits, batch.inputs[:, 1:])
+            for place, row in enumerate(window.rows):
+                found[kept[row]].append(losses[place, : batch.lengths[place] - 1])
+        return [np.concatenate(parts) if parts else np.zeros(0, np.float32) for parts in found]
+
+    def read(
+        self, ids: NDArray[np.int64], state: LanguageState | None = None
+    ) -> tuple[NDArray[np.float32], LanguageState]:
+        """Read ids (B,T) after a state; give the logits of what follows the last of each, (B,V), and the state."""
+        logits, after = self.run(ids, np.full(len(ids), ids.shape[1], dtype=np.int64), state)
+        return logits[:, -1], after
+
+    def chosen(self, state: LanguageState, rows: NDArray[np.int64]) -> LanguageState:
+        """Give the state of some of the texts alone."""
+        return [part[:, rows] for part in state]
+
+    def _losses_both_ways(self, sequences: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Score texts by the forward and the backward model, in pieces as they were trained."""
+        ahead: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
+        behind: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
+        for owner, ids in enumerate(sequences):
+            if len(ids) < 2:
+                continue
+            pieces = Cut(InMemory([ids]), self.window)
+            for piece in pieces.take(np.arange(len(pieces.lengths))):
+                inputs = piece[None].astype(np.int64)
+                after, (before,) = self.run(inputs, np.array([len(piece)]), None)
+                ahead[owner].append(_losses(after[:, :-1], inputs[:, 1:])[0])
+                behind[owner].append(_losses(before[:, 1:], inputs[:, :-1])[0])
+        none = [np.zeros(0, np.float32)]
+        return [np.concatenate([*none, *one, *other]) for one, other in zip(ahead, behind, strict=True)]
+
+
+def _losses(logits: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float32]:
+    """-log softmax at the targets: (B,T,V) and (B,T) -> (B,T)."""
+    highest = logits.max(axis=-1, keepdims=True)
+    total = np.log(np.exp(logits - highest).sum(axis=-1)) + highest[..., 0]
+    losses: NDArray[np.float32] = total - np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return losses

@@ -1,0 +1,10 @@
+"""The scikit-learn face: estimators with `fit`, `predict`, `score`, `save` and `load`, one file for each.
+
+Their parameters are the settings of settings.py, stored untouched by `__init__` and checked by `fit`.
+What `fit` learns ends in an underscore.
+"""
+
+from bothways.estimators.classifier import TextClassifier
+from bothways.estimators.language_model import LanguageModel
+
+__all__ = ["LanguageModel", "TextClassifier"]
