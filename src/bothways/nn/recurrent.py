@@ -11,16 +11,18 @@ and elsewhere torch's kernels (see `torch_kernels`).
 
 import math
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bothways.errors import SettingsError, check_choice
 from bothways.nn import fused, torch_kernels
 from bothways.nn.cells import CellStack, Stack
 from bothways.nn.layout import real_steps
-from bothways.nn.reader import Direction, Merge, Reading, State, check_inputs, sequence_dropout
+from bothways.nn.reader import Direction, Merge, Reading, State, check_inputs, check_probability, sequence_dropout
 
 Nonlinearity = Literal["tanh", "relu"]
 
@@ -45,6 +47,7 @@ class ExactRecurrent(CellStack):
         stack: Stack = "joined",
         merge: Merge = "concatenate",
         dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         recompute: int | None = None,
     ) -> None:
         """Make the parameters, named and drawn as torch.nn's: uniform within 1 / sqrt(hidden_size).
@@ -60,12 +63,15 @@ class ExactRecurrent(CellStack):
             merge: with "both", how the top layer's directions become `outputs`; between joined layers they are always
                 concatenated.
             dropout: probability, between layers in training; one mask for all steps of a sequence.
+            weight_dropout: probability, on the recurrent weights U in training (DropConnect: Wan et al., 2013; Merity
+                et al., 2018); one mask for all steps and sequences of a call, drawn anew at each call.
             recompute: if given, training keeps the states after every so many steps, and reads again what lies between
                 them for the gradients: the same numbers, less memory and about a third more time (Chen et al., 2016).
 
         Raises:
             SettingsError: a size or a choice that cannot be.
         """
+        check_probability("weight_dropout", weight_dropout)
         super().__init__(
             input_size,
             hidden_size,
@@ -78,6 +84,11 @@ class ExactRecurrent(CellStack):
             dropout=dropout,
             recompute=recompute,
         )
+        self.weight_dropout = weight_dropout
+
+    def extra_repr(self) -> str:
+        """Say what was chosen."""
+        return f"{super().extra_repr()}, weight_dropout={self.weight_dropout}"
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -106,11 +117,12 @@ class ExactRecurrent(CellStack):
         lengths = check_inputs(inputs, self.input_size, lengths)
         self._check_dtype(inputs)
         start = self._start(initial_state, len(inputs))
+        weights = self._weights_of_call(list(start))
         if self._is_fused(inputs):
-            return self._forward_fused(inputs, lengths, start)
+            return self._forward_fused(inputs, lengths, weights, start)
         layers = torch_kernels.Layers(
             self._cell,
-            {way: [self.weights(layer, way) for layer in range(self.num_layers)] for way in start},
+            weights,
             start,
             apart=self.stack == "apart",
             dropout=self.dropout if self.training else 0.0,
@@ -120,6 +132,14 @@ class ExactRecurrent(CellStack):
             return self._reading(*torch_kernels.read_whole(layers, inputs))
         read, final_state = torch_kernels.read_rows(layers, inputs, lengths)
         return self.merged(read.get("forward"), read.get("backward"), final_state)
+
+    def _weights_of_call(self, ways: list[str]) -> dict[str, list[list[Tensor]]]:
+        """Return the weights of each direction and layer; in training the recurrent ones with their dropout."""
+        weights = {way: [self.weights(layer, way) for layer in range(self.num_layers)] for way in ways}
+        if self.training and self.weight_dropout:
+            for layer in chain.from_iterable(weights.values()):
+                layer[1] = functional.dropout(layer[1], self.weight_dropout)
+        return weights
 
     def _is_fused(self, inputs: Tensor) -> bool:
         """Whether the compiled loops read this batch: on a CPU, in float32, where they beat torch's kernels."""
@@ -132,7 +152,13 @@ class ExactRecurrent(CellStack):
             and fused.is_available()
         )
 
-    def _forward_fused(self, inputs: Tensor, lengths: Tensor, start: dict[str, tuple[Tensor, ...] | None]) -> Reading:
+    def _forward_fused(
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        weights: dict[str, list[list[Tensor]]],
+        start: dict[str, tuple[Tensor, ...] | None],
+    ) -> Reading:
         """Read with the compiled loops, see `fused`: all directions of a layer at once, and no padding."""
         size, steps, _ = inputs.shape
         real = real_steps(lengths, steps)
@@ -148,7 +174,7 @@ class ExactRecurrent(CellStack):
                 ways = []
                 for way, states in start.items():
                     state = zeros if states is None else tuple(part[layer].to(rows.dtype) for part in states)
-                    ways.append(fused.Way(way == "backward", self.weights(layer, way), state))
+                    ways.append(fused.Way(way == "backward", weights[way][layer], state))
                 apart = layer > 0 and self.stack == "apart"
                 rows, last = fused.read_layer(self._cell, rows, plan, ways, apart=apart, recompute=self.recompute)
                 for way, state in zip(start, last, strict=True):
@@ -160,7 +186,7 @@ class ExactRecurrent(CellStack):
     def to_torch(self) -> nn.RNNBase:
         """Return a torch.nn module with a copy of the weights; it reads (B, T, E) and gives (B, T, D·H).
 
-        Dropout becomes torch's: another mask at each step.
+        Dropout becomes torch's: another mask at each step. Weight dropout, which torch.nn has not, is left behind.
 
         Raises:
             SettingsError: torch.nn has no such reader (backward only, layers apart, or merged otherwise).
@@ -218,6 +244,7 @@ class RNN(ExactRecurrent):
         stack: Stack = "joined",
         merge: Merge = "concatenate",
         dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         recompute: int | None = None,
     ) -> None:
         """Make the parameters; see `ExactRecurrent`. `nonlinearity` is "tanh" or "relu"."""
@@ -231,6 +258,7 @@ class RNN(ExactRecurrent):
             stack=stack,
             merge=merge,
             dropout=dropout,
+            weight_dropout=weight_dropout,
             recompute=recompute,
         )
         self.nonlinearity: Nonlinearity = nonlinearity
@@ -278,6 +306,7 @@ class LSTM(ExactRecurrent):
         stack: Stack = "joined",
         merge: Merge = "concatenate",
         dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         recompute: int | None = None,
         forget_bias: float | None = None,
     ) -> None:
@@ -298,6 +327,7 @@ class LSTM(ExactRecurrent):
             stack=stack,
             merge=merge,
             dropout=dropout,
+            weight_dropout=weight_dropout,
             recompute=recompute,
         )
 

@@ -144,6 +144,8 @@ def _read_layer(
         state = tuple(part.to(kind.dtype).index_select(0, layout.order)[None] for part in start)
     if cell == "lstm" and layout.padding is not None:
         rows, weights = _held_on_padding(rows, layout.padding, weights)
+    if rows.is_cuda:
+        weights = _in_one_piece(weights)
     with _autocast_where_kernels_can(rows.device):
         if _is_packed(rows, recompute):
             states, state = _call(cell, rows, state, weights, layout.batch_sizes())
@@ -190,6 +192,17 @@ def _held_on_padding(rows: Tensor, padding: Tensor, weights: list[Tensor]) -> tu
     hold[size : 2 * size] = SHUT
     rows = torch.cat([rows, padding[:, None].to(rows.dtype)], dim=1)
     return rows, [torch.cat([weights[0], hold], dim=1), *weights[1:]]
+
+
+def _in_one_piece(weights: list[Tensor]) -> list[Tensor]:
+    """Copy weights that were changed for one call beside each other, as `flatten_weights` lays parameters out."""
+    if len({weight.untyped_storage().data_ptr() for weight in weights}) == 1:
+        return weights
+    # Where there are no biases cuDNN still has room for them, and wants zeros there.
+    room = weights[0].new_zeros(0 if len(weights) == 4 else 2 * len(weights[0]))
+    flat = torch.cat([*(weight.flatten() for weight in weights), room])
+    parts = torch.split(flat, [*(weight.numel() for weight in weights), len(room)])
+    return [part.view_as(weight) for part, weight in zip(parts, weights, strict=False)]
 
 
 def _is_packed(rows: Tensor, recompute: int | None) -> bool:
