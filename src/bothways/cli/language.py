@@ -35,10 +35,9 @@ def show_evaluation(model: Path, data: Path, *, text: str | None, encoding: str,
 
 def show_predictions(model: Path, texts: list[str], *, as_json: bool) -> None:
     """Print each text's log probability, word by word."""
-    from bothways.bundle import open_folder
-    from bothways.runtime.language_model import LanguageModelRuntime
+    from bothways.runtime import load
 
-    runner = LanguageModelRuntime(open_folder(model))
+    runner = load(model)
     for text in texts:
         words = runner.score_words(text)
         total = sum(word.log_probability for word in words)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from bothways.data.batches import Ints, Sequences
     from bothways.data.plain_text import Texts
-    from bothways.settings import LanguageSettings
+    from bothways.settings import FillSettings, LanguageSettings
+
+    CorpusSettings = LanguageSettings | FillSettings
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
 LONG_PIECE = 10_000  # characters of a piece of a stream above which the held-out part may begin inside it
@@ -90,7 +92,7 @@ class PreparedCorpus:
 def prepare_corpus(
     texts: Texts,
     validation: Texts | None,
-    settings: LanguageSettings,
+    settings: CorpusSettings,
     folder: Path,
     *,
     tokenizer: Tokenizer | None = None,
@@ -164,7 +166,7 @@ class _HeldOut:
         return space + 1
 
 
-def _held_out(texts: Texts, settings: LanguageSettings) -> _HeldOut:
+def _held_out(texts: Texts, settings: CorpusSettings) -> _HeldOut:
     share = settings.validation_size
     if texts.whole:
         characters = sum(len(text) for chunk in texts.chunks() for text in chunk)
@@ -184,7 +186,7 @@ def _parts(texts: Texts, held: _HeldOut | None) -> Iterable[tuple[Sequence[str],
     return held.parts(texts) if held is not None else ((chunk, []) for chunk in texts.chunks())
 
 
-def _learn(texts: Texts, held: _HeldOut | None, settings: LanguageSettings) -> Tokenizer:
+def _learn(texts: Texts, held: _HeldOut | None, settings: CorpusSettings) -> Tokenizer:
     return Tokenizer.train(
         (text for train, _ in _parts(texts, held) for text in train),
         unit=settings.unit,
@@ -247,7 +249,7 @@ class _Writer:
         return Corpus(Lanes(stream, 1), self.characters, self.unknown, stream)
 
 
-def _identity(settings: LanguageSettings, tokens: LanguageTokens, train: Corpus, validation: Corpus | None) -> str:
+def _identity(settings: CorpusSettings, tokens: LanguageTokens, train: Corpus, validation: Corpus | None) -> str:
     """A fingerprint of everything that decides on the weights."""
     digest = hashlib.sha256(json.dumps([settings.to_dict(), tokens.whole], sort_keys=True).encode())
     digest.update(tokens.tokenizer.to_json().encode())

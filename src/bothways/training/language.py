@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ORDER = 5  # of the n-gram model that every score stands beside
 BLOCK = 1_000  # predictions that are drawn together for the interval, since neighbours are alike
+FEWEST = 20  # blocks; of few predictions they are shorter, as one block alone would have no spread
 DRAWS = 1_000  # of the bootstrap
 LANES = 16  # places of a stream that are read side by side for scores while training
 
@@ -242,14 +243,20 @@ def _validator(corpus: Corpus, settings: LanguageSettings) -> Callable[[nn.Modul
 
 def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int) -> LanguageScores:
     """Turn -log probabilities into scores, with an interval by bootstrap over blocks of neighbours."""
-    blocks = np.array_split(losses.astype(np.float64), max(1, len(losses) // BLOCK))
-    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
-    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.exp(np.minimum(np.percentile(means, [2.5, 97.5]), 700))
+    low, high = np.exp(np.minimum(interval_of_mean(losses, seed=seed), 700))
     return LanguageScores(
         float(losses.mean(dtype=np.float64)), len(losses), corpus.characters, corpus.unknown, (float(low), float(high))
     )
+
+
+def interval_of_mean(values: NDArray[Any], *, seed: int) -> tuple[float, float]:
+    """Give the 95% interval of the mean of values in the order of a text, by bootstrap over blocks of neighbours."""
+    count = max(min(FEWEST, len(values)), len(values) // BLOCK)
+    blocks = np.array_split(values.astype(np.float64), count)
+    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
+    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from onnx import ModelProto
+    from torch import nn
 
 CURVES = "learning-curves.png"
 
@@ -46,10 +48,6 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         OutputError: the place is taken or cannot be written; what stood there is untouched.
         ModelFolderError: the graph and the weights disagree.
     """
-    from safetensors.torch import save
-
-    from bothways.training.pictures import draw_learning_curves
-
     with new_folder(path, force=force) as folder:
         facts = describe(
             "classify",
@@ -61,17 +59,12 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         write_json(folder / SETTINGS, facts)
         if trained.tokenizer is not None:
             (folder / TOKENIZER).write_text(trained.tokenizer.to_json(), encoding="utf-8")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-        (folder / WEIGHTS).write_bytes(save(weights))
-        graph = onnx_graph(trained.model)
-        (folder / GRAPH).write_bytes(graph.SerializeToString())
+        write_network(folder, trained.model, onnx_graph(trained.model))
         _verify(trained, folder / GRAPH)
         if trained.baselines is not None:
             trained.baselines.save(folder)
         write_json(folder / METRICS, metrics(trained))
-        if trained.history:
-            write_history(trained.history, folder / HISTORY)
-            draw_learning_curves(trained.history, folder / CURVES, best_epoch=trained.best_epoch)
+        write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
 
@@ -193,6 +186,24 @@ def card(trained: TrainedClassifier) -> str:
         lines += ["", "## Notes", "", *(f"- {literal(note)}" for note in trained.notes)]
     lines += ["", "## Use", "", "    bothways predict FOLDER TEXT", "    bothways evaluate FOLDER test.csv", ""]
     return "\n".join(lines)
+
+
+def write_network(folder: Path, model: nn.Module, graph: ModelProto) -> None:
+    """Write a network's weights and its graph into a model folder."""
+    from safetensors.torch import save
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    (folder / WEIGHTS).write_bytes(save(weights))
+    (folder / GRAPH).write_bytes(graph.SerializeToString())
+
+
+def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int) -> None:
+    """Write the scores by epoch into a model folder, as CSV and as a picture, if there are any."""
+    from bothways.training.pictures import draw_learning_curves
+
+    if history:
+        write_history(history, folder / HISTORY)
+        draw_learning_curves(history, folder / CURVES, best_epoch=best_epoch)
 
 
 def write_history(history: list[dict[str, float]], path: Path) -> None:
