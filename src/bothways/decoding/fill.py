@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -145,7 +145,7 @@ class FillRunner(ABC):
         self, ids: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Judge the words of ids (B,T) with lengths (B,), text by text; see `judge`."""
-        places = np.argwhere(np.arange(ids.shape[1]) < (lengths - 2)[:, None]) + [0, 1]
+        places = places_of_words(lengths)
         targets = ids[places[:, 0], places[:, 1]]
         logits = self.run(ids, lengths, places)
         losses = losses_of(logits, targets)
@@ -179,8 +179,8 @@ class FillRunner(ABC):
         words = sum(map(len, encoded))
         if gaps > words:
             raise DataError(
-                f"The text has {gaps} {'gap' if gaps == 1 else 'gaps'} but {words} {'word' if words == 1 else 'words'}, "
-                "and a gap is filled from the words around it. Give a text with more words than gaps."
+                f"The text has {counted(gaps, 'gap')} but {counted(words, 'word')}, and a gap is filled from the words "
+                "around it. Give a text with at least as many words as gaps."
             )
         gap = np.array([Tokenizer.unk_id], dtype=np.int32)
         (document,) = self.tokens.enclosed([np.concatenate([part for piece in encoded for part in (piece, gap)][:-1])])
@@ -194,3 +194,15 @@ class FillRunner(ABC):
 def never_proposed(tokens: LanguageTokens) -> list[int]:
     """Name the ids that are no words: padding, unknown words, and the end of a text."""
     return [Tokenizer.pad_id, Tokenizer.unk_id, tokens.eos]
+
+
+def places_of_words(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the places of all words of texts between `<eos>`, int64 (N,2): a text, a token; text by text."""
+    steps = np.arange(1, int(lengths.max()) - 1)
+    texts, words = np.nonzero(steps < (lengths - 1)[:, None])
+    return np.stack([texts, words + 1], axis=1).astype(np.int64)
+
+
+def counted(number: int, thing: str) -> str:
+    """Say how many of a thing there are."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -10,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 
 from bothways.data.sequences import as_texts
-from bothways.errors import DataError, Interrupted, NotFittedError
+from bothways.errors import DataError
+from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import LanguageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bothways.decoding.language import LanguageModelRunner, ScoredToken
+    from bothways.decoding.language import LanguageModelRunner
     from bothways.training.corpora import ListedTexts
-    from bothways.training.language import TrainedLanguageModel
 
 
-class LanguageModel(BaseEstimator, LanguageSettings):  # type: ignore[misc]
+class LanguageModel(TrainedOnTexts, BaseEstimator, LanguageSettings):  # type: ignore[misc]
     """Learn to predict the next token of texts; continue texts and score them.
 
         model = LanguageModel(unit="character").fit(texts)
@@ -67,11 +66,7 @@ class LanguageModel(BaseEstimator, LanguageSettings):  # type: ignore[misc]
             )
             trained = train_language_model(prepared, settings, listener=TerminalProgress() if progress else None)
             prepared.close()
-        if trained.best_epoch:
-            self._take(trained)
-        if trained.interrupted:
-            held = "The estimator holds the best epoch so far" if trained.best_epoch else "No epoch was finished"
-            raise Interrupted(f"Stopped by Ctrl-C. {held}.")
+        self._keep(trained)
         return self
 
     def generate(self, prompt: str = "", **options: Any) -> list[str]:
@@ -85,18 +80,6 @@ class LanguageModel(BaseEstimator, LanguageSettings):  # type: ignore[misc]
     def unknown_words(self, prompt: str) -> list[str]:
         """Name the words of a prompt that the model never learned."""
         return self._runner().unknown_words(prompt)
-
-    def perplexity(self, texts: Iterable[str]) -> float:
-        """Give exp of the mean of -log probability over all tokens of some texts; lower is better."""
-        return self._runner().perplexity(texts)
-
-    def score(self, X: Iterable[str], y: None = None) -> float:  # noqa: N803  scikit-learn's name
-        """Give the mean log probability of a token, nats; higher is better."""
-        return -math.log(self.perplexity(X))
-
-    def score_words(self, text: str) -> list[ScoredToken]:
-        """Give every token of a text with its log probability; a document's last one is `<eos>`, its end."""
-        return self._runner().score_words(text)
 
     def save(self, path: Path | str, *, force: bool = False) -> None:
         """Write a model folder that `load` and `bothways.load` read.
@@ -117,29 +100,12 @@ class LanguageModel(BaseEstimator, LanguageSettings):  # type: ignore[misc]
         """
         from bothways.training.saving_language import load_language_model
 
-        trained = load_language_model(path)
-        model = cls(**trained.settings.to_dict())
-        model._take(trained)
-        return model
+        return cls._of(load_language_model(path))
 
     def _runner(self) -> LanguageModelRunner:
         from bothways.training.language import TorchLanguageModel
 
         return TorchLanguageModel(self._fitted())
-
-    def _take(self, trained: TrainedLanguageModel) -> None:
-        self.trained_ = trained
-        self.history_ = trained.history
-        self.best_epoch_ = trained.best_epoch
-
-    def _fitted(self) -> TrainedLanguageModel:
-        if not hasattr(self, "trained_"):
-            raise NotFittedError("This LanguageModel is not trained yet. Call fit(texts), or load a folder.")
-        return self.trained_
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Tell scikit-learn whether `fit` was called."""
-        return hasattr(self, "trained_")
 
 
 def _listed(texts: str | Iterable[str]) -> ListedTexts:

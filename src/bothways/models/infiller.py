@@ -82,7 +82,7 @@ class FillNetwork(TokenNetwork):
         return self.join(self._dropped(context)[real]), words[real], after
 
     def _context(self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor) -> tuple[Tensor, State]:
-        """Give what stands around every place but the first and the last of each text, float (B,T-2,2H) or (B,T-2,H)."""
+        """Give what stands around every place but the first and the last, float (B,T-2,2H); one-way (B,T-2,H)."""
         reading = self.read(vectors, tokens, lengths, state)
         assert reading.forward is not None
         left = reading.forward[:, :-2]

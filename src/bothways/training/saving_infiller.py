@@ -23,6 +23,7 @@ from bothways.bundle import (
 )
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
+from bothways.decoding.fill import places_of_words
 from bothways.errors import ModelFolderError
 from bothways.models.infiller import FillNetwork, onnx_graph
 from bothways.settings import FillSettings
@@ -160,7 +161,7 @@ def _verify(model: FillNetwork, path: Path) -> None:
     for size, longest in ((1, 3), (3, 7)):
         lengths = np.maximum(3, np.arange(size) * longest // max(1, size - 1)).astype(np.int64)
         inputs = random.integers(1, model.embedding.num_embeddings, size=(size, longest))
-        places = np.argwhere(np.arange(longest) < (lengths - 2)[:, None]) + [0, 1]
+        places = places_of_words(lengths)
         (graph,) = session.run(["logits"], {"inputs": inputs, "lengths": lengths, "places": places})
         with torch.no_grad():
             ours = model.outputs(*map(torch.from_numpy, (inputs, lengths, places))).numpy()
