@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bothways.data.batches import InMemory
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.fill import FillRunner
@@ -14,10 +15,10 @@ LINES = ["I am very hungry", "I am not hungry , he said .", "he said I am very v
 class Neighbours(FillRunner):
     """Scores of a word come from a table for the token before it and one for the token behind it."""
 
-    def __init__(self, *, unit="word", window=16, lines=LINES):
+    def __init__(self, *, unit="word", window=16, lines=LINES, seed=5):
         self.tokens = LanguageTokens(Tokenizer.train(lines, unit=unit, min_count=1), whole=False)
         self.window = window
-        random = np.random.default_rng(5)
+        random = np.random.default_rng(seed)
         self.left, self.right = random.normal(size=(2, self.tokens.size, self.tokens.size)).astype(np.float32) * 2
         self.longest = 0
 
@@ -64,9 +65,8 @@ def test_padding_unknown_words_and_the_end_are_never_proposed():
     assert sum(share for _, share in words) == pytest.approx(1 - never)
 
 
-def test_of_several_gaps_the_surest_is_filled_first_and_read_by_the_others():
-    model = Neighbours()
-    text = "I ___ ___ hungry ___ he said"
+def fill_by_hand(model, text, k):
+    """Fill the gaps one by one, each tried with `<unk>` written into the others: the words, and the order."""
     read, found = text.replace("___", "<unk>").split(), {}
     gaps = [place for place, word in enumerate(text.split()) if word == "___"]
     while len(found) < len(gaps):
@@ -75,15 +75,35 @@ def test_of_several_gaps_the_surest_is_filled_first_and_read_by_the_others():
             if gap not in found:
                 words = [*read]
                 words[gap] = "___"
-                tried[gap] = model.fill(" ".join(words), k=2).gaps[0]
+                tried[gap] = model.fill(" ".join(words), k=k).gaps[0]
         surest = max(tried, key=lambda gap: tried[gap][0].probability)
         found[surest] = tried[surest]
         read[surest] = tried[surest][0].word
-    together = model.fill(text, k=2)
-    assert [[word for word, _ in gap] for gap in together.gaps] == [[word for word, _ in found[gap]] for gap in gaps]
-    for gap, words in zip(gaps, together.gaps, strict=True):
-        assert [share for _, share in words] == pytest.approx([share for _, share in found[gap]])
-    assert together.text == " ".join(read)
+    return " ".join(read), found
+
+
+def test_of_several_gaps_the_surest_is_filled_first_and_read_by_the_others():
+    orders = set()
+    for seed in range(8):
+        model = Neighbours(seed=seed)
+        text = "I ___ ___ hungry ___ he said"
+        read, found = fill_by_hand(model, text, k=2)
+        together = model.fill(text, k=2)
+        assert together.text == read
+        for gap, words in zip(sorted(found), together.gaps, strict=True):
+            assert [word for word, _ in words] == [word for word, _ in found[gap]]
+            assert [share for _, share in words] == pytest.approx([share for _, share in found[gap]])
+        orders.add(tuple(found))
+    assert len(orders) > 2  # else the order would not have been tried
+
+
+def test_words_of_many_texts_are_judged_in_their_order():
+    model = Neighbours(window=6)
+    lines = [*LINES, " ".join(LINES), "so", ""]
+    losses, hits = model.judge(InMemory(model.tokens.documents(lines)))
+    alone = [model.judge(InMemory(model.tokens.documents([line]))) for line in lines]
+    np.testing.assert_allclose(losses, np.concatenate([one for one, _ in alone]), rtol=1e-6)
+    assert hits.tolist() == [hit for _, some in alone for hit in some]
 
 
 @pytest.mark.parametrize("unit", ["word", "space", "spacy"])
