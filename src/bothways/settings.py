@@ -241,6 +241,10 @@ class EncoderSettings(ReaderSettings):
         None
     )
     freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
+    pretrained: Annotated[
+        str | None,
+        "folder of a language model to start from: it decides on tokens, sizes and directions; two-way for both",
+    ] = None
 
     @property
     def direction(self) -> Direction:
@@ -327,6 +331,12 @@ class SupervisedSettings(TrainingSettings):
         ClassWeight | None, "balanced: rare classes count as much as frequent ones; none: by rows"
     ] = None
     monitor: Annotated[Monitor, "what decides on the best epoch"] = "macro_f1"
+    gradual_unfreezing: Annotated[
+        bool, "with pretrained: train the new parts alone at first, then one more part with each epoch"
+    ] = True
+    layer_decay: Annotated[
+        float, "with pretrained: rate of a pretrained part as a share of that of the part above it"
+    ] = 0.4
     refit: Annotated[bool, "at the end, train once more on all rows for the epochs that were chosen"] = False
     seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
 
@@ -336,6 +346,7 @@ class SupervisedSettings(TrainingSettings):
             *_at_least(self, 1, "batch_size", "crop", "seeds"),
             *_at_least(self, 0, "adversarial"),
             *_in_share(self, "label_smoothing"),
+            *([] if 0 < self.layer_decay <= 1 else [f"layer_decay is {self.layer_decay}, but it must be in (0, 1]."]),
         ]
 
 
