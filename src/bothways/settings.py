@@ -380,12 +380,19 @@ class LanguageReaderSettings(ReaderSettings):
     two_way: Annotated[
         bool, "a forward and a backward model that never mix, to pre-train readers of both sides; it writes no text"
     ] = False
+    bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
     weight_dropout: Annotated[float, "probability, on the recurrent weights; exact cells only"] = 0.0
     type_dropout: Annotated[float, "share of the vocabulary whose vectors are zero in a training step"] = 0.0
     tied: Annotated[bool, "one matrix for the vectors of tokens that are read and of tokens that are predicted"] = True
 
     def _problems(self) -> list[str]:
         problems = [*super()._problems(), *_in_share(self, "weight_dropout", "type_dropout")]
+        if self.bidirectional:
+            problems.append(
+                "bidirectional is True, but a network that reads both ways has read the answer when it predicts the "
+                "next word: its perplexity would be near 1 and its text nonsense (docs/both-ways.md). Use two_way for "
+                "two models that never mix, or 'bothways train fill' for words from both their sides."
+            )
         if self.weight_dropout and self.cell_type not in EXACT_CELLS:
             problems.append(
                 f"weight_dropout is {self.weight_dropout}, but {self.cell_type} has no recurrent weights. Set it to 0."
