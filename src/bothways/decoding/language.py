@@ -145,8 +145,12 @@ class LanguageModelRunner(ABC):
         self, ids: NDArray[np.int64], state: LanguageState | None = None
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids (B,T) after a state; give the logits of what follows the last of each, (B,V), and the state."""
-        logits, after = self.run(ids, np.full(len(ids), ids.shape[1], dtype=np.int64), state)
-        return logits[:, -1], after
+        steps = max(1, LOGITS_AT_ONCE // (len(ids) * self.tokens.size))
+        for first in range(0, ids.shape[1], steps):
+            part = ids[:, first : first + steps]
+            logits, state = self.run(part, np.full(len(part), part.shape[1], dtype=np.int64), state)
+        assert state is not None
+        return logits[:, -1], state
 
     def chosen(self, state: LanguageState, rows: NDArray[np.int64]) -> LanguageState:
         """Give the state of some of the texts alone."""
