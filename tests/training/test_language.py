@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from bothways.data.batches import InMemory
+from bothways.data.windows import Cut
 from bothways.models.language_model import LanguageNetwork
 from bothways.settings import LanguageSettings
-from bothways.training import loop
 from bothways.training.corpora import Corpus, ListedTexts, in_order, prepare_corpus
 from bothways.training.language import TorchLanguageModel, score_losses, token_losses, train_language_model
 from bothways.training.loop import Silence
@@ -122,10 +122,10 @@ def test_the_baselines_are_those_of_counting(tmp_path, whole):
 
 def test_it_learns_what_an_animal_does(tmp_path):
     """The verb follows three words after its animal, so that the network has to remember."""
-    prepared = prepare_corpus(
-        ListedTexts(toy_sentences(200)), None, settings(epochs=20, hidden_size=16, dropout=0.0), tmp_path
-    )
-    trained = train_language_model(prepared, settings(epochs=20, hidden_size=16, dropout=0.0))
+    small = {"embedding_dim": 12, "hidden_size": 16, "num_layers": 1, "dropout": 0.0, "embedding_dropout": 0.0}
+    chosen = settings(**small, lr=0.05, epochs=16, patience=16)
+    prepared = prepare_corpus(ListedTexts(toy_sentences(200)), None, chosen, tmp_path)
+    trained = train_language_model(prepared, chosen)
     runner = TorchLanguageModel(trained)
     for animal, verb in (("cat", "sleeps"), ("dog", "barks"), ("bird", "sings"), ("fish", "swims")):
         assert runner.generate(f"The {animal} then here,", temperature=0) == [f"The {animal} then here, {verb}."]
@@ -134,11 +134,7 @@ def test_it_learns_what_an_animal_does(tmp_path):
     assert trained.history[0]["perplexity"] == pytest.approx(math.exp(history[0]))
 
 
-class States(Silence):
-    """Watch what training carries from window to window."""
-
-
-def test_training_goes_on_from_the_states_of_the_window_before(tmp_path, monkeypatch):
+def test_training_goes_on_from_the_states_of_the_window_before(tmp_path):
     """With a learning rate of next to nothing the training loss of one epoch is that of one long read of each lane."""
     changed = {"lr": 1e-12, "epochs": 1, "dropout": 0.0, "embedding_dropout": 0.0}
     prepared = prepare(tmp_path, whole=True, validation_size=0, **changed)
@@ -146,8 +142,9 @@ def test_training_goes_on_from_the_states_of_the_window_before(tmp_path, monkeyp
     lanes = prepared.train.side_by_side(4)
     losses = np.concatenate(TorchLanguageModel(trained).losses(lanes.take(range(4))))
     assert trained.history[0]["train_loss"] == pytest.approx(float(losses.mean()), rel=1e-5)
-    alone = [trained.model.losses(torch.tensor([[one, other]]), torch.tensor([2]))[0] for ids in lanes.take(range(4)) for one, other in zip(ids.tolist(), ids[1:].tolist(), strict=False)]
-    assert abs(float(torch.cat(alone).mean()) / float(losses.mean()) - 1) > 1e-4  # or states would make no difference
+    pieces = Cut(lanes, 16)
+    forgetful = np.concatenate(TorchLanguageModel(trained).losses(pieces.take(np.arange(len(pieces.lengths)))))
+    assert abs(float(forgetful.mean()) / float(losses.mean()) - 1) > 1e-4  # or states would make no difference
 
 
 @pytest.mark.parametrize("changed", [{}, {"negatives": 7}, {"two_way": True}, {"averaging": 0.9, "tied": False}], ids=str)
@@ -181,9 +178,10 @@ class DieAt(Silence):
 
 def train_in(folder, *, whole, listener=None):
     folder.mkdir(exist_ok=True)
-    prepared = prepare(folder, whole=whole, **CARRYING)
+    chosen = {**CARRYING, "window": 16 if whole else 6}  # shorter than a document, too
+    prepared = prepare(folder, whole=whole, **chosen)
     return train_language_model(
-        prepared, settings(**CARRYING), folder=folder, resume=True, listener=listener, checkpoint_steps=2
+        prepared, settings(**chosen), folder=folder, resume=True, listener=listener, checkpoint_steps=2
     )
 
 
@@ -197,14 +195,14 @@ def in_a_child(action):
 
 
 def kill_and_resume(place):
-    """Kill trainings at random windows, twice each, resume them, and print how many were killed."""
+    """Kill two trainings of each kind twice, at random windows, resume them, and print how many were killed."""
     torch.set_num_threads(1)
-    loop.make_fabric(settings())  # imported here once, not in each child
+    train_in(Path(place) / "first", whole=True)  # imports and compiles here once, not in each child
     chance, killed = random.Random(0), 0
     for whole in (True, False):
-        for trial in range(4):
+        for trial in range(2):
             folder = Path(place) / f"{whole}-{trial}"
-            for step in chance.sample(range(1, 14), 2):
+            for step in (chance.randint(1, 5), chance.randint(1, 4)):  # of ten at least; every second one is written
 
                 def die(folder=folder, whole=whole, step=step):
                     torch.manual_seed(step)
@@ -224,12 +222,12 @@ def test_a_training_killed_at_any_window_ends_in_the_same_weights(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 16
+    assert int(done.stdout) == 8
     for whole in (True, False):
         expected = train_in(tmp_path / f"never-{whole}", whole=whole)
         assert not expected.interrupted
-        for trial in range(4):
+        for trial in range(2):
             tensors = load_file(tmp_path / f"{whole}-{trial}" / "seed-0.safetensors")
             for name, weight in expected.model.state_dict().items():
                 torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
-        assert any(name.startswith("carried/") for name in tensors) == whole
+            assert any(name.startswith("carried/") for name in tensors)
