@@ -80,7 +80,9 @@ class LanguageModelRunner(ABC):
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """Continue a text, one token at a time, without the prompt; arguments and errors are those of `generate`."""
-        settings = GenerationSettings.from_dict({**options, "samples": 1})
+        settings = GenerationSettings.from_dict(options)
+        if settings.samples != 1:
+            raise SettingsError(f"stream writes one text, but samples is {settings.samples}. Use generate for several.")
         return (piece for _, piece in self.pieces(prompt, settings))
 
     def pieces(self, prompt: str, settings: GenerationSettings) -> Iterator[tuple[int, str]]:
