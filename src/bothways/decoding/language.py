@@ -80,7 +80,9 @@ class LanguageModelRunner(ABC):
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """Continue a text, one token at a time, without the prompt; arguments and errors are those of `generate`."""
-        settings = GenerationSettings.from_dict({**options, "samples": 1})
+        settings = GenerationSettings.from_dict(options)
+        if settings.samples != 1:
+            raise SettingsError(f"stream writes one text, but samples is {settings.samples}. Use generate for several.")
         return (piece for _, piece in self.pieces(prompt, settings))
 
     def pieces(self, prompt: str, settings: GenerationSettings) -> Iterator[tuple[int, str]]:
@@ -145,8 +147,12 @@ class LanguageModelRunner(ABC):
         self, ids: NDArray[np.int64], state: LanguageState | None = None
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids (B,T) after a state; give the logits of what follows the last of each, (B,V), and the state."""
-        logits, after = self.run(ids, np.full(len(ids), ids.shape[1], dtype=np.int64), state)
-        return logits[:, -1], after
+        steps = max(1, LOGITS_AT_ONCE // (len(ids) * self.tokens.size))
+        for first in range(0, ids.shape[1], steps):
+            part = ids[:, first : first + steps]
+            logits, state = self.run(part, np.full(len(part), part.shape[1], dtype=np.int64), state)
+        assert state is not None
+        return logits[:, -1], state
 
     def chosen(self, state: LanguageState, rows: NDArray[np.int64]) -> LanguageState:
         """Give the state of some of the texts alone."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from bothways.data.batches import InMemory
 from bothways.data.corpus import CorpusWriter, TokenCorpus
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.splits import stratified_split
@@ -84,7 +85,7 @@ class PreparedCorpus:
             if corpus is not None and isinstance(corpus.sequences, TokenCorpus):
                 corpus.sequences.close()
             if corpus is not None:
-                corpus.stream = None
+                corpus.sequences, corpus.stream = InMemory([]), None
 
 
 def prepare_corpus(
