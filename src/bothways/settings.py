@@ -241,6 +241,10 @@ class EncoderSettings(ReaderSettings):
         None
     )
     freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
+    pretrained: Annotated[
+        str | None,
+        "folder of a language model to start from: it decides on tokens, sizes and directions; two-way for both",
+    ] = None
 
     @property
     def direction(self) -> Direction:
@@ -327,6 +331,12 @@ class SupervisedSettings(TrainingSettings):
         ClassWeight | None, "balanced: rare classes count as much as frequent ones; none: by rows"
     ] = None
     monitor: Annotated[Monitor, "what decides on the best epoch"] = "macro_f1"
+    gradual_unfreezing: Annotated[
+        bool, "with pretrained: train the new parts alone at first, then one more part with each epoch"
+    ] = True
+    layer_decay: Annotated[
+        float, "with pretrained: rate of a pretrained part as a share of that of the part above it"
+    ] = 0.4
     refit: Annotated[bool, "at the end, train once more on all rows for the epochs that were chosen"] = False
     seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
 
@@ -336,6 +346,7 @@ class SupervisedSettings(TrainingSettings):
             *_at_least(self, 1, "batch_size", "crop", "seeds"),
             *_at_least(self, 0, "adversarial"),
             *_in_share(self, "label_smoothing"),
+            *([] if 0 < self.layer_decay <= 1 else [f"layer_decay is {self.layer_decay}, but it must be in (0, 1]."]),
         ]
 
 
@@ -369,12 +380,19 @@ class LanguageReaderSettings(ReaderSettings):
     two_way: Annotated[
         bool, "a forward and a backward model that never mix, to pre-train readers of both sides; it writes no text"
     ] = False
+    bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
     weight_dropout: Annotated[float, "probability, on the recurrent weights; exact cells only"] = 0.0
     type_dropout: Annotated[float, "share of the vocabulary whose vectors are zero in a training step"] = 0.0
     tied: Annotated[bool, "one matrix for the vectors of tokens that are read and of tokens that are predicted"] = True
 
     def _problems(self) -> list[str]:
         problems = [*super()._problems(), *_in_share(self, "weight_dropout", "type_dropout")]
+        if self.bidirectional:
+            problems.append(
+                "bidirectional is True, but a network that reads both ways has read the answer when it predicts the "
+                "next word: its perplexity would be near 1 and its text nonsense (docs/both-ways.md). Use two_way for "
+                "two models that never mix, or 'bothways train fill' for words from both their sides."
+            )
         if self.weight_dropout and self.cell_type not in EXACT_CELLS:
             problems.append(
                 f"weight_dropout is {self.weight_dropout}, but {self.cell_type} has no recurrent weights. Set it to 0."

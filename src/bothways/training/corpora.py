@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bothways.settings import LanguageSettings
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
-LONG_PIECE = 10_000  # characters of a piece of a stream above which the held-out part may begin inside it
+LONG_PIECE = 1_000  # characters of a piece of a stream above which the held-out part may begin inside it
 
 
 @dataclass

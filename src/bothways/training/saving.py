@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +28,13 @@ from bothways.models.classifier import Classifier, onnx_graph
 from bothways.settings import ClassifierSettings
 from bothways.training.baselines import Baselines
 from bothways.training.classification import TrainedClassifier, mean_and_deviation
+from bothways.training.history import CURVES, write_history
 from bothways.training.metrics import ClassificationScores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-CURVES = "learning-curves.png"
 
 
 def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool = False) -> None:
@@ -193,14 +191,6 @@ def card(trained: TrainedClassifier) -> str:
         lines += ["", "## Notes", "", *(f"- {literal(note)}" for note in trained.notes)]
     lines += ["", "## Use", "", "    bothways predict FOLDER TEXT", "    bothways evaluate FOLDER test.csv", ""]
     return "\n".join(lines)
-
-
-def write_history(history: list[dict[str, float]], path: Path) -> None:
-    """Write the scores by epoch as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
 
 
 def _verify(trained: TrainedClassifier, path: Path) -> None:

@@ -28,9 +28,9 @@ from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError
 from bothways.models.language_model import onnx_graph
 from bothways.settings import LanguageSettings
+from bothways.training.history import CURVES, write_history
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.language import TrainedLanguageModel, make_network
-from bothways.training.saving import CURVES, write_history
 
 if TYPE_CHECKING:
     from pathlib import Path
