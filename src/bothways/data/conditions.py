@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -126,6 +127,13 @@ class Condition:
             return f"{many}: {', '.join(self.columns)}"
         shown = ", ".join(self.labels[:SHOWN])
         return f"one of: {shown}" + (f" and {len(self.labels) - SHOWN} more" if len(self.labels) > SHOWN else "")
+
+    @property
+    def example(self) -> str:
+        """What may stand behind `--condition`."""
+        if self.labels is None:
+            return ",".join(["NUMBER"] * len(self.columns))
+        return shlex.quote(self.labels[0])
 
     def note(self) -> str:
         """Say how the condition was read."""

@@ -167,6 +167,9 @@ def card(trained: TrainedLanguageModel) -> str:
     use = ["    bothways predict FOLDER TEXT", "    bothways evaluate FOLDER test.txt", ""]
     if not settings.two_way:
         use.insert(0, "    bothways generate FOLDER --prompt TEXT")
+    if trained.condition is not None:
+        given = f" --condition {spelt(trained.condition.example)}"
+        use = [f"    bothways generate FOLDER{given}", f"    bothways predict FOLDER TEXT{given}", *use[2:]]
     lines += ["", "## Use", "", *use]
     return "\n".join(lines)
 
