@@ -14,7 +14,9 @@ RANDOM = np.random.default_rng(0)
 def numbered(lengths):
     """Sequences whose every token is another number, so that each can be recognised."""
     ends = np.cumsum(lengths)
-    return InMemory([np.arange(end - length, end, dtype=np.int32) + 1 for length, end in zip(lengths, ends, strict=True)])
+    return InMemory(
+        [np.arange(end - length, end, dtype=np.int32) + 1 for length, end in zip(lengths, ends, strict=True)]
+    )
 
 
 DOCUMENTS = numbered(RANDOM.integers(2, 90, size=60))
@@ -28,7 +30,11 @@ KINDS = {
 
 
 def tokens_of(kind):
-    return STREAM.tolist() if "stream" in kind or kind == "lanes" else np.concatenate(list(DOCUMENTS.take(range(60)))).tolist()
+    return (
+        STREAM.tolist()
+        if "stream" in kind or kind == "lanes"
+        else np.concatenate(list(DOCUMENTS.take(range(60)))).tolist()
+    )
 
 
 def firsts_of(kind):

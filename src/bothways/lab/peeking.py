@@ -46,7 +46,7 @@ class PeekingLanguageModel:
             for _ in range(self.steps):
                 starts = torch.randint(0, len(ids) - 65, (16,))
                 window = torch.stack([ids[start : start + 65] for start in starts.tolist()])
-                self.network_.loss(window).backward()
+                self.network_.loss(window).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 optimizer.zero_grad()
         return self

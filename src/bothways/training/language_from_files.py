@@ -27,6 +27,7 @@ def train_language_model_from_file(
     *,
     validation: Path | None = None,
     text: str | None = None,
+    condition: str | None = None,
     encoding: str = "auto",
     resume: bool = False,
     force: bool = False,
@@ -44,6 +45,8 @@ def train_language_model_from_file(
         settings: how to train.
         validation: texts that choose the best epoch; None holds `validation_size` out, of a stream its end.
         text: the column of texts of a table; None guesses, if there is one sensible choice, and says so.
+        condition: the column of what each text is written on, a label or a number; several columns of numbers with
+            commas between; tables only.
         encoding: of the files; "auto" detects it.
         resume: go on from `OUT.training`.
         force: replace `out`, and start again where a training was stopped.
@@ -58,11 +61,11 @@ def train_language_model_from_file(
     check_device(settings)
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
-    source = open_texts(data, text=text, encoding=encoding)
+    source = open_texts(data, text=text, condition=condition, encoding=encoding)
     say_all(source.notes, say)
     checked = None
     if validation is not None:
-        checked = open_texts(validation, text=text, encoding=encoding)
+        checked = open_texts(validation, text=text, condition=condition, encoding=encoding)
         say_all(checked.notes, say)
     with workplace(state) as place:
         prepared = prepare_corpus(source, checked, settings, place)
