@@ -4,12 +4,12 @@
     imdb   film reviews, one seed; the recipe of `benchmarks.classify imdb-fast` with another cell, width 128, 3 epochs
 
 Nothing was tuned for one of the cells: all have the settings below. The test part is read once, after the last epoch.
+How fast the cells are is measured by `benchmarks.speed`.
 """
 
 import argparse
 import json
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from statistics import mean, stdev
@@ -84,14 +84,13 @@ class Ewt:
         return InMemory(inputs), [np.array([self.tags[tag] for _, tag in sentence]) for sentence in part]
 
 
-def run(cell: str, seed: int, corpus: Ewt) -> tuple[float, float]:
-    """Train and read the test part: accuracy, and tokens a second of training."""
+def run(cell: str, seed: int, corpus: Ewt) -> float:
+    """Train, and give the accuracy on the test part."""
     torch.manual_seed(seed)
     model = Tagger(cell, len(corpus.words) + 2, len(corpus.endings) + 2, len(corpus.tags))
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
     plans = [plan_epoch(corpus.inputs.lengths, budget=BUDGET, seed=seed, epoch=1 + one) for one in range(EPOCHS)]
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, sum(map(len, plans)))
-    began = time.perf_counter()
     for rows in (batch for plan in plans for batch in plan):
         batch = collate(corpus.inputs, rows)
         lengths = torch.from_numpy(batch.lengths)
@@ -103,7 +102,6 @@ def run(cell: str, seed: int, corpus: Ewt) -> tuple[float, float]:
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-    speed = EPOCHS * int(corpus.inputs.lengths.sum()) / (time.perf_counter() - began)
     model.eval()
     right = 0
     for rows in plan_in_order_of_length(corpus.test.lengths, budget=4 * BUDGET):
@@ -112,7 +110,7 @@ def run(cell: str, seed: int, corpus: Ewt) -> tuple[float, float]:
             best = model(torch.from_numpy(batch.inputs).long(), torch.from_numpy(batch.lengths)).argmax(dim=2).numpy()
         right += sum(int((best[place][: len(corpus.test_targets[row])] == corpus.test_targets[row]).sum())
                      for place, row in enumerate(rows))  # fmt: skip
-    return right / int(corpus.test.lengths.sum()), speed
+    return right / int(corpus.test.lengths.sum())
 
 
 def ewt() -> None:
@@ -120,15 +118,15 @@ def ewt() -> None:
     corpus, rows = Ewt(), []
     base = 0.0
     for cell in CELLS:
-        scores, speeds = zip(*(run(cell, seed, corpus) for seed in SEEDS), strict=True)
+        scores = [run(cell, seed, corpus) for seed in SEEDS]
         base = base or mean(scores)
         shown = f"{mean(scores):.4f} ± {stdev(scores):.4f}"
-        rows.append([cell, shown, f"{100 * (mean(scores) - base):+.2f}", f"{mean(speeds):,.0f}"])
+        rows.append([cell, shown, f"{100 * (mean(scores) - base):+.2f}"])
         print(*rows[-1], flush=True)
     record(
         "python -m benchmarks.cells ewt",
         f"Parts of speech (UD English EWT): test accuracy, {LAYERS} layers both ways, H={WIDTH}, {EPOCHS} epochs",
-        ["cell", f"mean ± deviation of {len(SEEDS)} seeds", "points to the LSTM", "tokens/s"],
+        ["cell", f"mean ± deviation of {len(SEEDS)} seeds", "points to the LSTM"],
         rows,
         f"AdamW, rate {RATE}, cosine; batches of at most {BUDGET} padded words.",
     )
@@ -141,17 +139,17 @@ def imdb() -> None:
     for cell in CELLS:
         recipe = {**IMDB, "cell_type": cell, "hidden_size": 128, "epochs": 3}
         with tempfile.TemporaryDirectory() as folder:
-            _, seconds = bothways("train", "classify", train, "--out", Path(folder) / "model", *options(recipe))
+            bothways("train", "classify", train, "--out", Path(folder) / "model", *options(recipe))
             measured = json.loads(bothways("evaluate", Path(folder) / "model", test, "--json")[0])
         base = base or measured["accuracy"]
         low, high = measured["accuracy_interval"]
         shown = f"{measured['accuracy']:.4f} ({low:.4f} to {high:.4f})"
-        rows.append([cell, shown, f"{100 * (measured['accuracy'] - base):+.2f}", f"{seconds / 60:.1f}"])
+        rows.append([cell, shown, f"{100 * (measured['accuracy'] - base):+.2f}"])
         print(*rows[-1], flush=True)
     record(
         "python -m benchmarks.cells imdb",
         "Film reviews (IMDB): test accuracy, one layer both ways, H=128, 3 epochs",
-        ["cell", "accuracy (95% interval)", "points to the LSTM", "minutes of training"],
+        ["cell", "accuracy (95% interval)", "points to the LSTM"],
         rows,
         "The recipe of `benchmarks.classify imdb-fast`, which was chosen for a GRU, with another cell; seed 0.",
     )

@@ -242,6 +242,10 @@ class EncoderSettings(ReaderSettings):
         None
     )
     freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
+    pretrained: Annotated[
+        str | None,
+        "folder of a language model to start from: it decides on tokens, sizes and directions; two-way for both",
+    ] = None
 
     @property
     def direction(self) -> Direction:
@@ -328,6 +332,12 @@ class SupervisedSettings(TrainingSettings):
         ClassWeight | None, "balanced: rare classes count as much as frequent ones; none: by rows"
     ] = None
     monitor: Annotated[Monitor, "what decides on the best epoch"] = "macro_f1"
+    gradual_unfreezing: Annotated[
+        bool, "with pretrained: train the new parts alone at first, then one more part with each epoch"
+    ] = True
+    layer_decay: Annotated[
+        float, "with pretrained: rate of a pretrained part as a share of that of the part above it"
+    ] = 0.4
     refit: Annotated[bool, "at the end, train once more on all rows for the epochs that were chosen"] = False
     seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
 
@@ -337,6 +347,7 @@ class SupervisedSettings(TrainingSettings):
             *_at_least(self, 1, "batch_size", "crop", "seeds"),
             *_at_least(self, 0, "adversarial"),
             *_in_share(self, "label_smoothing"),
+            *([] if 0 < self.layer_decay <= 1 else [f"layer_decay is {self.layer_decay}, but it must be in (0, 1]."]),
         ]
 
 
@@ -389,6 +400,17 @@ class LanguageReaderSettings(TokenReaderSettings):
     two_way: Annotated[
         bool, "a forward and a backward model that never mix, to pre-train readers of both sides; it writes no text"
     ] = False
+    bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
+        if self.bidirectional:
+            problems.append(
+                "bidirectional is True, but a network that reads both ways has read the answer when it predicts the "
+                "next word: its perplexity would be near 1 and its text nonsense (docs/both-ways.md). Use two_way for "
+                "two models that never mix, or 'bothways train fill' for words from both their sides."
+            )
+        return problems
 
 
 @dataclass(kw_only=True, eq=False)

@@ -30,6 +30,10 @@ def evaluate(
     label: Annotated[
         str | None, typer.Option("--label", help="column of labels; guessed if only one makes sense")
     ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option("--condition", help="columns of what a text is written on; those of the training data if none"),
+    ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of the file; auto detects it")] = "auto",
     skip_unlabelled: Annotated[bool, typer.Option("--skip-unlabelled", help="leave out rows without a label")] = False,
     confusion: Annotated[Path | None, typer.Option("--confusion", help="draw the confusion matrix in this PNG")] = None,
@@ -52,9 +56,13 @@ def evaluate(
             task,
             {"label": label, "skip-unlabelled": skip_unlabelled, "confusion": confusion, "reliability": reliability},
         )
-        show = show_evaluation if task == "language" else show_fill_evaluation
-        show(model, data, text=text, encoding=encoding, as_json=as_json)
+        if task == "fill":
+            refuse_options(task, {"condition": condition})
+            show_fill_evaluation(model, data, text=text, encoding=encoding, as_json=as_json)
+            return
+        show_evaluation(model, data, text=text, condition=condition, encoding=encoding, as_json=as_json)
         return
+    refuse_options(task, {"condition": condition})
     from bothways.training.evaluation import evaluate_classifier  # here, so that --help does not wait for it
 
     found = evaluate_classifier(model, data, text=text, label=label, encoding=encoding, skip_unlabelled=skip_unlabelled)

@@ -17,12 +17,17 @@ def generate(
     model: Annotated[Path, typer.Argument(help="folder written by 'bothways train language'")],
     *,
     prompt: Annotated[str, typer.Option("--prompt", help="what the text begins with")] = "",
+    condition: Annotated[
+        str | None,
+        typer.Option("--condition", help="label or number to write on; several numbers with commas between: 1999,3.5"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the texts as one JSON object")] = False,
     settings: GenerationSettings,
 ) -> None:
     """Write a text, token by token as it is made.
 
-    Example: bothways generate novel --prompt "I enjoy" --temperature 0.8 --top-k 40 --seed 7
+    Examples: bothways generate novel --prompt "I enjoy" --temperature 0.8 --top-k 40 --seed 7
+              bothways generate writer --condition positive
     """
     from bothways.bundle import open_folder
     from bothways.errors import ModelFolderError
@@ -36,21 +41,22 @@ def generate(
             f"Train a model with 'bothways train language', or use 'bothways {better}'."
         )
     runner = LanguageModelRuntime(folder)
+    pieces = runner.pieces(prompt, settings, condition)
     unknown = runner.unknown_words(prompt)
     if unknown:
         named = ", ".join(repr(word) for word in unknown[:5])
         print(literal(f"The model never saw {named} of the prompt, and reads <unk> there."), file=sys.stderr)
     if settings.samples == 1 and not as_json:
         print(_safe(prompt), end="")
-        for _, piece in runner.pieces(prompt, settings):
+        for _, piece in pieces:
             print(_safe(piece), end="", flush=True)
         print()
         return
     texts = [prompt] * settings.samples
-    for number, piece in runner.pieces(prompt, settings):
+    for number, piece in pieces:
         texts[number] += piece
     if as_json:
-        print_json({"prompt": prompt, "texts": texts})
+        print_json({"prompt": prompt, **({} if condition is None else {"condition": condition}), "texts": texts})
         return
     for number, text in enumerate(texts, start=1):
         print(f"--- {number}")

@@ -8,6 +8,7 @@ import typer
 from bothways.bundle import METRICS, literal, open_folder
 from bothways.cli.output import print_json
 from bothways.data.cells import spell
+from bothways.data.conditions import Condition
 
 
 def info(
@@ -62,6 +63,11 @@ def _show_language_model(description: dict[str, Any], measured: dict[str, Any]) 
         f"trained on {training['tokens']:,} tokens of {kind}, {training['vocabulary']:,} types, "
         f"{training['parameters']:,} parameters, epoch {measured['best_epoch']} kept"
     )
+    if "condition" in description:
+        print(
+            f"writes on {', '.join(map(repr, description['condition']['columns']))}, "
+            f"{literal(Condition.from_dict(description['condition']).kinds)}"
+        )
     if validation is not None:
         low, high = validation["interval"]
         print(

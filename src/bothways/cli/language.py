@@ -8,11 +8,13 @@ from bothways.cli.output import print_json
 from bothways.errors import SettingsError
 
 
-def show_evaluation(model: Path, data: Path, *, text: str | None, encoding: str, as_json: bool) -> None:
+def show_evaluation(
+    model: Path, data: Path, *, text: str | None, condition: str | None, encoding: str, as_json: bool
+) -> None:
     """Score a language model and print it."""
     from bothways.training.language_evaluation import evaluate_language_model
 
-    found = evaluate_language_model(model, data, text=text, encoding=encoding)
+    found = evaluate_language_model(model, data, text=text, condition=condition, encoding=encoding)
     for note in found.notes:
         print(literal(note), file=sys.stderr)
     if as_json:
@@ -33,13 +35,13 @@ def show_evaluation(model: Path, data: Path, *, text: str | None, encoding: str,
         print(found.verdict)
 
 
-def show_predictions(model: Path, texts: list[str], *, as_json: bool) -> None:
+def show_predictions(model: Path, texts: list[str], *, condition: str | None, as_json: bool) -> None:
     """Print each text's log probability, word by word."""
     from bothways.runtime import load
 
     runner = load(model)
     for text in texts:
-        words = runner.score_words(text)
+        words = runner.score_words(text, **({} if condition is None else {"condition": condition}))
         total = sum(word.log_probability for word in words)
         if as_json:
             scored = [[word.token, round(word.log_probability, 6)] for word in words]

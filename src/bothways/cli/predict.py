@@ -23,6 +23,10 @@ def predict(
     text: Annotated[
         str | None, typer.Option("--text", help="column of texts in --file; guessed if only one makes sense")
     ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option("--condition", help="label or numbers that the texts are scored on, by a model with conditions"),
+    ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of --file; auto detects it")] = "auto",
     force: Annotated[bool, typer.Option("--force", help="replace --out if it exists")] = False,
     as_json: Annotated[
@@ -46,9 +50,11 @@ def predict(
     refuse_half_characters(texts or [])
     task = open_folder(model).task
     if task in ("language", "fill"):
-        refuse_options(task, {"file": file, "text": text})
-        show_predictions(model, texts or read_lines([] if sys.stdin is None else sys.stdin.buffer), as_json=as_json)
+        refuse_options(task, {"file": file, "text": text, "condition": condition if task == "fill" else None})
+        given = texts or read_lines([] if sys.stdin is None else sys.stdin.buffer)
+        show_predictions(model, given, condition=condition, as_json=as_json)
         return
+    refuse_options(task, {"condition": condition})
     runner = load(model)
     if file is not None and out is not None:
         for note in predict_file(runner, file, out, text=text, encoding=encoding, force=force):

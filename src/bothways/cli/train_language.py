@@ -27,6 +27,13 @@ def language(
     text: Annotated[
         str | None, typer.Option("--text", help="column of texts of a table; guessed if only one makes sense")
     ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            "--condition",
+            help="column that each text is written on: labels or a number; several columns of numbers: year,price",
+        ),
+    ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of the files; auto detects it")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="go on after Ctrl-C, kill or power cut")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace the model folder if it exists")] = False,
@@ -38,7 +45,8 @@ def language(
 ) -> None:
     """Train a language model: the next word, character or piece of a text.
 
-    Example: bothways train language corpus.txt --unit character --out novel
+    Examples: bothways train language corpus.txt --unit character --out novel
+              bothways train language reviews.csv --text review --condition sentiment --out writer
     """
     require_training()
     from bothways.training.language_from_files import train_language_model_from_file
@@ -52,6 +60,7 @@ def language(
             settings,
             validation=validation,
             text=text,
+            condition=condition,
             encoding=encoding,
             resume=resume,
             force=force,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bothways.data.columns import choose_text
+from bothways.data.conditions import ConditionValues, condition_columns, values_of_table
 from bothways.data.encoding import find_encoding
 from bothways.data.files import READABLE, format_of, opened
 from bothways.data.streaming import in_groups
@@ -22,6 +23,8 @@ from bothways.errors import DataError, MissingFileError
 
 # In characters; a longer line comes in several pieces, so that a file of one line is not in memory as a whole.
 LONGEST_PIECE = 1 << 20
+Columns = str | Sequence[str] | None
+
 READABLE_TEXTS = f"plain text under any other name, .gz of it, and tables: {READABLE}"
 
 
@@ -32,11 +35,13 @@ class Texts(Protocol):
         name: the name of the file or folder, for messages.
         notes: what was detected, guessed or skipped, a sentence each.
         whole: True where all rows together are one text; False where each row is a text of its own.
+        conditions: what each row is written on, if anything.
     """
 
     name: str
     notes: list[str]
     whole: bool
+    conditions: ConditionValues | None
 
     def chunks(self) -> Iterator[list[str]]:
         """Give the rows in order, some at a time; each call starts at the first."""
@@ -98,6 +103,7 @@ class PlainTexts:
     """
 
     whole = True
+    conditions: ConditionValues | None = None
 
     def __init__(self, name: str, files: Sequence[_PlainFile], notes: Sequence[str]) -> None:
         """Use `open_texts` to get one."""
@@ -129,16 +135,20 @@ class TableTexts:
     Attributes:
         table: the table, for the other columns of the same rows.
         column: the name of the column that is read.
+        conditions: what each text is written on, if anything.
     """
 
     whole = False
 
-    def __init__(self, table: Table, column: str, notes: Sequence[str]) -> None:
+    def __init__(
+        self, table: Table, column: str, notes: Sequence[str], conditions: ConditionValues | None = None
+    ) -> None:
         """Use `open_texts` to get one."""
         self.name = table.name
         self.notes = list(notes)
         self.table = table
         self.column = column
+        self.conditions = conditions
 
     def chunks(self) -> Iterator[list[str]]:
         """Give the texts in order, some thousand or some megabytes at a time; each call starts at the first."""
@@ -154,6 +164,7 @@ class Lines:
     """The lines of a plain text, each a text of its own; lines without a word are left out."""
 
     whole = False
+    conditions: ConditionValues | None = None
 
     def __init__(self, stream: PlainTexts) -> None:
         """Read a stream line by line."""
@@ -181,7 +192,9 @@ def open_documents(path: Path | str, *, text: str | None = None, encoding: str =
     return Lines(opened) if isinstance(opened, PlainTexts) else opened
 
 
-def open_texts(path: Path | str, *, text: str | None = None, encoding: str = "auto") -> PlainTexts | TableTexts:
+def open_texts(
+    path: Path | str, *, text: str | None = None, condition: Columns = None, encoding: str = "auto"
+) -> PlainTexts | TableTexts:
     """Open a plain file, a table, or a folder of either, to be read as texts without labels.
 
     A file whose name stands for no table is plain text. A folder's files are read in the order of their names; hidden
@@ -190,6 +203,8 @@ def open_texts(path: Path | str, *, text: str | None = None, encoding: str = "au
     Args:
         path: a plain file or .gz of one; what `read_table` reads; or a folder.
         text: the column of the texts, for tables; None takes `text`, or guesses if there is one sensible choice.
+        condition: the column of what each text is written on, or several, with commas between or in a list;
+            tables only.
         encoding: "auto" to detect each file's, or the encoding of every text file, which is then obeyed.
 
     Raises:
@@ -204,21 +219,21 @@ def open_texts(path: Path | str, *, text: str | None = None, encoding: str = "au
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if folder:
-        return _open_folder(path, text, encoding)
+        return _open_folder(path, text, condition, encoding)
     if not there:
         raise MissingFileError(f"{path} does not exist. Check the path. What is read: {READABLE_TEXTS}; and folders.")
     if not ordinary:
         raise DataError(f"{path} is a pipe or a device, but it must be read more than once. Save it as a file first.")
     if format_of(path):
-        return _open_table(path, text, encoding)
-    _refuse_column(path.name, text)
+        return _open_table(path, text, condition, encoding)
+    _refuse_columns(path.name, text, condition)
     file, notes = _open_plain(path, encoding)
     if file.is_empty():
         raise DataError(f"{path.name} holds no text: there is nothing in it but white space. Give a file with text.")
     return PlainTexts(path.name, [file], notes)
 
 
-def _open_folder(folder: Path, text: str | None, encoding: str) -> PlainTexts | TableTexts:
+def _open_folder(folder: Path, text: str | None, condition: Columns, encoding: str) -> PlainTexts | TableTexts:
     try:
         found = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
         files = [child for child in found if child.is_file()]
@@ -227,8 +242,8 @@ def _open_folder(folder: Path, text: str | None, encoding: str) -> PlainTexts | 
     tables = [child for child in files if format_of(child)]
     plain = [child for child in files if not format_of(child)]
     # Beside tables, plain files are most often a README; a column's name tells which are meant.
-    if tables and (text is not None or not plain):
-        return _open_table(folder, text, encoding)
+    if tables and (text is not None or condition is not None or not plain):
+        return _open_table(folder, text, condition, encoding)
     if tables:
         raise DataError(
             f"{folder} holds tables ({tables[0].name}) and plain text ({plain[0].name}): which are the texts? "
@@ -246,17 +261,20 @@ def _open_folder(folder: Path, text: str | None, encoding: str) -> PlainTexts | 
             notes += about
     if not kept:
         raise DataError(f"{folder} holds no file with text. What is read: {READABLE_TEXTS}.")
-    _refuse_column(name, text)
+    _refuse_columns(name, text, condition)
     if len(kept) > 1:
         first, last = kept[0].path.name, kept[-1].path.name
         notes.append(f"{name} is read as one text: {len(kept):,} files, {first} to {last}.")
     return PlainTexts(name, kept, notes)
 
 
-def _open_table(path: Path, text: str | None, encoding: str) -> TableTexts:
+def _open_table(path: Path, text: str | None, condition: Columns, encoding: str) -> TableTexts:
     table = read_table(path, encoding=encoding)
     column, notes = choose_text(table, text)
-    texts = TableTexts(table, column, [*table.notes, *notes])
+    conditions = None
+    if condition is not None:
+        conditions = values_of_table(table, condition_columns(table, condition, text=column))
+    texts = TableTexts(table, column, [*table.notes, *notes], conditions)
     if not any(value.strip() for chunk in texts.chunks() for value in chunk):
         raise DataError(f"{table.name}: column {column!r} holds no text in any row. Name another with --text.")
     return texts
@@ -267,9 +285,10 @@ def _open_plain(path: Path, encoding: str) -> tuple[_PlainFile, list[str]]:
     return _PlainFile(path, codec), notes
 
 
-def _refuse_column(name: str, text: str | None) -> None:
-    if text is not None:
-        raise DataError(
-            f"{name} is plain text, which has no columns, but {text!r} is named as the text's column. "
-            f"Leave --text out, or give a table: {READABLE}."
-        )
+def _refuse_columns(name: str, text: str | None, condition: Columns) -> None:
+    for role, column in (("text", text), ("condition", condition)):
+        if column is not None:
+            raise DataError(
+                f"{name} is plain text, which has no columns, but {column!r} is named as the {role}'s column. "
+                f"Leave --{role} out, or give a table: {READABLE}."
+            )

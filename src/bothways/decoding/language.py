@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bothways.data.batches import InMemory
+from bothways.data.conditions import values_of_python
 from bothways.data.sequences import as_texts
 from bothways.data.windows import Cut, plan_windows, window_batch
 from bothways.decoding.generation import unknown_words, write
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bothways.data.conditions import Condition, ConditionValues
     from bothways.data.language_tokens import LanguageTokens
 
 LOGITS_AT_ONCE = 1 << 22  # numbers in one call, B·T·V: bounds the memory
@@ -48,21 +50,29 @@ class LanguageModelRunner(ABC):
     tokens: LanguageTokens
     two_way: bool
     window: int  # predictions of a piece that a two-way model reads at once
+    condition: Condition | None = None  # what its texts are written on
 
     @abstractmethod
     def run(
-        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], state: LanguageState | None
+        self,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        state: LanguageState | None,
+        condition: NDArray[Any] | None = None,
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids (B,T) with lengths (B,) after a state; give the logits of what follows each, (B,T,V), and the state.
 
+        A model with a condition needs it, int64 (B,) or float32 (B,F), at every call.
         A two-way model takes no state, and gives one array: the logits of what stands before each, (B,T,V).
         """
 
-    def generate(self, prompt: str = "", **options: Any) -> list[str]:
+    def generate(self, prompt: str = "", *, condition: Any = None, **options: Any) -> list[str]:
         """Continue a text.
 
         Args:
             prompt: what the texts begin with; it is part of them.
+            condition: what to write on, for a model that was trained with conditions: a label; or a number, or several
+                in a list.
             options: those of `GenerationSettings`: temperature, top_k, top_p, repetition_penalty, max_length, samples,
                 stop, seed.
 
@@ -70,63 +80,108 @@ class LanguageModelRunner(ABC):
             As many texts as `samples` says; the same seed gives the same texts.
 
         Raises:
-            SettingsError: an option that is unknown or out of range, or a two-way model, which cannot write.
+            SettingsError: an option that is unknown or out of range, a two-way model, which cannot write, or a
+                condition that is missing, unknown, or of no use.
         """
         settings = GenerationSettings.from_dict(options)
         texts = [prompt] * settings.samples
-        for number, piece in self.pieces(prompt, settings):
+        for number, piece in self.pieces(prompt, settings, condition):
             texts[number] += piece
         return texts
 
-    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
+    def stream(self, prompt: str = "", *, condition: Any = None, **options: Any) -> Iterator[str]:
         """Continue a text, one token at a time, without the prompt; arguments and errors are those of `generate`."""
-        settings = GenerationSettings.from_dict({**options, "samples": 1})
-        return (piece for _, piece in self.pieces(prompt, settings))
+        settings = GenerationSettings.from_dict(options)
+        if settings.samples != 1:
+            raise SettingsError(f"stream writes one text, but samples is {settings.samples}. Use generate for several.")
+        return (piece for _, piece in self.pieces(prompt, settings, condition))
 
-    def pieces(self, prompt: str, settings: GenerationSettings) -> Iterator[tuple[int, str]]:
+    def pieces(self, prompt: str, settings: GenerationSettings, condition: Any = None) -> Iterator[tuple[int, str]]:
         """Continue a text in several ways at once: the number of a text and what comes next in it."""
         if self.two_way:
             raise SettingsError(
                 "A two-way model scores texts and pre-trains other models, but it cannot write. "
                 "Train one without --two-way to generate."
             )
-        return write(self, self.tokens, prompt, settings)
+        given = self.read_condition(condition)
+        return write(self if given is None else _Conditioned(self, given), self.tokens, prompt, settings)
+
+    def read_condition(self, condition: Any) -> NDArray[Any] | None:
+        """Give one text's condition as the network reads it, (1,) or (1,F), or None where the model has none.
+
+        Raises:
+            SettingsError: it is missing, unknown, or of no use to the model.
+        """
+        if self.condition is None:
+            if condition is not None:
+                raise SettingsError(
+                    f"condition is {condition!r}, but the model was trained without conditions. Leave it out, or train "
+                    "one with 'bothways train language DATA --condition COLUMN'."
+                )
+            return None
+        if condition is None:
+            raise SettingsError(f"The model writes on a condition, and none is given. Give {self.condition.kinds}.")
+        return self.condition.encode_one(condition)
+
+    def read_conditions(self, values: ConditionValues | None) -> NDArray[Any] | None:
+        """Give many texts' conditions as the network reads them, (N,) or (N,F), or None where the model has none.
+
+        Raises:
+            SettingsError: they are missing, or of no use to the model.
+            DataError: one of them is missing or unknown; names its row.
+        """
+        if (self.condition is None) != (values is None):
+            raise SettingsError(
+                "Conditions are given, but the model was trained without them. Leave them out."
+                if self.condition is None
+                else f"The model was trained with conditions. Give one for each text, {self.condition.kinds}."
+            )
+        return None if self.condition is None or values is None else self.condition.encode(values)
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Name the words of a prompt that the model never learned."""
         return unknown_words(self.tokens, prompt)
 
-    def perplexity(self, texts: Iterable[str]) -> float:
+    def perplexity(self, texts: Iterable[str], conditions: Iterable[Any] | None = None) -> float:
         """Give exp of the mean of -log probability over all tokens of some texts; lower is better.
 
+        Args:
+            texts: to score.
+            conditions: one for each text, for a model that was trained with them.
+
         Raises:
-            DataError: there is no token to predict.
+            DataError: there is no token to predict, or a condition is missing or unknown.
+            SettingsError: conditions that are missing, or of no use to the model.
         """
-        losses = np.concatenate(self.losses(self.tokens.sequences(as_texts(texts))) or [np.zeros(0, np.float32)])
+        listed = as_texts(texts)
+        given = self.read_conditions(None if conditions is None else values_of_python(conditions, len(listed)))
+        losses = np.concatenate(self.losses(self.tokens.sequences(listed), given) or [np.zeros(0, np.float32)])
         if not len(losses):
             raise DataError("The texts hold no token to predict. Give some text.")
         return float(np.exp(min(700.0, float(losses.mean(dtype=np.float64)))))
 
-    def score_words(self, text: str) -> list[ScoredToken]:
+    def score_words(self, text: str, *, condition: Any = None) -> list[ScoredToken]:
         """Give every token of a text with its log probability; a document's last one is `<eos>`, its end.
 
-        Of a two-way model: given what stands before it alone.
+        Of a two-way model: given what stands before it alone. `condition` is that of `generate`.
         """
         (ids,) = self.tokens.sequences([text])
-        (losses,) = self.losses([ids])
+        (losses,) = self.losses([ids], self.read_condition(condition))
         return [
             ScoredToken(self.tokens.spoken(int(index)), -float(loss))
             for index, loss in zip(ids[1:], losses[: len(ids) - 1], strict=True)
         ]
 
-    def losses(self, sequences: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+    def losses(
+        self, sequences: Sequence[NDArray[Any]], conditions: NDArray[Any] | None = None
+    ) -> list[NDArray[np.float32]]:
         """Give -log probability, nats, of every token of ids but the first, float32 (T-1,) for each sequence.
 
         Of a two-way model: of every token but the first from what stands before it, then of every token but the last
         from what stands behind it, (2T-2,).
         """
         found: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
-        kept = [place for place, ids in enumerate(sequences) if len(ids) > 1]
+        kept = np.array([place for place, ids in enumerate(sequences) if len(ids) > 1], dtype=np.int64)
         memory = InMemory([sequences[place] for place in kept])
         if self.two_way:
             return self._losses_both_ways(sequences)
@@ -135,18 +190,24 @@ class LanguageModelRunner(ABC):
         for window in plan_windows(memory.lengths - 1, batch_size=SIDE_BY_SIDE, steps=steps):
             batch = window_batch(memory, window)
             before = None if window.stood is None else self.chosen(state, window.stood)
-            logits, state = self.run(batch.inputs[:, :-1].astype(np.int64, copy=False), batch.lengths - 1, before)
+            given = None if conditions is None else conditions[kept[window.rows]]
+            inputs = batch.inputs[:, :-1].astype(np.int64, copy=False)
+            logits, state = self.run(inputs, batch.lengths - 1, before, given)
             losses = losses_of(logits, batch.inputs[:, 1:])
             for place, row in enumerate(window.rows):
                 found[kept[row]].append(losses[place, : batch.lengths[place] - 1])
         return [np.concatenate(parts) if parts else np.zeros(0, np.float32) for parts in found]
 
     def read(
-        self, ids: NDArray[np.int64], state: LanguageState | None = None
+        self, ids: NDArray[np.int64], state: LanguageState | None = None, condition: NDArray[Any] | None = None
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids (B,T) after a state; give the logits of what follows the last of each, (B,V), and the state."""
-        logits, after = self.run(ids, np.full(len(ids), ids.shape[1], dtype=np.int64), state)
-        return logits[:, -1], after
+        steps = max(1, LOGITS_AT_ONCE // (len(ids) * self.tokens.size))
+        for first in range(0, ids.shape[1], steps):
+            part = ids[:, first : first + steps]
+            logits, state = self.run(part, np.full(len(part), part.shape[1], dtype=np.int64), state, condition)
+        assert state is not None
+        return logits[:, -1], state
 
     def chosen(self, state: LanguageState, rows: NDArray[np.int64]) -> LanguageState:
         """Give the state of some of the texts alone."""
@@ -167,6 +228,23 @@ class LanguageModelRunner(ABC):
                 behind[owner].append(losses_of(before[:, 1:], inputs[:, :-1])[0])
         none = [np.zeros(0, np.float32)]
         return [np.concatenate([*none, *one, *other]) for one, other in zip(ahead, behind, strict=True)]
+
+
+class _Conditioned:
+    """A model that writes all texts on one condition."""
+
+    def __init__(self, model: LanguageModelRunner, condition: NDArray[Any]) -> None:
+        self._model, self._condition = model, condition
+
+    def read(
+        self, ids: NDArray[np.int64], state: LanguageState | None = None
+    ) -> tuple[NDArray[np.float32], LanguageState]:
+        """Read ids (B,T); see `LanguageModelRunner.read`."""
+        return self._model.read(ids, state, self._condition.repeat(len(ids), axis=0))
+
+    def chosen(self, state: LanguageState, rows: NDArray[np.int64]) -> LanguageState:
+        """Give the state of some of the texts alone."""
+        return self._model.chosen(state, rows)
 
 
 def losses_of(logits: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float32]:

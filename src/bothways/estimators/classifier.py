@@ -83,21 +83,26 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         from bothways.training.classification import check_vectors, train_classifier
         from bothways.training.loop import check_device
         from bothways.training.preparation import prepare
+        from bothways.training.pretrained import read_pretrained
         from bothways.training.progress import TerminalProgress
 
         self.check()
         settings = ClassifierSettings.from_dict(self.get_params())
         check_device(settings)
         check_vectors(settings)
+        pretrained = read_pretrained(settings) if before is None else None
         if before is not None:
             settings = _settings_to_go_on(settings, before)
+        elif pretrained is not None:
+            settings = pretrained.adapt(settings)
+        first = before or pretrained
         with tempfile.TemporaryDirectory(prefix="bothways-") as folder:
             prepared = prepare(
                 _rows(inputs, labels),
                 None if validation is None else _rows(*validation),
                 settings,
                 Path(folder),
-                tokenizer=before.tokenizer if before else None,
+                tokenizer=first.tokenizer if first else None,
                 classes=before.classes if before else None,
             )
             trained = train_classifier(
@@ -105,6 +110,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
                 settings,
                 listener=TerminalProgress() if progress else None,
                 start_from=before.model if before else None,
+                pretrained=pretrained,
             )
             prepared.close()
         if trained.best_epoch:
@@ -180,9 +186,13 @@ def _settings_to_go_on(settings: ClassifierSettings, before: TrainedClassifier) 
     Raises:
         SettingsError: a setting that decides on the shape of the network was changed.
     """
+    from bothways.training.pretrained import TAKEN_OVER
+
     chosen, fixed = settings.to_dict(), before.settings.to_dict()
     if chosen["vectors"] is not None:
         chosen["embedding_dim"] = fixed["embedding_dim"]
+    if chosen["pretrained"] is not None:
+        chosen |= {name: fixed[name] for name in (*TAKEN_OVER, "bidirectional", "one_way", "stack")}
     for name in (
         "cell_type",
         "embedding_dim",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bothways.decoding.fill import Filling, FillRunner
+    from bothways.decoding.language import ScoredToken
     from bothways.training.corpora import ListedTexts
 
 
@@ -76,6 +78,18 @@ class GapFiller(TrainedOnTexts, BaseEstimator, FillSettings):  # type: ignore[mi
     def unknown_words(self, text: str) -> list[str]:
         """Name the words of a text that the model never learned."""
         return self._runner().unknown_words(text)
+
+    def perplexity(self, texts: Iterable[str]) -> float:
+        """Give the pseudo-perplexity: exp of the mean of -log p(word | all others); lower is better."""
+        return self._runner().perplexity(texts)
+
+    def score(self, X: Iterable[str], y: None = None) -> float:  # noqa: N803  scikit-learn's name
+        """Give the mean log probability of a word given all others, nats; higher is better."""
+        return -math.log(self.perplexity(X))
+
+    def score_words(self, text: str) -> list[ScoredToken]:
+        """Give every word of a text with its log probability, nats, given all the others."""
+        return self._runner().score_words(text)
 
     def save(self, path: Path | str, *, force: bool = False) -> None:
         """Write a model folder that `load` and `bothways.load` read.

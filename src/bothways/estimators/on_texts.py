@@ -1,38 +1,16 @@
-"""What estimators that learn from texts without labels have in common: scores, and what a training left."""
+"""What estimators that learn from texts without labels have in common: what a training left."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from bothways.errors import Interrupted, NotFittedError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from bothways.decoding.language import ScoredToken
-
 
 class TrainedOnTexts:
-    """An estimator that predicts the tokens of texts; its class says in `_runner` what it runs on."""
+    """An estimator that predicts the tokens of texts."""
 
     trained_: Any
-
-    def perplexity(self, texts: Iterable[str]) -> float:
-        """Give exp of the mean of -log probability over all that is predicted of some texts; lower is better."""
-        return self._runner().perplexity(texts)  # type: ignore[no-any-return]
-
-    def score(self, X: Iterable[str], y: None = None) -> float:  # noqa: N803  scikit-learn's name
-        """Give the mean log probability of what is predicted, nats; higher is better."""
-        return -math.log(self.perplexity(X))
-
-    def score_words(self, text: str) -> list[ScoredToken]:
-        """Give every token of a text that is predicted with its log probability, nats."""
-        return self._runner().score_words(text)  # type: ignore[no-any-return]
-
-    def _runner(self) -> Any:
-        """Give what runs the trained model."""
-        raise NotImplementedError
 
     @classmethod
     def _of(cls, trained: Any) -> Self:

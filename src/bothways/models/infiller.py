@@ -69,11 +69,11 @@ class FillNetwork(TokenNetwork):
 
         Text by text; `never` are the tokens that no gap is filled with.
         """
-        states, targets, _ = self._predict(tokens, lengths, None, self.embedding(tokens))
+        states, targets, _ = self._predict(tokens, lengths, None, self.embedding(tokens), None)
         return self.softmax.judge(states, targets, never=never)
 
     def _predict(
-        self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor
+        self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor, condition: Tensor | None
     ) -> tuple[Tensor, Tensor, State]:
         """Read vectors (B,T,E); give what predicts each word, (N,E), the words, int64 (N,), and the state after."""
         context, after = self._context(tokens, lengths, state, vectors)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.bundle import GRAPH, TOKENIZER, ModelFolder
+from bothways.data.conditions import Condition
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.language import LanguageModelRunner, LanguageState
@@ -21,16 +22,24 @@ class LanguageModelRuntime(LanguageModelRunner):
         tokenizer = Tokenizer.from_json(folder.file(TOKENIZER).read_text(encoding="utf-8"))
         self.tokens = LanguageTokens(tokenizer, whole=bool(facts["whole"]))
         self.two_way, self.window = bool(settings["two_way"]), int(settings["window"])
+        self.condition = Condition.from_dict(facts["condition"]) if "condition" in facts else None
         self._layers, self._width = int(settings["num_layers"]), int(settings["hidden_size"])
         self._session = open_session(str(folder.file(GRAPH)))
         self._parts = sum(part.name.startswith("state_") for part in self._session.get_inputs())
 
     def run(
-        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], state: LanguageState | None
+        self,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        state: LanguageState | None,
+        condition: NDArray[Any] | None = None,
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids; see `LanguageModelRunner.run`."""
+        begins = state is None
         if state is None:
             state = [np.zeros((self._layers, len(ids), self._width), np.float32) for _ in range(self._parts)]
         given: dict[str, Any] = {f"state_{part}": values for part, values in enumerate(state)}
+        if condition is not None:
+            given |= {"condition": condition, "begins": np.full(len(ids), begins)}
         logits, *after = self._session.run(None, {"inputs": ids, "lengths": lengths, **given})
         return logits, after

@@ -25,6 +25,7 @@ from bothways.training.labels import names_of
 from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, going_back_over, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
+from bothways.training.pretrained import Pretrained, paces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,7 @@ def train_classifier(
     resume: bool = False,
     listener: Listener | None = None,
     start_from: Classifier | None = None,
+    pretrained: Pretrained | None = None,
     checkpoint_steps: int | None = None,
 ) -> TrainedClassifier:
     """Train one classifier for each seed and give the one that validates best.
@@ -79,11 +81,15 @@ def train_classifier(
         resume: go on from the checkpoints in `folder`.
         listener: who hears of progress.
         start_from: weights to train further.
+        pretrained: the language model that `settings` were adapted to.
         checkpoint_steps: write a checkpoint after every so many batches, besides every 30 seconds.
     """
     began = time.monotonic()
     vectors = None
-    if prepared.tokenizer is not None and start_from is None:
+    if pretrained is not None:
+        prepared.identity = hashlib.sha256(prepared.identity.encode() + pretrained.fingerprint).hexdigest()
+        prepared.notes.append(f"Vectors and reader start from {pretrained.path}, which decided on tokens and sizes.")
+    elif prepared.tokenizer is not None and start_from is None:
         vectors, settings = _initial_vectors(prepared, prepared.tokenizer, settings)
     if vectors is not None:
         prepared.identity = hashlib.sha256(prepared.identity.encode() + vectors.tobytes()).hexdigest()
@@ -94,8 +100,9 @@ def train_classifier(
         plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = _fresh(prepared, settings, start_from, vectors)
+            model = _fresh(prepared, settings, start_from or pretrained, vectors)
             job = _job(model, prepared, settings, seed, budget)
+            job.paces = [] if pretrained is None else paces(model, settings)
             tried.append((model, train(job, settings, checkpoints=plan, listener=listener)))
         if tried[-1][1].interrupted:
             break
@@ -103,7 +110,9 @@ def train_classifier(
     if prepared.validation is not None and trained.best_epoch:
         _calibrate_and_score(trained, prepared.validation)
     if settings.refit and prepared.validation is not None and not trained.interrupted:
-        _refit(trained, prepared, folder, resume, listener, start_from, vectors, budget, settings.seed + best)
+        _refit(
+            trained, prepared, folder, resume, listener, start_from or pretrained, vectors, budget, settings.seed + best
+        )
     if trained.best_epoch:
         _fit_baselines(trained, prepared)
     trained.facts = {
@@ -204,10 +213,16 @@ def _training_batch(sequences: Sequences, rows: Ints, settings: ClassifierSettin
 
 
 def _fresh(
-    prepared: Prepared, settings: ClassifierSettings, start_from: Classifier | None, vectors: NDArray[np.float32] | None
+    prepared: Prepared,
+    settings: ClassifierSettings,
+    start_from: Classifier | Pretrained | None,
+    vectors: NDArray[np.float32] | None,
 ) -> Classifier:
     vocabulary = None if prepared.tokenizer is None else len(prepared.tokenizer)
     model = Classifier(settings, labels=len(prepared.classes), vocabulary=vocabulary, features=prepared.features)
+    if isinstance(start_from, Pretrained):
+        start_from.load_into(model)
+        return model
     if start_from is not None:
         model.load_state_dict(start_from.state_dict())
         if model.embedding is not None:
@@ -304,7 +319,7 @@ def _refit(
     folder: Path | None,
     resume: bool,
     listener: Listener | None,
-    start_from: Classifier | None,
+    start_from: Classifier | Pretrained | None,
     vectors: NDArray[np.float32] | None,
     budget: int,
     seed: int,
@@ -331,6 +346,7 @@ def _refit(
             descend=_descent(model, targets, settings, labels=len(prepared.classes)),
             validate=None,
             identity=f"{prepared.identity}-refit-{seed}-{trained.best_epoch}",
+            paces=paces(model, settings) if isinstance(start_from, Pretrained) else (),
         )
         outcome = train(job, settings, checkpoints=plan, listener=listener, stop_after=trained.best_epoch)
     if outcome.interrupted:

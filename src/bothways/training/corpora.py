@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from bothways.data.batches import InMemory
+from bothways.data.conditions import Condition, ConditionValues
 from bothways.data.corpus import CorpusWriter, TokenCorpus
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.splits import stratified_split
 from bothways.data.tokenizer import Tokenizer
 from bothways.data.windows import Lanes
 from bothways.errors import DataError, SettingsError
+from bothways.settings import FillSettings, LanguageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,12 +27,11 @@ if TYPE_CHECKING:
 
     from bothways.data.batches import Ints, Sequences
     from bothways.data.plain_text import Texts
-    from bothways.settings import FillSettings, LanguageSettings
 
-    CorpusSettings = LanguageSettings | FillSettings
+CorpusSettings = LanguageSettings | FillSettings  # of the tasks on texts without labels
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
-LONG_PIECE = 10_000  # characters of a piece of a stream above which the held-out part may begin inside it
+LONG_PIECE = 1_000  # characters of a piece of a stream above which the held-out part may begin inside it
 
 
 @dataclass
@@ -40,6 +42,7 @@ class ListedTexts:
     whole: bool = False
     name: str = "texts"
     notes: list[str] = field(default_factory=list)
+    conditions: ConditionValues | None = None
 
     def chunks(self) -> Iterator[list[str]]:
         """Give the texts, some at a time."""
@@ -59,6 +62,7 @@ class Corpus:
     characters: int
     unknown: int
     stream: NDArray[np.int32] | None  # of a stream, all of it
+    conditions: NDArray[Any] | None = None  # what the documents are written on, int64 (N,) or float32 (N,F)
 
     @property
     def predictions(self) -> int:
@@ -79,6 +83,7 @@ class PreparedCorpus:
     validation: Corpus | None
     identity: str  # fingerprint of settings and data
     notes: list[str] = field(default_factory=list)
+    condition: Condition | None = None  # how the documents' conditions are read
 
     def close(self) -> None:
         """Let go of the files, so that their folder can be deleted on every system."""
@@ -86,7 +91,7 @@ class PreparedCorpus:
             if corpus is not None and isinstance(corpus.sequences, TokenCorpus):
                 corpus.sequences.close()
             if corpus is not None:
-                corpus.stream = None
+                corpus.sequences, corpus.stream = InMemory([]), None
 
 
 def prepare_corpus(
@@ -107,8 +112,9 @@ def prepare_corpus(
         tokenizer: one to keep; None learns one from the texts that train.
 
     Raises:
-        DataError: no tokens, or fewer than fill one window.
-        SettingsError: a stream to train on and documents to validate on, or the other way round.
+        DataError: no tokens, or fewer than fill one window; conditions that are missing or cannot be read.
+        SettingsError: a stream to train on and documents to validate on, or the other way round; conditions for a
+            two-way model, or for only one of training and validation.
     """
     if validation is not None and validation.whole != texts.whole:
         kinds = ("rows of a table", "plain text")
@@ -117,13 +123,15 @@ def prepare_corpus(
             "Give both in the same form."
         )
     notes: list[str] = []
+    _check_conditions(texts, validation, settings)
     held = _held_out(texts, settings) if validation is None and settings.validation_size else None
+    condition = _learn_condition(texts, held, notes)
     tokenizer = tokenizer or _learn(texts, held, settings)
     tokens = LanguageTokens(tokenizer, whole=texts.whole)
-    train, rest = _write(texts, held, tokens, folder, "train", notes)
+    train, rest = _write(texts, held, tokens, folder, "train", notes, condition)
     checked: Corpus | None = rest if held is not None else None
     if validation is not None:
-        checked, _ = _write(validation, None, tokens, folder, "validation", notes)
+        checked, _ = _write(validation, None, tokens, folder, "validation", notes, condition)
     if train.predictions < settings.window:
         raise DataError(
             f"There are {train.predictions:,} tokens to train on, fewer than one window of {settings.window}. "
@@ -131,14 +139,14 @@ def prepare_corpus(
         )
     if checked is not None and not checked.predictions:
         raise DataError("There is no text to validate on. Give more text, or set --validation-size 0.")
-    return PreparedCorpus(tokens, train, checked, _identity(settings, tokens, train, checked), notes)
+    return PreparedCorpus(tokens, train, checked, _identity(settings, tokens, train, checked), notes, condition)
 
 
 class _HeldOut:
     """Which texts are held out: documents by number, of a stream what begins at a character."""
 
     def __init__(self, rows: NDArray[np.bool_] | None, begins: int) -> None:
-        self._rows, self._begins = rows, begins
+        self.rows, self._begins = rows, begins
 
     def parts(self, texts: Texts) -> Iterator[tuple[list[str], list[str]]]:
         """Give the texts that train and those held out, chunk by chunk."""
@@ -146,8 +154,8 @@ class _HeldOut:
         for chunk in texts.chunks():
             train, held = list[str](), list[str]()
             for text in chunk:
-                if self._rows is not None:
-                    (held if self._rows[row] else train).append(text)
+                if self.rows is not None:
+                    (held if self.rows[row] else train).append(text)
                 elif seen >= self._begins:
                     held.append(text)
                 else:
@@ -178,8 +186,29 @@ def _held_out(texts: Texts, settings: CorpusSettings) -> _HeldOut:
             "--validation-size 0."
         )
     rows = np.zeros(count, dtype=bool)
-    rows[stratified_split(np.zeros(count, dtype=np.int64), share=share, seed=settings.seed)[1]] = True
+    groups = np.zeros(count, dtype=np.int64) if texts.conditions is None else texts.conditions.groups()
+    rows[stratified_split(groups, share=share, seed=settings.seed)[1]] = True
     return _HeldOut(rows, 0)
+
+
+def _check_conditions(texts: Texts, validation: Texts | None, settings: CorpusSettings) -> None:
+    if texts.conditions is not None:
+        if isinstance(settings, LanguageSettings) and settings.two_way:
+            raise SettingsError(
+                "A two-way model writes no text, so that it takes no condition. Leave out --two-way or --condition."
+            )
+        texts.conditions.refuse_missing()
+    if validation is not None and (validation.conditions is None) != (texts.conditions is None):
+        raise SettingsError("Training and validation data must both have conditions, or neither. Give both the same.")
+
+
+def _learn_condition(texts: Texts, held: _HeldOut | None, notes: list[str]) -> Condition | None:
+    """Decide how conditions are read, by the rows that train."""
+    if texts.conditions is None:
+        return None
+    condition = Condition.learn(texts.conditions, None if held is None or held.rows is None else ~held.rows)
+    notes.append(condition.note())
+    return condition
 
 
 def _parts(texts: Texts, held: _HeldOut | None) -> Iterable[tuple[Sequence[str], Sequence[str]]]:
@@ -198,7 +227,13 @@ def _learn(texts: Texts, held: _HeldOut | None, settings: CorpusSettings) -> Tok
 
 
 def _write(
-    texts: Texts, held: _HeldOut | None, tokens: LanguageTokens, folder: Path, name: str, notes: list[str]
+    texts: Texts,
+    held: _HeldOut | None,
+    tokens: LanguageTokens,
+    folder: Path,
+    name: str,
+    notes: list[str],
+    condition: Condition | None,
 ) -> tuple[Corpus, Corpus]:
     """Tokenize every text once: those that train (or all), and those held out."""
     writers = [_Writer(folder / f"{name}{end}", tokens) for end in ("", "-held-out")]
@@ -209,6 +244,11 @@ def _write(
     if empty:
         notes.append(f"{empty} texts are empty and left out.")
     train, rest = (writer.close() for writer in writers)
+    if condition is not None and texts.conditions is not None:
+        found = condition.encode(texts.conditions)
+        apart = np.zeros(len(found), dtype=bool) if held is None or held.rows is None else held.rows
+        for corpus, writer, rows in ((train, writers[0], ~apart), (rest, writers[1], apart)):
+            corpus.conditions = found[rows][writer.kept]
     return train, rest
 
 
@@ -221,12 +261,14 @@ class _Writer:
         self._file = self._path.open("wb") if tokens.whole else None
         self._rows = None if tokens.whole else CorpusWriter(self._path)
         self.characters = self.unknown = self.empty = 0
+        self.kept: list[bool] = []  # of every document, whether it was written
         if self._file is not None:
             np.array([tokens.start], dtype=np.int32).tofile(self._file)
 
     def write(self, texts: Sequence[str]) -> None:
         """Append texts; an empty document is left out and counted."""
         if self._rows is not None:
+            self.kept += [bool(text.strip()) for text in texts]
             some = [text for text in texts if text.strip()]
             self.empty += len(texts) - len(some)
             texts = some
@@ -257,6 +299,8 @@ def _identity(settings: CorpusSettings, tokens: LanguageTokens, train: Corpus, v
         for ids in in_order(corpus.sequences):
             digest.update(len(ids).to_bytes(8, "little"))
             digest.update(ids.tobytes())
+        if corpus.conditions is not None:
+            digest.update(corpus.conditions.tobytes())
     return digest.hexdigest()
 
 

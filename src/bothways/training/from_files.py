@@ -16,6 +16,7 @@ from bothways.training.classification import TrainedClassifier, check_vectors, t
 from bothways.training.loop import check_device
 from bothways.training.places import check_places, end_interrupted, say_all, workplace
 from bothways.training.preparation import Prepared, prepare
+from bothways.training.pretrained import read_pretrained
 from bothways.training.saving import save_classifier
 
 if TYPE_CHECKING:
@@ -91,11 +92,19 @@ def train_classifier_from_file(
     _check_splits(save_splits, data, force=force)
     source = _open(data, text, label, encoding, say)
     checked = None if validation is None else _open(validation, source.text, source.label, encoding, say)
+    pretrained = read_pretrained(settings)
+    if pretrained is not None:
+        settings = pretrained.adapt(settings)
     with workplace(state) as place:
-        prepared = prepare(source, checked, settings, place, skip_unlabelled=skip_unlabelled)
+        prepared = prepare(
+            source, checked, settings, place,
+            skip_unlabelled=skip_unlabelled, tokenizer=None if pretrained is None else pretrained.tokenizer,
+        )  # fmt: skip
         said = say_all(prepared.notes, say)
         _write_splits(source, prepared, save_splits, say)
-        trained = train_classifier(prepared, settings, folder=place, resume=resume, listener=listener)
+        trained = train_classifier(
+            prepared, settings, folder=place, resume=resume, listener=listener, pretrained=pretrained
+        )
         prepared.close()
         say_all(trained.notes[said:], say)
         _save(trained, out, force=force or resume)

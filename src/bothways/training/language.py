@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from bothways.data.windows import Cut, WindowBatch, plan_windows, window_batch
+from bothways.data.windows import Cut, Predicted, WindowBatch, plan_windows, window_batch
 from bothways.decoding.language import LanguageModelRunner, LanguageState
 from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from bothways.data.batches import Batch, Sequences
+    from bothways.data.batches import Batch, Ints, Sequences
+    from bothways.data.conditions import Condition
     from bothways.data.language_tokens import LanguageTokens
     from bothways.settings import LanguageSettings
 
 ORDER = 5  # of the n-gram model that every score stands beside
 BLOCK = 1_000  # predictions that are drawn together for the interval, since neighbours are alike
-FEWEST = 20  # blocks; of few predictions they are shorter, as one block alone would have no spread
+FEWEST_BLOCKS = 30  # where that makes fewer: an interval needs some to draw from
 DRAWS = 1_000  # of the bootstrap
 LANES = 16  # places of a stream that are read side by side for scores while training
 
@@ -76,6 +77,7 @@ class TrainedLanguageModel:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
+    condition: Condition | None = None  # what its texts are written on
 
 
 def train_language_model(
@@ -103,14 +105,14 @@ def train_language_model(
         plan = CheckpointPlan(folder / f"seed-{settings.seed}.safetensors", resume, steps=checkpoint_steps)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        model = LanguageNetwork(settings, vocabulary=prepared.tokens.size)
+        model = make_network(settings, prepared.tokens, prepared.condition)
         counts = count_tokens(prepared.train, prepared.tokens.size)
         model.softmax.use_counts(torch.from_numpy(counts))
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,
         history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
-        interrupted=outcome.interrupted,
+        interrupted=outcome.interrupted, condition=prepared.condition,
     )  # fmt: skip
     if trained.best_epoch:
         _add_scores(trained, prepared)
@@ -128,6 +130,15 @@ def train_language_model(
     return trained
 
 
+def make_network(settings: LanguageSettings, tokens: LanguageTokens, condition: Condition | None) -> LanguageNetwork:
+    """Build the network with fresh weights."""
+    if condition is None:
+        return LanguageNetwork(settings, vocabulary=tokens.size)
+    if condition.labels is not None:
+        return LanguageNetwork(settings, vocabulary=tokens.size, labels=len(condition.labels))
+    return LanguageNetwork(settings, vocabulary=tokens.size, numbers=len(condition.columns))
+
+
 def _job(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSettings) -> Job:
     sequences = read_side_by_side(prepared.train, settings, settings.batch_size)
     predictions = sequences.lengths - 1
@@ -138,7 +149,7 @@ def _job(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSet
             predictions, batch_size=settings.batch_size, steps=_steps(settings), seed=settings.seed, epoch=epoch
         ),
         batch=lambda window: window_batch(sequences, window),
-        descend=_descent(model, carried),
+        descend=_descent(model, carried, prepared.train.conditions),
         validate=None if prepared.validation is None else _validator(prepared.validation, settings),
         identity=prepared.identity,
         carried=carried,
@@ -156,7 +167,7 @@ def read_side_by_side(corpus: Corpus, settings: LanguageSettings, count: int) ->
 
 
 def _descent(
-    model: LanguageNetwork, carried: dict[str, Tensor]
+    model: LanguageNetwork, carried: dict[str, Tensor], conditions: NDArray[Any] | None
 ) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
     """What the loop does with a window: go on from the states of the one before, and leave its own."""
 
@@ -164,7 +175,8 @@ def _descent(
         window = cast("WindowBatch", batch)
         device = model.softmax.bias.device
         state = _taken(carried, window.stood, device)
-        loss, after = module(_tensor(window.inputs, device), _tensor(window.lengths, device), state)
+        condition = _condition(conditions, window.rows, device)
+        loss, after = module(_tensor(window.inputs, device), _tensor(window.lengths, device), state, condition)
         go_back(loss)
         _leave(carried, after)
         return loss  # type: ignore[no-any-return]
@@ -174,6 +186,11 @@ def _descent(
 
 def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device)
+
+
+def _condition(conditions: NDArray[Any] | None, rows: Ints, device: torch.device) -> Tensor | None:
+    """What these rows are written on."""
+    return None if conditions is None else _tensor(conditions[rows], device)
 
 
 def _taken(carried: dict[str, Tensor], stood: NDArray[np.int64] | None, device: torch.device) -> State | None:
@@ -205,7 +222,9 @@ def token_losses(
         for window in plan_windows(sequences.lengths - 1, batch_size=LANES, steps=128):
             batch = window_batch(sequences, window)
             state = _taken(carried, batch.stood, device)
-            losses, after = model.losses(_tensor(batch.inputs, device), _tensor(batch.lengths, device), state)
+            condition = _condition(corpus.conditions, batch.rows, device)
+            inputs, lengths = _tensor(batch.inputs, device), _tensor(batch.lengths, device)
+            losses, after = model.losses(inputs, lengths, state, condition)
             found.append(losses.cpu().numpy())
             _leave(carried, after)
     model.train(was_training)
@@ -218,16 +237,22 @@ class TorchLanguageModel(LanguageModelRunner):
     def __init__(self, trained: TrainedLanguageModel) -> None:
         self.tokens = trained.tokens
         self.two_way, self.window = trained.settings.two_way, trained.settings.window
+        self.condition = trained.condition
         self._model = trained.model.eval()
 
     def run(
-        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], state: LanguageState | None
+        self,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        state: LanguageState | None,
+        condition: NDArray[Any] | None = None,
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids; see `LanguageModelRunner.run`."""
         device = self._model.softmax.bias.device
         before = None if state is None else State(forward=tuple(_tensor(part, device) for part in state))
+        given = None if condition is None else _tensor(condition, device)
         with torch.no_grad():
-            logits, *after = self._model.outputs(_tensor(ids, device), torch.from_numpy(lengths), before)
+            logits, *after = self._model.outputs(_tensor(ids, device), torch.from_numpy(lengths), before, given)
         return logits.cpu().numpy(), [part.cpu().numpy() for part in after]
 
 
@@ -242,17 +267,23 @@ def _validator(corpus: Corpus, settings: LanguageSettings) -> Callable[[nn.Modul
 
 
 def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int) -> LanguageScores:
-    """Turn -log probabilities into scores, with an interval by bootstrap over blocks of neighbours."""
+    """Turn -log probabilities into scores, with an interval by bootstrap over blocks of neighbours.
+
+    A two-way model has two for each prediction: what it scores is their mean.
+    """
     low, high = np.exp(np.minimum(interval_of_mean(losses, seed=seed), 700))
     return LanguageScores(
-        float(losses.mean(dtype=np.float64)), len(losses), corpus.characters, corpus.unknown, (float(low), float(high))
+        float(losses.mean(dtype=np.float64)),
+        corpus.predictions,
+        corpus.characters,
+        corpus.unknown,
+        (float(low), float(high)),
     )
 
 
 def interval_of_mean(values: NDArray[Any], *, seed: int) -> tuple[float, float]:
     """Give the 95% interval of the mean of values in the order of a text, by bootstrap over blocks of neighbours."""
-    count = max(min(FEWEST, len(values)), len(values) // BLOCK)
-    blocks = np.array_split(values.astype(np.float64), count)
+    blocks = np.array_split(values.astype(np.float64), min(len(values), max(FEWEST_BLOCKS, len(values) // BLOCK)))
     sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
     drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
     low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [2.5, 97.5])
@@ -262,7 +293,9 @@ def interval_of_mean(values: NDArray[Any], *, seed: int) -> tuple[float, float]:
 def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None:
     """Score the network and, on the same validation data, what it stands beside."""
     tokens = prepared.tokens
-    trained.baseline = KneserNey.fit(prepared.train.sequences, vocabulary=tokens.size, start=tokens.start, order=ORDER)
+    # The model puts the start before every sequence itself: what is only read is not to be counted as predicted.
+    predicted = Predicted(prepared.train.sequences)
+    trained.baseline = KneserNey.fit(predicted, vocabulary=tokens.size, start=tokens.start, order=ORDER)
     corpus = prepared.validation
     if corpus is None:
         return

@@ -9,7 +9,8 @@ import numpy as np
 
 from bothways.bundle import open_folder
 from bothways.data.batches import InMemory
-from bothways.data.plain_text import open_texts
+from bothways.data.conditions import condition_columns, values_of_table
+from bothways.data.plain_text import PlainTexts, TableTexts, open_texts
 from bothways.data.tokenizer import Tokenizer
 from bothways.errors import DataError, SettingsError
 from bothways.runtime.language_model import LanguageModelRuntime
@@ -20,6 +21,8 @@ from bothways.training.saving_language import BASELINE, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class LanguageEvaluation:
 
 
 def evaluate_language_model(
-    model: Path, data: Path, *, text: str | None = None, encoding: str = "auto"
+    model: Path, data: Path, *, text: str | None = None, condition: str | None = None, encoding: str = "auto"
 ) -> LanguageEvaluation:
     """Score a model folder on plain text, read as one stream from its start, or on the documents of a table.
 
@@ -49,15 +52,17 @@ def evaluate_language_model(
         model: the folder.
         data: what `open_texts` reads.
         text: the column of texts of a table; None guesses and says so.
+        condition: the columns of what each text is written on; None takes those of the training data.
         encoding: of the file.
 
     Raises:
-        SettingsError: a model of documents is to score plain text, or the other way round.
+        SettingsError: a model of documents is to score plain text, or the other way round; a condition that the model
+            does not take.
         DataError: there is nothing to predict.
     """
     folder = open_folder(model)
     runner = LanguageModelRuntime(folder)
-    texts = open_texts(data, text=text, encoding=encoding)
+    texts = open_texts(data, text=text, condition=condition, encoding=encoding)
     tokens = runner.tokens
     if texts.whole != tokens.whole:
         forms = ("the rows of a table", "plain text")
@@ -65,9 +70,11 @@ def evaluate_language_model(
             f"The model was trained on {forms[tokens.whole]}, but {texts.name} is {forms[texts.whole]}. "
             "Give texts in the form it was trained on."
         )
-    found, characters = [], 0
+    given = _conditions(runner, texts)
+    found, kept, characters = [], list[bool](), 0
     for chunk in texts.chunks():
         some = chunk if tokens.whole else [one for one in chunk if one.strip()]
+        kept += [bool(one.strip()) for one in chunk]
         found += tokens.encode(some) if tokens.whole else tokens.documents(some)
         characters += sum(map(len, some))
     if tokens.whole:
@@ -83,8 +90,22 @@ def evaluate_language_model(
             f"{unknown:,} tokens ({share:.1%}) are unknown to the model and scored as one type, <unk>: "
             "compare perplexities only between models with the same vocabulary."
         )
-    losses = np.concatenate(runner.losses(found))
+    losses = np.concatenate(runner.losses(found, None if given is None else given[kept]))
     baselines = {}
     if folder.has(BASELINE):
         baselines = baseline_scores(KneserNey.load(folder.file(BASELINE)), corpus, seed=0)
     return LanguageEvaluation(score_losses(losses, corpus, seed=0), baselines, notes)
+
+
+def _conditions(runner: LanguageModelRuntime, texts: PlainTexts | TableTexts) -> NDArray[Any] | None:
+    """What the texts are written on, from the columns that were named, or those of the training data."""
+    condition, given = runner.condition, texts.conditions
+    if condition is not None and given is None and isinstance(texts, TableTexts):
+        missing = next((column for column in condition.columns if column not in texts.table.columns), None)
+        if missing is not None:
+            raise DataError(
+                f"{texts.name} has no column {missing!r}, which the model was trained to write on. Its columns are: "
+                f"{', '.join(map(repr, texts.table.columns))}. Name the one that holds it with --condition."
+            )
+        given = values_of_table(texts.table, condition_columns(texts.table, condition.columns, text=texts.column))
+    return runner.read_conditions(given)

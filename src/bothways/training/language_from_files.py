@@ -24,6 +24,7 @@ def train_language_model_from_file(
     *,
     validation: Path | None = None,
     text: str | None = None,
+    condition: str | None = None,
     encoding: str = "auto",
     resume: bool = False,
     force: bool = False,
@@ -41,6 +42,8 @@ def train_language_model_from_file(
         settings: how to train.
         validation: texts that choose the best epoch; None holds `validation_size` out, of a stream its end.
         text: the column of texts of a table; None guesses, if there is one sensible choice, and says so.
+        condition: the column of what each text is written on, a label or a number; several columns of numbers with
+            commas between; tables only.
         encoding: of the files; "auto" detects it.
         resume: go on from `OUT.training`.
         force: replace `out`, and start again where a training was stopped.
@@ -55,7 +58,7 @@ def train_language_model_from_file(
         data,
         out,
         settings,
-        read=lambda path: open_texts(path, text=text, encoding=encoding),
+        read=lambda path: open_texts(path, text=text, condition=condition, encoding=encoding),
         train=lambda prepared, place: train_language_model(
             prepared, settings, folder=place, resume=resume, listener=listener
         ),

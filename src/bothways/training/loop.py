@@ -43,6 +43,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("bothways")
 
 
+@dataclass(frozen=True)
+class Pace:
+    """Weights that learn more slowly than the others, and later."""
+
+    weights: tuple[nn.Parameter, ...]
+    share: float  # of the learning rate
+    from_epoch: int  # counted from 1; before it they stay as they are
+
+
 @dataclass
 class Job:
     """What the loop needs to know of a task."""
@@ -54,6 +63,7 @@ class Job:
     validate: Callable[[nn.Module], dict[str, float]] | None  # scores by name; None: keep the last epoch
     identity: str  # fingerprint of data and settings
     monitor: str = "loss"  # which score decides on the best epoch; of a loss the lowest is best
+    paces: Sequence[Pace] = ()
     carried: dict[str, Tensor] = field(default_factory=dict)  # what a batch leaves for the next one: recurrent states
 
 
@@ -181,7 +191,7 @@ def train(
     listener = listener or Silence()
     fabric = make_fabric(settings)
     module: Any
-    module, optimizer = fabric.setup(job.module, make_optimizer(job.module, settings))
+    module, optimizer = fabric.setup(job.module, make_optimizer(job.module, settings, job.paces))
     averaged = {name: weight.detach().clone() for name, weight in job.module.named_parameters()}
     state = _State(job.module, optimizer.optimizer, averaged if settings.averaging else {}, {}, job.carried)
     if checkpoints and checkpoints.resume and checkpoints.path.exists():
@@ -201,6 +211,7 @@ def train(
                     return _outcome(state, interrupted=True)
     finally:
         listener.ended()
+        _set_paces(job, epoch=None)
     return _outcome(state, interrupted=False)
 
 
@@ -236,22 +247,30 @@ def computes_bfloat16(device: str) -> bool:
     return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 
-def make_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+def make_optimizer(module: nn.Module, settings: TrainingSettings, paces: Sequence[Pace] = ()) -> torch.optim.Optimizer:
     """AdamW with weight decay on matrices only; token vectors have a rate of their own, and one moment if so asked."""
     embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    shares = {id(weight): pace.share for pace in paces for weight in pace.weights}
     rate = settings.lr if settings.embedding_lr is None else settings.embedding_lr
-    groups: list[dict[str, Any]] = [
-        {
-            "params": [weight for weight in weights if id(weight) in embeddings],
-            "share": rate / settings.lr,
-            "shared": settings.embedding_moment == "shared",
-            "weight_decay": 0.0,
-        },
-        {"params": [weight for weight in weights if weight.ndim > 1 and id(weight) not in embeddings], "share": 1.0},
-        {"params": [weight for weight in weights if weight.ndim <= 1], "share": 1.0, "weight_decay": 0.0},
-    ]
-    return AdamW([group for group in groups if group["params"]], lr=settings.lr, weight_decay=settings.weight_decay)
+    groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
+    for weight in module.parameters():
+        if not weight.requires_grad:
+            continue
+        is_vectors = id(weight) in embeddings
+        share = shares.get(id(weight), 1.0)
+        if is_vectors and (settings.embedding_lr is not None or id(weight) not in shares):
+            share = rate / settings.lr
+        decays = weight.ndim > 1 and not is_vectors
+        group = groups.setdefault(
+            (share, is_vectors, decays),
+            {"params": [], "share": share, "shared": is_vectors and settings.embedding_moment == "shared"},
+        )
+        if not decays:
+            group["weight_decay"] = 0.0
+        group["params"].append(weight)
+    # Vectors first, then matrices: checkpoints number the weights in this order.
+    ordered = sorted(groups.items(), key=lambda item: (not item[0][1], not item[0][2], -item[0][0]))
+    return AdamW([group for _, group in ordered], lr=settings.lr, weight_decay=settings.weight_decay)
 
 
 def learning_rate(settings: TrainingSettings, done: float) -> float:
@@ -277,6 +296,7 @@ def _train_epoch(
     progress = state.progress
     plan = job.plan(progress.epoch)
     module.train()
+    _set_paces(job, epoch=progress.epoch)
     while progress.batch < len(plan):
         batch = job.batch(plan[progress.batch])
         # Half a step further: neither the first step nor the last has a rate of zero.
@@ -298,6 +318,13 @@ def _train_epoch(
         if saver.is_due(progress):
             saver.save(state)
     return True
+
+
+def _set_paces(job: Job, *, epoch: int | None) -> None:
+    """Let learn what learns in an epoch, or, with None, all."""
+    for pace in job.paces:
+        for weight in pace.weights:
+            weight.requires_grad_(epoch is None or epoch >= pace.from_epoch)
 
 
 def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Listener, last_epoch: int) -> None:

@@ -19,7 +19,7 @@ from bothways.data.corpus import CorpusWriter, TokenCorpus
 from bothways.data.sequences import as_sequences
 from bothways.data.splits import stratified_sample, stratified_split
 from bothways.data.tokenizer import Tokenizer
-from bothways.errors import DataError
+from bothways.errors import DataError, SettingsError
 from bothways.training.baselines import MAX_ROWS
 from bothways.training.labels import distinct_classes, names_of, numbered, plain_label, read_labels, some
 
@@ -121,12 +121,13 @@ def prepare(
     """
     notes: list[str] = []
     labels, kept = read_labels(source, skip_unlabelled, notes)
-    classes = classes if classes is not None else distinct_classes(labels, source)
+    known = classes is not None
+    classes = distinct_classes(labels, source) if classes is None else classes
     targets = _targets(labels, classes)
     train_rows, held_out = np.arange(len(labels)), None
     if validation is None and settings.validation_size:
         train_rows, held_out = stratified_split(targets, share=settings.validation_size, seed=settings.seed)
-        _check_split(targets, train_rows, held_out, classes, notes, further=tokenizer is not None)
+        _check_split(targets, train_rows, held_out, classes, notes, further=known)
     places = np.flatnonzero(kept)
     membership = _membership(len(kept), places[train_rows], places[[] if held_out is None else held_out])
 
@@ -135,6 +136,10 @@ def prepare(
         tokenizer = tokenizer or _train_tokenizer(source, membership, settings)
         train, held = _encode(source, membership, tokenizer, settings, folder, notes, name="train")
     else:
+        if settings.pretrained is not None:
+            raise SettingsError(
+                "pretrained names a language model, which reads texts, but these are numbers. Leave it out."
+            )
         train, held, features = _numbers(source, membership, settings, notes)
     train.targets = targets[train_rows]
     _keep_raw(source, membership, 1, train, settings.seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import numpy as np
 from bothways.bundle import (
     CARD,
     GRAPH,
-    HISTORY,
     METRICS,
     SETTINGS,
     TOKENIZER,
@@ -30,15 +28,12 @@ from bothways.settings import ClassifierSettings
 from bothways.training.baselines import Baselines
 from bothways.training.classification import TrainedClassifier, mean_and_deviation
 from bothways.training.metrics import ClassificationScores
+from bothways.training.parts import write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from onnx import ModelProto
-    from torch import nn
-
-CURVES = "learning-curves.png"
 
 
 def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool = False) -> None:
@@ -186,32 +181,6 @@ def card(trained: TrainedClassifier) -> str:
         lines += ["", "## Notes", "", *(f"- {literal(note)}" for note in trained.notes)]
     lines += ["", "## Use", "", "    bothways predict FOLDER TEXT", "    bothways evaluate FOLDER test.csv", ""]
     return "\n".join(lines)
-
-
-def write_network(folder: Path, model: nn.Module, graph: ModelProto) -> None:
-    """Write a network's weights and its graph into a model folder."""
-    from safetensors.torch import save
-
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    (folder / WEIGHTS).write_bytes(save(weights))
-    (folder / GRAPH).write_bytes(graph.SerializeToString())
-
-
-def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int) -> None:
-    """Write the scores by epoch into a model folder, as CSV and as a picture, if there are any."""
-    from bothways.training.pictures import draw_learning_curves
-
-    if history:
-        write_history(history, folder / HISTORY)
-        draw_learning_curves(history, folder / CURVES, best_epoch=best_epoch)
-
-
-def write_history(history: list[dict[str, float]], path: Path) -> None:
-    """Write the scores by epoch as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
 
 
 def _verify(trained: TrainedClassifier, path: Path) -> None:

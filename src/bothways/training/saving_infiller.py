@@ -28,7 +28,7 @@ from bothways.errors import ModelFolderError
 from bothways.models.infiller import FillNetwork, onnx_graph
 from bothways.settings import FillSettings
 from bothways.training.infilling import ONE_WAY, TrainedInfiller
-from bothways.training.saving import write_curves, write_network
+from bothways.training.parts import write_curves, write_network
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:

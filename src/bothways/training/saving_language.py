@@ -21,17 +21,24 @@ from bothways.bundle import (
     write_json,
 )
 from bothways.bundle import literal as spelt
+from bothways.data.conditions import Condition
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError
-from bothways.models.language_model import LanguageNetwork, onnx_graph
+from bothways.models.language_model import onnx_graph
 from bothways.settings import LanguageSettings
 from bothways.training.kneser_ney import KneserNey
-from bothways.training.language import TrainedLanguageModel
-from bothways.training.saving import write_curves, write_network
+from bothways.training.language import TrainedLanguageModel, make_network
+from bothways.training.parts import write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bothways.models.language_model import LanguageNetwork
+    from bothways.nn.condition import Conditioner
+    from bothways.nn.reader import State
 
 BASELINE = "baseline.safetensors"
 
@@ -45,6 +52,8 @@ def save_language_model(trained: TrainedLanguageModel, path: Path | str, *, forc
     """
     with new_folder(path, force=force) as folder:
         facts = describe("language", settings=trained.settings.to_dict(), whole=trained.tokens.whole)
+        if trained.condition is not None:
+            facts["condition"] = trained.condition.to_dict()
         write_json(folder / SETTINGS, facts)
         (folder / TOKENIZER).write_text(trained.tokens.tokenizer.to_json(), encoding="utf-8")
         write_network(folder, trained.model, onnx_graph(trained.model))
@@ -66,7 +75,9 @@ def load_language_model(path: Path | str) -> TrainedLanguageModel:
     settings = LanguageSettings.from_dict(folder.description["settings"])
     tokenizer = Tokenizer.from_json(folder.file(TOKENIZER).read_text(encoding="utf-8"))
     tokens = LanguageTokens(tokenizer, whole=bool(folder.description["whole"]))
-    model = LanguageNetwork(settings, vocabulary=tokens.size)
+    facts = folder.description
+    condition = Condition.from_dict(facts["condition"]) if "condition" in facts else None
+    model = make_network(settings, tokens, condition)
     model.load_state_dict(load_file(folder.file(WEIGHTS)))
     model.eval()
     saved = folder.json(METRICS)
@@ -75,6 +86,7 @@ def load_language_model(path: Path | str) -> TrainedLanguageModel:
         history=saved["history"], best_epoch=saved["best_epoch"], scores=saved["validation"],
         baseline=KneserNey.load(folder.file(BASELINE)) if folder.has(BASELINE) else None,
         baseline_scores=saved["baselines"], facts=saved["training"], notes=saved["notes"],
+        condition=condition,
     )  # fmt: skip
 
 
@@ -117,6 +129,7 @@ def card(trained: TrainedLanguageModel) -> str:
         "",
         f"{type(trained.model.encoder).__name__}, {settings.num_layers} layer(s) of width {settings.hidden_size}, "
         f"read {ways}; {facts.get('parameters', 0):,} parameters.",
+        *([] if trained.condition is None else [f"Each text is written on {spelt(trained.condition.kinds)}."]),
         f"Trained on {facts.get('tokens', 0):,} tokens on {date.today().isoformat()}.",
         "",
         "## Scores on validation data",
@@ -145,6 +158,9 @@ def card(trained: TrainedLanguageModel) -> str:
     use = ["    bothways predict FOLDER TEXT", "    bothways evaluate FOLDER test.txt", ""]
     if not settings.two_way:
         use.insert(0, "    bothways generate FOLDER --prompt TEXT")
+    if trained.condition is not None:
+        given = f" --condition {spelt(trained.condition.example)}"
+        use = [f"    bothways generate FOLDER{given}", f"    bothways predict FOLDER TEXT{given}", *use[2:]]
     lines += ["", "## Use", "", *use]
     return "\n".join(lines)
 
@@ -170,10 +186,31 @@ def _verify(model: LanguageNetwork, path: Path) -> None:
             parts = [random.normal(size=shape).astype(np.float32) for _ in reader.parts]
             given |= {f"state_{number}": part for number, part in enumerate(parts)}
             state = State(forward=tuple(map(torch.from_numpy, parts)))
-        graph = session.run(None, given)
-        with torch.no_grad():
-            ours = [part.numpy() for part in model.outputs(torch.from_numpy(inputs), torch.from_numpy(lengths), state)]
-        for here, there in zip(graph, ours, strict=True):
-            if not np.allclose(here, there, atol=1e-4, rtol=1e-4):
-                worst = float(np.abs(here - there).max())
-                raise ModelFolderError(f"The ONNX graph differs from the weights by {worst:.2g}; nothing was saved.")
+        if model.condition is None:
+            _compare(model, session, given, state)
+            continue
+        given["condition"] = _some_conditions(model.condition, size, random)
+        _compare(model, session, {**given, "begins": np.zeros(size, dtype=bool)}, state)
+        _compare(model, session, {**given, "begins": np.ones(size, dtype=bool)}, None)
+
+
+def _some_conditions(conditioner: Conditioner, size: int, random: np.random.Generator) -> NDArray[Any]:
+    """Draw conditions, int64 (B,) or float32 (B,F)."""
+    if conditioner.labels is not None:
+        return random.integers(0, conditioner.labels, size=size)
+    return random.normal(size=(size, conditioner.numbers or 1)).astype(np.float32)
+
+
+def _compare(model: LanguageNetwork, session: Any, given: dict[str, Any], state: State | None) -> None:
+    """Compare graph and weights on one batch."""
+    import torch
+
+    condition = torch.from_numpy(given["condition"]) if "condition" in given else None
+    graph = session.run(None, given)
+    with torch.no_grad():
+        tokens, lengths = torch.from_numpy(given["inputs"]), torch.from_numpy(given["lengths"])
+        ours = [part.numpy() for part in model.outputs(tokens, lengths, state, condition)]
+    for here, there in zip(graph, ours, strict=True):
+        if not np.allclose(here, there, atol=1e-4, rtol=1e-4):
+            worst = float(np.abs(here - there).max())
+            raise ModelFolderError(f"The ONNX graph differs from the weights by {worst:.2g}; nothing was saved.")
