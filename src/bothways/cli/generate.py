@@ -35,18 +35,19 @@ def generate(
             "Train a model with 'bothways train language', or use 'bothways predict'."
         )
     runner = LanguageModelRuntime(folder)
+    pieces = runner.pieces(prompt, settings)  # which may refuse, and then nothing was printed
     unknown = runner.unknown_words(prompt)
     if unknown:
         named = ", ".join(repr(word) for word in unknown[:5])
         print(literal(f"The model never saw {named} of the prompt, and reads <unk> there."), file=sys.stderr)
     if settings.samples == 1 and not as_json:
         print(_safe(prompt), end="")
-        for _, piece in runner.pieces(prompt, settings):
+        for _, piece in pieces:
             print(_safe(piece), end="", flush=True)
         print()
         return
     texts = [prompt] * settings.samples
-    for number, piece in runner.pieces(prompt, settings):
+    for number, piece in pieces:
         texts[number] += piece
     if as_json:
         print_json({"prompt": prompt, "texts": texts})
