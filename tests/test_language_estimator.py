@@ -106,7 +106,14 @@ def test_several_texts_are_documents(model):
 def test_one_text_is_a_stream_and_its_lines_end_with_eos():
     model = small(epochs=1).fit(STREAM.replace("\n", "\r\n"))
     assert model.trained_.tokens.whole
-    assert [word.token for word in model.score_words("The cat\nsleeps.\n")] == ["The", "cat", "<eos>", "sleeps", ".", "<eos>"]
+    assert [word.token for word in model.score_words("The cat\nsleeps.\n")] == [
+        "The",
+        "cat",
+        "<eos>",
+        "sleeps",
+        ".",
+        "<eos>",
+    ]
     assert model.trained_.facts["characters"] + model.trained_.scores["characters"] == len(STREAM)
     assert model.perplexity([STREAM]) == small(epochs=1).fit(STREAM).perplexity([STREAM])
 

@@ -75,7 +75,9 @@ def two_way(place, corpus):
 # Faces
 
 
-@pytest.mark.parametrize(("path", "kind"), [(("train", "language"), LanguageSettings), (("generate",), GenerationSettings)])
+@pytest.mark.parametrize(
+    ("path", "kind"), [(("train", "language"), LanguageSettings), (("generate",), GenerationSettings)]
+)
 def test_options_are_the_settings_with_their_defaults(path, kind):
     command = typer.main.get_command(app)
     for name in path:
@@ -114,7 +116,9 @@ def test_gz_and_folders_are_the_same_text(place, corpus, novel):
 def test_a_column_of_a_table_is_documents(documents):
     facts = json.loads(run("info", documents, "--json")[0])
     assert facts["whole"] is False
-    assert [token for token, _ in json.loads(run("predict", documents, "The cat", "--json")[0])["tokens"]][-1] == "<eos>"
+    assert [token for token, _ in json.loads(run("predict", documents, "The cat", "--json")[0])["tokens"]][
+        -1
+    ] == "<eos>"
 
 
 def test_a_wrong_column_is_refused_with_the_nearest(place, documents):
@@ -197,7 +201,10 @@ def test_predict_scores_each_text_word_by_word(novel):
         words = bothways.load(novel).score_words(text)
         at = lines.index(f"{sum(word.log_probability for word in words):.3f}\t{text}")
         assert lines[at + 1 : at + 1 + len(words)] == [f"  {word.log_probability:8.3f}\t{word.token}" for word in words]
-    found = [json.loads(line) for line in run("predict", novel, "--json", text="".join(f"{text}\n" for text in texts))[0].splitlines()]
+    found = [
+        json.loads(line)
+        for line in run("predict", novel, "--json", text="".join(f"{text}\n" for text in texts))[0].splitlines()
+    ]
     assert [one["text"] for one in found] == texts
     assert found[0]["log_probability"] == pytest.approx(sum(share for _, share in found[0]["tokens"]), abs=1e-5)
 
@@ -376,7 +383,15 @@ def test_control_characters_do_not_reach_the_terminal(place):
 
 def test_a_prompt_of_half_characters_does_no_harm(novel):
     """Bytes that are no text reach a command as halves of surrogate pairs."""
-    command = [sys.executable, "-c", "from bothways.cli import main; main()", "generate", str(novel), "--max-length", "2"]
+    command = [
+        sys.executable,
+        "-c",
+        "from bothways.cli import main; main()",
+        "generate",
+        str(novel),
+        "--max-length",
+        "2",
+    ]
     for more in ([], ["--json"]):
         done = subprocess.run([*command, *more, "--prompt", b"The \xff cat"], capture_output=True)
         assert done.returncode in (0, 1), done.stderr

@@ -1,5 +1,7 @@
 """Windows: what a language model reads between two moves of its weights."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,9 @@ RANDOM = np.random.default_rng(0)
 def numbered(lengths):
     """Sequences whose every token is another number, so that each can be recognised."""
     ends = np.cumsum(lengths)
-    return InMemory([np.arange(end - length, end, dtype=np.int32) + 1 for length, end in zip(lengths, ends, strict=True)])
+    return InMemory(
+        [np.arange(end - length, end, dtype=np.int32) + 1 for length, end in zip(lengths, ends, strict=True)]
+    )
 
 
 DOCUMENTS = numbered(RANDOM.integers(2, 90, size=60))
@@ -28,7 +32,11 @@ KINDS = {
 
 
 def tokens_of(kind):
-    return STREAM.tolist() if "stream" in kind or kind == "lanes" else np.concatenate(list(DOCUMENTS.take(range(60)))).tolist()
+    return (
+        STREAM.tolist()
+        if "stream" in kind or kind == "lanes"
+        else np.concatenate(list(DOCUMENTS.take(range(60)))).tolist()
+    )
 
 
 def firsts_of(kind):
@@ -150,7 +158,7 @@ def test_lanes_are_the_stream_in_equal_parts_that_share_a_token(tokens, count):
     assert [len(part) for part in parts] == lanes.lengths.tolist()
     assert len(parts) == min(count, tokens - 1)
     assert np.ptp(lanes.lengths) <= 1 if len(parts) else tokens == 1
-    for one, other in zip(parts, parts[1:], strict=False):
+    for one, other in pairwise(parts):
         assert one[-1] == other[0]
     if parts:
         np.testing.assert_array_equal(np.concatenate([stream[:1], *(part[1:] for part in parts)]), stream)

@@ -85,7 +85,7 @@ def test_what_is_never_to_be_chosen_is_not(options):
 
 
 def test_a_penalty_holds_back_what_was_seen_and_nothing_else():
-    """log p of a token that was seen is multiplied, and what it loses goes to all others alike."""
+    """Log p of a token that was seen is multiplied, and what it loses goes to all others alike."""
     chooser = sampler(repetition_penalty=1.5)
     chooser.saw(3)
     chooser.saw(8)

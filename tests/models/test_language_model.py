@@ -70,7 +70,9 @@ def test_each_way_of_a_two_way_model_sees_its_own_side_alone(cell):
     tokens, lengths = one_long_text()
     changed = tokens.clone()
     changed[0, 7] = tokens[0, 7] % (V - 1) + 1
-    ahead, behind = (losses.view(2, 11) for losses in (network.losses(tokens, lengths)[0], network.losses(changed, lengths)[0]))
+    ahead, behind = (
+        losses.view(2, 11) for losses in (network.losses(tokens, lengths)[0], network.losses(changed, lengths)[0])
+    )
     # Forward: prediction t is of token t + 1 from tokens 0..t. Backward: of token t from tokens t + 1 on.
     assert torch.equal(behind[0, :6], ahead[0, :6])
     assert (behind[0, 6:] != ahead[0, 6:]).all()
@@ -157,7 +159,7 @@ def losses_by_torch(network, tokens, lengths, way):
 
 
 def torch_lstm(network, way):
-    """torch's LSTM with the weights of one direction of ours."""
+    """Torch's LSTM with the weights of one direction of ours."""
     theirs = nn.LSTM(E, H, num_layers=LAYERS, batch_first=True)
     suffix = "" if way == "forward" else "_reverse"
     own = dict(network.encoder.named_parameters())

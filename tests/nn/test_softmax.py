@@ -149,9 +149,7 @@ def test_gradients_through_rows_are_those_of_the_whole_matrix(tied):
     sparse = torch.autograd.grad(
         softmax.sampled_loss(states, targets, sample, take_rows(softmax.weight, sample.rows)), parameters
     )
-    dense = torch.autograd.grad(
-        softmax.sampled_loss(states, targets, sample, softmax.weight[sample.rows]), parameters
-    )
+    dense = torch.autograd.grad(softmax.sampled_loss(states, targets, sample, softmax.weight[sample.rows]), parameters)
     assert sparse[0].is_sparse
     assert sparse[0].coalesce().indices()[0].tolist() == sample.rows.tolist()
     torch.testing.assert_close(sparse[0].to_dense(), dense[0])

@@ -63,7 +63,10 @@ def test_of_a_stream_without_lines_the_end_is_held_out_from_a_word_on(tmp_path):
     text = " ".join(SENTENCES * 9)
     prepared = prepare(tmp_path, [text], whole=True, validation_size=0.1, unit="character")
     assert len(text) > 10_000
-    train, held = (prepared.tokens.tokenizer.decode(next(iter(in_order(corpus.sequences)))[1:]) for corpus in (prepared.train, prepared.validation))
+    train, held = (
+        prepared.tokens.tokenizer.decode(next(iter(in_order(corpus.sequences)))[1:])
+        for corpus in (prepared.train, prepared.validation)
+    )
     assert train + held == text
     assert train.endswith(" ")
     assert len(held) == pytest.approx(0.1 * len(text), abs=12)

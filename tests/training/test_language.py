@@ -147,7 +147,9 @@ def test_training_goes_on_from_the_states_of_the_window_before(tmp_path):
     assert abs(float(forgetful.mean()) / float(losses.mean()) - 1) > 1e-4  # or states would make no difference
 
 
-@pytest.mark.parametrize("changed", [{}, {"negatives": 7}, {"two_way": True}, {"averaging": 0.9, "tied": False}], ids=str)
+@pytest.mark.parametrize(
+    "changed", [{}, {"negatives": 7}, {"two_way": True}, {"averaging": 0.9, "tied": False}], ids=str
+)
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path, changed):
     found = []
     for seed in (0, 0, 1):

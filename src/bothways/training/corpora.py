@@ -256,7 +256,7 @@ def _identity(settings: LanguageSettings, tokens: LanguageTokens, train: Corpus,
     for corpus in filter(None, (train, validation)):
         for ids in in_order(corpus.sequences):
             digest.update(len(ids).to_bytes(8, "little"))
-            digest.update(np.ascontiguousarray(ids))
+            digest.update(np.ascontiguousarray(ids).data)
     return digest.hexdigest()
 
 

@@ -253,7 +253,11 @@ def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.exp(np.minimum(np.percentile(means, [2.5, 97.5]), 700))
     return LanguageScores(
-        float(losses.mean(dtype=np.float64)), corpus.predictions, corpus.characters, corpus.unknown, (float(low), float(high))
+        float(losses.mean(dtype=np.float64)),
+        corpus.predictions,
+        corpus.characters,
+        corpus.unknown,
+        (float(low), float(high)),
     )
 
 
