@@ -239,3 +239,18 @@ def test_writing_with_samples_is_what_pieces_say():
         assert piece
         texts[number] += piece
     assert texts == model.generate(samples=3, max_length=12)
+
+
+@pytest.mark.parametrize("texts", [[WORDS * 9], [WORDS, "the cat", "", WORDS * 5, "a dog"] * 9], ids=["one", "many"])
+def test_texts_are_scored_in_parts_that_memory_has_room_for(monkeypatch, texts):
+    model = noisy()
+    sequences = model.tokens.sequences(texts)
+    whole = model.losses(sequences)
+    room = 40 * model.tokens.size
+    monkeypatch.setattr("bothways.decoding.language.LOGITS_AT_ONCE", room)
+    model.sizes.clear()
+    for one, other in zip(model.losses(sequences), whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    filled = [size * steps for size, steps in model.sizes]
+    assert max(filled) <= 40
+    assert len(texts) > 1 or filled[0] == 40
