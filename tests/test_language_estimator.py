@@ -140,10 +140,11 @@ def test_the_perplexity_is_that_of_the_scored_words(model):
     assert model.perplexity(OTHERS) == pytest.approx(math.exp(np.mean(losses)), rel=1e-5)
 
 
-def test_scored_words_are_what_the_network_says_of_one_text(model):
-    (ids,) = model.trained_.tokens.documents([OTHERS[0]])
+@pytest.mark.parametrize("text", [OTHERS[0], "the film " * 300], ids=["short", "longer than a window"])
+def test_scored_words_are_what_the_network_says_of_one_long_read(model, text):
+    (ids,) = model.trained_.tokens.documents([text])
     losses, _ = model.trained_.model.losses(torch.tensor(ids[None].astype(np.int64)), torch.tensor([len(ids)]))
-    found = [word.log_probability for word in model.score_words(OTHERS[0])]
+    found = [word.log_probability for word in model.score_words(text)]
     np.testing.assert_allclose(found, -losses.numpy(), atol=1e-5)
 
 

@@ -1,5 +1,7 @@
 """Windows: what a language model reads between two moves of its weights."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -156,7 +158,7 @@ def test_lanes_are_the_stream_in_equal_parts_that_share_a_token(tokens, count):
     assert [len(part) for part in parts] == lanes.lengths.tolist()
     assert len(parts) == min(count, tokens - 1)
     assert np.ptp(lanes.lengths) <= 1 if len(parts) else tokens == 1
-    for one, other in zip(parts, parts[1:], strict=False):
+    for one, other in pairwise(parts):
         assert one[-1] == other[0]
     if parts:
         np.testing.assert_array_equal(np.concatenate([stream[:1], *(part[1:] for part in parts)]), stream)

@@ -80,6 +80,19 @@ def test_each_way_of_a_two_way_model_sees_its_own_side_alone(cell):
     assert (behind[1, :8] != ahead[1, :8]).all()
 
 
+@pytest.mark.parametrize(("cell", "two_way"), list(product(CELLS, [False, True])))
+def test_a_prediction_does_not_see_what_it_predicts(cell, two_way):
+    """With every possible token in one place, the probabilities of that place sum to one: nothing told which it is."""
+    network = make(cell_type=cell, two_way=two_way)
+    tokens, _ = one_long_text()
+    every = tokens.repeat(V, 1)
+    every[:, 7] = torch.arange(V)
+    losses, _ = network.losses(every, torch.full((V,), 12))
+    for way, losses_of in enumerate(losses.view(-1, V, 11)):
+        shares = torch.exp(-losses_of[:, 6 + way])
+        torch.testing.assert_close(shares.sum(), torch.tensor(1.0))
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_logits_do_not_hang_on_the_token_that_they_predict(cell):
     """Read up to each token and no further: the logits are those of the whole text."""

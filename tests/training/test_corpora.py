@@ -1,14 +1,17 @@
 """From texts to token ids on disk: what trains, what is held out, what is counted, what is refused."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
+from bothways.data.windows import Lanes
 from bothways.errors import DataError, SettingsError
 from bothways.settings import LanguageSettings
-from bothways.training.corpora import ListedTexts, count_tokens, in_order, prepare_corpus
+from bothways.training.corpora import Corpus, ListedTexts, _identity, count_tokens, in_order, prepare_corpus
 from toys import LANGUAGE, toy_sentences, toy_stream
 
 SENTENCES = toy_sentences(60)
@@ -92,6 +95,19 @@ def test_predictions_are_counted(tmp_path):
     np.testing.assert_array_equal(counts, expected)
     assert counts.sum() == prepared.train.predictions
     assert prepared.validation is None
+
+
+def test_a_long_stream_is_counted_and_fingerprinted_without_a_copy_in_memory():
+    stream = np.resize(np.arange(2, 300, dtype=np.int32), 2_000_000)
+    corpus = Corpus(Lanes(stream, 1), 0, 0, stream)
+    tokens = LanguageTokens(Tokenizer.train(SENTENCES, min_count=1), whole=True)
+    tracemalloc.start()
+    counts = count_tokens(corpus, 300)
+    _identity(settings(), tokens, corpus, None)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(counts, np.bincount(stream[1:], minlength=300))
+    assert most < stream.nbytes
 
 
 def test_empty_documents_are_left_out_and_said(tmp_path):

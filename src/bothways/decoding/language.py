@@ -185,9 +185,10 @@ class LanguageModelRunner(ABC):
         memory = InMemory([sequences[place] for place in kept])
         if self.two_way:
             return self._losses_both_ways(sequences)
-        steps = max(1, min(256, LOGITS_AT_ONCE // (SIDE_BY_SIDE * self.tokens.size)))
+        beside = max(1, min(SIDE_BY_SIDE, len(kept)))
+        steps = max(1, min(256, LOGITS_AT_ONCE // (beside * self.tokens.size)))
         state: LanguageState = []
-        for window in plan_windows(memory.lengths - 1, batch_size=SIDE_BY_SIDE, steps=steps):
+        for window in plan_windows(memory.lengths - 1, batch_size=beside, steps=steps):
             batch = window_batch(memory, window)
             before = None if window.stood is None else self.chosen(state, window.stood)
             given = None if conditions is None else conditions[kept[window.rows]]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CorpusSettings = LanguageSettings | FillSettings  # of the tasks on texts without labels
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
+COUNTED = 1 << 18  # tokens that are counted at a time
 LONG_PIECE = 1_000  # characters of a piece of a stream above which the held-out part may begin inside it
 
 
@@ -298,7 +299,7 @@ def _identity(settings: CorpusSettings, tokens: LanguageTokens, train: Corpus, v
     for corpus in filter(None, (train, validation)):
         for ids in in_order(corpus.sequences):
             digest.update(len(ids).to_bytes(8, "little"))
-            digest.update(ids.tobytes())
+            digest.update(np.ascontiguousarray(ids).data)
         if corpus.conditions is not None:
             digest.update(corpus.conditions.tobytes())
     return digest.hexdigest()
@@ -315,5 +316,6 @@ def count_tokens(corpus: Corpus, vocabulary: int) -> Ints:
     """How often each token is predicted, int64 (V,)."""
     counts = np.zeros(vocabulary, dtype=np.int64)
     for ids in in_order(corpus.sequences):
-        counts += np.bincount(ids[1:], minlength=vocabulary)
+        for start in range(1, len(ids), COUNTED):  # NumPy counts 64-bit copies, and a stream is one sequence
+            counts += np.bincount(ids[start : start + COUNTED], minlength=vocabulary)
     return counts
