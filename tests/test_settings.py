@@ -4,19 +4,22 @@ from typing import get_args
 import pytest
 
 from bothways.errors import SettingsError
-from bothways.settings import POOLINGS, ClassifierSettings, Setting
+from bothways.settings import POOLINGS, ClassifierSettings, GenerationSettings, LanguageSettings, Setting
 
 
-def test_every_setting_has_a_default_that_is_good_and_a_help():
-    ClassifierSettings().check()
-    for setting in ClassifierSettings.declared():
+@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, GenerationSettings])
+def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
+    kind().check()
+    for setting in kind.declared():
+        assert getattr(kind(), setting.name) == setting.default
         assert setting.help.strip()
         assert not setting.help.endswith(".")
 
 
-def test_declared_settings_are_the_fields_in_the_order_text_encoder_training():
-    declared = ClassifierSettings.declared()
-    assert [setting.name for setting in declared] == [field.name for field in fields(ClassifierSettings)]
+@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings])
+def test_declared_settings_are_the_fields_in_the_order_text_encoder_training(kind):
+    declared = kind.declared()
+    assert [setting.name for setting in declared] == [field.name for field in fields(kind)]
     sections = [setting.section for setting in declared]
     assert sections == sorted(sections, key=["text", "encoder", "training"].index)
 

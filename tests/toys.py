@@ -41,3 +41,29 @@ def toy_csv(path: Path, rows: int, *, seed: int = 0) -> Path:
     return write_csv(
         path, ["review", "sentiment"], [list(row) for row in zip(*toy_texts(rows, seed=seed), strict=True)]
     )
+
+
+LANGUAGE = {
+    "embedding_dim": 6,
+    "hidden_size": 8,
+    "num_layers": 2,
+    "epochs": 2,
+    "window": 16,
+    "batch_size": 4,
+    "min_count": 1,
+    "lr": 0.02,
+    "precision": "float32",
+}
+
+
+def toy_sentences(count: int, *, seed: int = 0) -> list[str]:
+    """Sentences in which an animal decides what it does, after some words between."""
+    chance = random.Random(seed)
+    habits = {"cat": "sleeps", "dog": "barks", "bird": "sings", "fish": "swims"}
+    animals = chance.choices(list(habits), k=count)
+    return [f"The {animal} {' '.join(chance.choices(FILLERS, k=2))}, {habits[animal]}." for animal in animals]
+
+
+def toy_stream(count: int, *, seed: int = 0) -> str:
+    """The same sentences as one text, one a line."""
+    return "".join(f"{sentence}\n" for sentence in toy_sentences(count, seed=seed))

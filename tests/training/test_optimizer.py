@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from bothways.training.optimizer import AdamW
+from bothways.training.optimizer import AdamW, clip_gradients
 
 
 def trained(make, steps=30):
@@ -57,3 +57,118 @@ def test_it_learns_and_zero_gradients_do_no_harm():
     weight.grad = torch.zeros(2)
     AdamW([{"params": [weight], "shared": True}], lr=0.1).step()
     assert weight.tolist() == [1, 1]
+
+
+# Sparse gradients: only the rows that a step read
+
+
+V, E = 7, 3
+
+
+def sparse(rows, values):
+    return torch.sparse_coo_tensor(torch.tensor([rows]), values, (V, E), check_invariants=True)
+
+
+def moved_by(make, gradients):
+    """A matrix after some steps."""
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.randn(V, E))
+    optimizer = make(weight)
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        optimizer.step()
+    return weight.detach()
+
+
+def some_gradients(row_sets):
+    torch.manual_seed(1)
+    return [sparse(rows, torch.randn(len(rows), E)) for rows in row_sets]
+
+
+ROWS = [[0, 2, 5], [2], [1, 2, 3, 6], [0, 5], [2, 4]]
+
+
+def test_rows_move_as_torchs_sparse_adam_moves_them():
+    gradients = some_gradients(ROWS)
+    ours = moved_by(lambda weight: AdamW([{"params": [weight]}], lr=0.1, betas=(0.8, 0.95)), gradients)
+    theirs = moved_by(lambda weight: torch.optim.SparseAdam([weight], lr=0.1, betas=(0.8, 0.95)), gradients)
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_where_all_rows_occur_it_is_the_dense_step(shared):
+    gradients = some_gradients([list(range(V))] * 4)
+
+    def make(weight):
+        return AdamW([{"params": [weight], "shared": shared}], lr=0.1, weight_decay=0.3, betas=(0.8, 0.95))
+
+    torch.testing.assert_close(
+        moved_by(make, gradients), moved_by(make, [gradient.to_dense() for gradient in gradients])
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_rows_that_a_step_did_not_read_stay_as_they_are(shared):
+    def make(weight):
+        return AdamW([{"params": [weight], "shared": shared}], lr=0.1, weight_decay=0.3)
+
+    before = moved_by(make, [])
+    after = moved_by(make, some_gradients([[1, 4], [4]]))
+    others = [0, 2, 3, 5, 6]
+    assert torch.equal(after[others], before[others])
+    assert (after[[1, 4]] != before[[1, 4]]).all()
+
+
+def test_a_shared_moment_counts_the_rows_without_a_gradient_as_zero():
+    gradients = some_gradients(ROWS[:1])
+    matrix = gradients[0].to_dense()
+
+    def make(weight):
+        return AdamW([{"params": [weight], "shared": True}], lr=0.1)
+
+    torch.testing.assert_close(moved_by(make, gradients), moved_by(make, [matrix]))
+
+
+def test_a_row_that_occurs_twice_in_a_gradient_has_the_sum():
+    values = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
+    twice = sparse([3, 1, 3], values)
+    once = sparse([1, 3], torch.tensor([[4.0, 5, 6], [8, 10, 12]]))
+
+    def make(weight):
+        return AdamW([{"params": [weight]}], lr=0.1)
+
+    torch.testing.assert_close(moved_by(make, [twice]), moved_by(make, [once]))
+
+
+# Clipping
+
+
+def weights_with_gradients(kinds):
+    torch.manual_seed(2)
+    weights = []
+    for kind in kinds:
+        weight = nn.Parameter(torch.zeros(V, E))
+        values = torch.randn(3, E)
+        if kind == "sparse":
+            weight.grad = sparse([0, 3, 6], values)
+        elif kind == "twice":
+            weight.grad = sparse([3, 1, 3], values)
+        elif kind == "dense":
+            weight.grad = torch.randn(V, E)
+        weights.append(weight)
+    return weights
+
+
+@pytest.mark.parametrize("longest", [0.1, 5.0, 100.0])
+@pytest.mark.parametrize("kinds", [["dense", "dense"], ["sparse", "none", "dense"], ["twice", "sparse"], ["none"]])
+def test_gradients_are_shortened_as_torch_shortens_them(kinds, longest):
+    ours, theirs = weights_with_gradients(kinds), weights_with_gradients(kinds)
+    for weight in theirs:
+        weight.grad = weight.grad.to_dense() if weight.grad is not None else None
+    clip_gradients(ours, longest)
+    torch.nn.utils.clip_grad_norm_(theirs, longest)
+    for one, other in zip(ours, theirs, strict=True):
+        if other.grad is None:
+            assert one.grad is None
+        else:
+            torch.testing.assert_close(one.grad.to_dense(), other.grad)

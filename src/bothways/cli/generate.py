@@ -40,7 +40,7 @@ def generate(
             "Train a model with 'bothways train language', or use 'bothways predict'."
         )
     runner = LanguageModelRuntime(folder)
-    pieces = runner.pieces(prompt, settings, condition)
+    pieces = runner.pieces(prompt, settings, condition)  # which may refuse, and then nothing was printed
     unknown = runner.unknown_words(prompt)
     if unknown:
         named = ", ".join(repr(word) for word in unknown[:5])

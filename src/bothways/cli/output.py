@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,11 @@ from bothways.errors import BothwaysError, OutputError
 
 
 def print_json(content: Any) -> None:
-    """Print a value as one line of JSON, with escapes only where standard output cannot show a character."""
-    text = json.dumps(content, ensure_ascii=False)
+    """Print a value as one line of JSON, with escapes only where standard output cannot show a character.
+
+    Control characters are escaped, also those that JSON would let through (DEL and U+0080 to U+009F).
+    """
+    text = re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(content, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -7,6 +7,7 @@ line ends with `<eos>`; characters and byte pairs have the line's own end among 
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ class LanguageTokens:
         self.eos = len(tokenizer)
         self.size = self.eos + 1  # V
         self.line_ends = whole and tokenizer.unit not in _KEEPS_SPACE  # whether `<eos>` stands for a line's end
+        self.ends = self.line_ends or not whole  # whether `<eos>` stands in texts at all
         self.start = self.eos
         if whole and not self.line_ends:
             line_end = tokenizer.encode(["\n"])[0]
@@ -39,18 +41,20 @@ class LanguageTokens:
 
     def encode(self, texts: Sequence[str]) -> list[Ids]:
         """Give the ids of texts as they stand, int32 (T,) each; of a stream, a line's end is one of them."""
-        found = self.tokenizer.encode(texts)
-        if not self.line_ends:
-            return found
-        eos = np.array([self.eos], dtype=np.int32)
-        # A text may be several lines; the tokenizer lost where they end.
+        if not self.whole:
+            return self.tokenizer.encode(texts)
+        # Files come line by line, where no token reaches over a line's end; so must a text of several lines.
+        lines = [_lines(text) for text in texts]
+        found = iter(self.tokenizer.encode([line for some in lines for line in some]))
+        none, eos = np.zeros(0, dtype=np.int32), np.array([self.eos], dtype=np.int32)
         whole = []
-        for text, ids in zip(texts, found, strict=True):
-            inside = text.removesuffix("\n")
-            if "\n" in inside:
-                parts = self.tokenizer.encode(inside.split("\n"))
-                ids = np.concatenate([part for line in parts for part in (line, eos)][:-1])
-            whole.append(np.concatenate([ids, eos]) if text.endswith("\n") else ids)
+        for some in lines:
+            parts = [none]
+            for line in some:
+                parts.append(next(found))
+                if self.line_ends and line.endswith("\n"):
+                    parts.append(eos)
+            whole.append(np.concatenate(parts))
         return whole
 
     def documents(self, texts: Sequence[str]) -> list[Ids]:
@@ -105,3 +109,8 @@ class TextWriter:
     def end(self) -> str:
         """Give what is left: the replacement for a character that was cut in its middle."""
         return self._bytes.decode(b"", final=True)
+
+
+def _lines(text: str) -> list[str]:
+    """A text's lines, each with its end; what is no text is left to the tokenizer to refuse."""
+    return list(io.StringIO(text, newline="\n")) if isinstance(text, str) else [text]

@@ -148,3 +148,20 @@ class Cut:
         owners, places = self._owners[rows], self._places[rows]
         predictions, counts = self._predictions[owners], self._counts[owners]
         return predictions * places // counts, predictions * (places + 1) // counts
+
+
+class Predicted:
+    """Sequences without their first token, which is read and never predicted."""
+
+    def __init__(self, sequences: Sequences) -> None:
+        """Take sequences of at least one token."""
+        self._sequences = sequences
+
+    @property
+    def lengths(self) -> Ints:
+        """Tokens of every sequence that are predicted, int64 (N,)."""
+        return self._sequences.lengths - 1
+
+    def take(self, rows: Ints) -> list[NDArray[np.generic]]:
+        """The tokens of these sequences that are predicted, each int32 (T,)."""
+        return [tokens[1:] for tokens in self._sequences.take(rows)]

@@ -57,7 +57,7 @@ def write(
             if not ended:
                 going_on.append(place)
         if not going_on:
-            break
+            return
         rows = np.array(going_on)
         if len(rows) < len(alive):
             alive, state = alive[rows], model.chosen(state, rows)
@@ -80,7 +80,8 @@ class _Text:
     def __init__(
         self, tokens: LanguageTokens, prompt: str, before: NDArray[np.int32], settings: GenerationSettings, number: int
     ) -> None:
-        self._sampler = Sampler(settings, number=number, never=(Tokenizer.pad_id, Tokenizer.unk_id))
+        never = (Tokenizer.pad_id, Tokenizer.unk_id, *([] if tokens.ends else [tokens.eos]))
+        self._sampler = Sampler(settings, number=number, never=never)
         self._writer: TextWriter = tokens.writer()
         self._ends = None if tokens.whole else tokens.eos
         self._stop = settings.stop

@@ -91,7 +91,9 @@ class LanguageModelRunner(ABC):
 
     def stream(self, prompt: str = "", *, condition: Any = None, **options: Any) -> Iterator[str]:
         """Continue a text, one token at a time, without the prompt; arguments and errors are those of `generate`."""
-        settings = GenerationSettings.from_dict({**options, "samples": 1})
+        settings = GenerationSettings.from_dict(options)
+        if settings.samples != 1:
+            raise SettingsError(f"stream writes one text, but samples is {settings.samples}. Use generate for several.")
         return (piece for _, piece in self.pieces(prompt, settings, condition))
 
     def pieces(self, prompt: str, settings: GenerationSettings, condition: Any = None) -> Iterator[tuple[int, str]]:
@@ -183,9 +185,10 @@ class LanguageModelRunner(ABC):
         memory = InMemory([sequences[place] for place in kept])
         if self.two_way:
             return self._losses_both_ways(sequences)
-        steps = max(1, min(256, LOGITS_AT_ONCE // (SIDE_BY_SIDE * self.tokens.size)))
+        beside = max(1, min(SIDE_BY_SIDE, len(kept)))
+        steps = max(1, min(256, LOGITS_AT_ONCE // (beside * self.tokens.size)))
         state: LanguageState = []
-        for window in plan_windows(memory.lengths - 1, batch_size=SIDE_BY_SIDE, steps=steps):
+        for window in plan_windows(memory.lengths - 1, batch_size=beside, steps=steps):
             batch = window_batch(memory, window)
             before = None if window.stood is None else self.chosen(state, window.stood)
             given = None if conditions is None else conditions[kept[window.rows]]
@@ -200,8 +203,12 @@ class LanguageModelRunner(ABC):
         self, ids: NDArray[np.int64], state: LanguageState | None = None, condition: NDArray[Any] | None = None
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids (B,T) after a state; give the logits of what follows the last of each, (B,V), and the state."""
-        logits, after = self.run(ids, np.full(len(ids), ids.shape[1], dtype=np.int64), state, condition)
-        return logits[:, -1], after
+        steps = max(1, LOGITS_AT_ONCE // (len(ids) * self.tokens.size))
+        for first in range(0, ids.shape[1], steps):
+            part = ids[:, first : first + steps]
+            logits, state = self.run(part, np.full(len(part), part.shape[1], dtype=np.int64), state, condition)
+        assert state is not None
+        return logits[:, -1], state
 
     def chosen(self, state: LanguageState, rows: NDArray[np.int64]) -> LanguageState:
         """Give the state of some of the texts alone."""

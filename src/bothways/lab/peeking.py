@@ -1,6 +1,6 @@
 """What goes wrong when a bidirectional network predicts the next character: on purpose, to be looked at.
 
-Its backward half has read character t + 1 when character t + 1 is asked for. Training teaches it to copy the answer: its
+Its backward half has read character t + 1 when character t + 1 is asked for. Training teaches it to copy: its
 perplexity falls to nearly 1 even on random characters, which nobody can predict, and what it writes is nonsense, since
 a text that is being written has no right side to copy from.
 
@@ -46,7 +46,7 @@ class PeekingLanguageModel:
             for _ in range(self.steps):
                 starts = torch.randint(0, len(ids) - 65, (16,))
                 window = torch.stack([ids[start : start + 65] for start in starts.tolist()])
-                self.network_.loss(window).backward()
+                self.network_.loss(window).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 optimizer.zero_grad()
         return self

@@ -72,10 +72,13 @@ class VocabularySoftmax(nn.Module):
         return weight
 
     def use_counts(self, counts: Tensor) -> None:
-        """Draw by how often each token occurs, (V,), and start from predicting each as often as that."""
-        self.counts = counts.to(self.bias)
+        """Draw by how often each token occurs, (V,), and start from predicting each as often as that.
+
+        Each counts once more: a token that was never drawn would never be pushed down.
+        """
+        self.counts = counts.to(self.bias) + 1
         with torch.no_grad():
-            self.bias.copy_(torch.log((self.counts + 1) / (self.counts + 1).sum()))
+            self.bias.copy_(torch.log(self.counts / self.counts.sum()))
 
     def forward(self, states: Tensor) -> Tensor:
         """Score all tokens: float (...,E) -> logits (...,V)."""
@@ -114,14 +117,14 @@ class VocabularySoftmax(nn.Module):
         """
         if self.negatives is None:
             raise SettingsError("negatives is None, so that nothing is drawn. Give a number, or use `loss`.")
-        share = self.counts**FLATTER
+        share = self.counts.double() ** FLATTER  # rare tokens' shares are lost beside a large sum in float32
         edges = share.cumsum(0)
         places = torch.rand(self.negatives, device=edges.device, dtype=edges.dtype) * edges[-1]
         drawn = torch.unique(torch.searchsorted(edges, places, right=True).clamp(max=len(edges) - 1))
         chance = share[drawn] / edges[-1]
         log_chance = torch.log(-torch.expm1(self.negatives * torch.log1p(-chance)))
         rows = torch.unique(torch.cat([tokens.flatten(), drawn]))
-        return Sample(rows, torch.searchsorted(rows, drawn), log_chance)
+        return Sample(rows, torch.searchsorted(rows, drawn), log_chance.to(self.bias))
 
 
 class Sample(NamedTuple):

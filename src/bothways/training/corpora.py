@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from bothways.data.batches import InMemory
 from bothways.data.conditions import Condition, ConditionValues
 from bothways.data.corpus import CorpusWriter, TokenCorpus
 from bothways.data.language_tokens import LanguageTokens
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bothways.settings import LanguageSettings
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
+COUNTED = 1 << 18  # tokens that are counted at a time
 LONG_PIECE = 1_000  # characters of a piece of a stream above which the held-out part may begin inside it
 
 
@@ -88,7 +90,7 @@ class PreparedCorpus:
             if corpus is not None and isinstance(corpus.sequences, TokenCorpus):
                 corpus.sequences.close()
             if corpus is not None:
-                corpus.stream = None
+                corpus.sequences, corpus.stream = InMemory([]), None
 
 
 def prepare_corpus(
@@ -295,7 +297,7 @@ def _identity(settings: LanguageSettings, tokens: LanguageTokens, train: Corpus,
     for corpus in filter(None, (train, validation)):
         for ids in in_order(corpus.sequences):
             digest.update(len(ids).to_bytes(8, "little"))
-            digest.update(ids.tobytes())
+            digest.update(np.ascontiguousarray(ids).data)
         if corpus.conditions is not None:
             digest.update(corpus.conditions.tobytes())
     return digest.hexdigest()
@@ -312,5 +314,6 @@ def count_tokens(corpus: Corpus, vocabulary: int) -> Ints:
     """How often each token is predicted, int64 (V,)."""
     counts = np.zeros(vocabulary, dtype=np.int64)
     for ids in in_order(corpus.sequences):
-        counts += np.bincount(ids[1:], minlength=vocabulary)
+        for start in range(1, len(ids), COUNTED):  # NumPy counts 64-bit copies, and a stream is one sequence
+            counts += np.bincount(ids[start : start + COUNTED], minlength=vocabulary)
     return counts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from bothways.data.windows import Cut, WindowBatch, plan_windows, window_batch
+from bothways.data.windows import Cut, Predicted, WindowBatch, plan_windows, window_batch
 from bothways.decoding.language import LanguageModelRunner, LanguageState
 from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ORDER = 5  # of the n-gram model that every score stands beside
 BLOCK = 1_000  # predictions that are drawn together for the interval, since neighbours are alike
+FEWEST_BLOCKS = 30  # where that makes fewer: an interval needs some to draw from
 DRAWS = 1_000  # of the bootstrap
 LANES = 16  # places of a stream that are read side by side for scores while training
 
@@ -266,21 +267,31 @@ def _validator(corpus: Corpus, settings: LanguageSettings) -> Callable[[nn.Modul
 
 
 def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int) -> LanguageScores:
-    """Turn -log probabilities into scores, with an interval by bootstrap over blocks of neighbours."""
-    blocks = np.array_split(losses.astype(np.float64), max(1, len(losses) // BLOCK))
+    """Turn -log probabilities into scores, with an interval by bootstrap over blocks of neighbours.
+
+    A two-way model has two for each prediction: what it scores is their mean.
+    """
+    count = min(len(losses), max(FEWEST_BLOCKS, len(losses) // BLOCK))
+    blocks = np.array_split(losses.astype(np.float64), count)
     sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
     drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.exp(np.minimum(np.percentile(means, [2.5, 97.5]), 700))
     return LanguageScores(
-        float(losses.mean(dtype=np.float64)), len(losses), corpus.characters, corpus.unknown, (float(low), float(high))
+        float(losses.mean(dtype=np.float64)),
+        corpus.predictions,
+        corpus.characters,
+        corpus.unknown,
+        (float(low), float(high)),
     )
 
 
 def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None:
     """Score the network and, on the same validation data, what it stands beside."""
     tokens = prepared.tokens
-    trained.baseline = KneserNey.fit(prepared.train.sequences, vocabulary=tokens.size, start=tokens.start, order=ORDER)
+    # The model puts the start before every sequence itself: what is only read is not to be counted as predicted.
+    predicted = Predicted(prepared.train.sequences)
+    trained.baseline = KneserNey.fit(predicted, vocabulary=tokens.size, start=tokens.start, order=ORDER)
     corpus = prepared.validation
     if corpus is None:
         return

@@ -71,19 +71,20 @@ def evaluate_language_model(
             "Give texts in the form it was trained on."
         )
     given = _conditions(runner, texts)
-    found, kept, characters = [], list[bool](), 0
+    found, kept, characters, empty = [], list[bool](), 0, 0
     for chunk in texts.chunks():
         some = chunk if tokens.whole else [one for one in chunk if one.strip()]
         kept += [bool(one.strip()) for one in chunk]
         found += tokens.encode(some) if tokens.whole else tokens.documents(some)
         characters += sum(map(len, some))
+        empty += len(chunk) - len(some)
     if tokens.whole:
         found = [np.concatenate([np.array([tokens.start], dtype=np.int32), *found])]
     if not any(len(ids) > 1 for ids in found):
         raise DataError(f"{texts.name} holds no text to score. Give some.")
     unknown = sum(int((ids == Tokenizer.unk_id).sum()) for ids in found)
     corpus = Corpus(InMemory(found), characters, unknown, None)
-    notes = list(texts.notes)
+    notes = [*texts.notes, *([f"{empty} texts are empty and left out."] if empty else [])]
     if unknown:
         share = unknown / max(1, corpus.predictions)
         notes.append(

@@ -94,10 +94,12 @@ class AdamW(torch.optim.Optimizer):
             second = state["second"][rows].lerp_(values.square(), 1 - second_decay)
             state["second"][rows] = second
         scale = (second / (1 - second_decay**steps)).sqrt() + group["eps"]
+        # A shared moment is kept on the CPU.
+        scale = scale.to(first.device).expand_as(first)
         moved = weight[rows]
         if group["weight_decay"]:
             moved.mul_(1 - group["lr"] * group["weight_decay"])
-        weight[rows] = moved.addcdiv_(first, scale.expand_as(first), value=-group["lr"] / (1 - first_decay**steps))
+        weight[rows] = moved.addcdiv_(first, scale, value=-group["lr"] / (1 - first_decay**steps))
 
 
 @torch.no_grad()

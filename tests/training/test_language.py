@@ -1,0 +1,235 @@
+"""Training a language model: what is carried, what is scored, and that a kill changes nothing."""
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bothways.data.batches import InMemory
+from bothways.data.windows import Cut
+from bothways.models.language_model import LanguageNetwork
+from bothways.settings import LanguageSettings
+from bothways.training.corpora import Corpus, ListedTexts, in_order, prepare_corpus
+from bothways.training.language import TorchLanguageModel, score_losses, token_losses, train_language_model
+from bothways.training.loop import Silence
+from toys import LANGUAGE, toy_sentences, toy_stream
+
+SENTENCES = toy_sentences(40)
+LINES = toy_stream(40).splitlines(keepends=True)
+
+
+def settings(**changed):
+    return LanguageSettings(**{**LANGUAGE, "device": "cpu", **changed})
+
+
+def prepare(folder, *, whole, **changed):
+    texts = ListedTexts(LINES if whole else SENTENCES, whole=whole)
+    return prepare_corpus(texts, None, settings(**changed), folder)
+
+
+def network(vocabulary, **changed):
+    torch.manual_seed(0)
+    return LanguageNetwork(settings(**changed), vocabulary=vocabulary).eval()
+
+
+# Scores
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_validation_scores_are_the_losses_of_each_text_read_alone(tmp_path, whole):
+    """Documents one by one; of a stream each lane."""
+    prepared = prepare(tmp_path, whole=whole)
+    model = network(prepared.tokens.size)
+    sequences = prepared.train.side_by_side(3)
+    expected = []
+    for row in range(len(sequences.lengths)):
+        (ids,) = sequences.take([row])
+        losses, _ = model.losses(torch.tensor(ids[None].astype(np.int64)), torch.tensor([len(ids)]))
+        expected += losses.tolist()
+    found = token_losses(model, prepared.train, settings(), lanes=3)
+    np.testing.assert_allclose(np.sort(found), np.sort(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_scoring_leaves_a_network_in_training_as_it_was(tmp_path):
+    prepared = prepare(tmp_path, whole=True)
+    model = network(prepared.tokens.size, dropout=0.5).train()
+    first, second = (token_losses(model, prepared.train, settings()) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert model.training
+
+
+def corpus_of(predictions, characters=100):
+    return Corpus(InMemory([np.ones(predictions + 1, dtype=np.int32)]), characters, 3, None)
+
+
+def test_scores_by_hand():
+    losses = np.array([0.5, 1.5, 2.5, 3.5], dtype=np.float32)
+    scores = score_losses(losses, corpus_of(4, characters=10), seed=0)
+    assert scores.nats == 2
+    assert scores.perplexity == pytest.approx(math.exp(2))
+    assert scores.bits_per_character == pytest.approx(8 / math.log(2) / 10)
+    assert (scores.tokens, scores.characters, scores.unknown) == (4, 10, 3)
+
+
+def test_the_interval_is_as_wide_as_the_losses_are_uncertain():
+    """Of independent losses: 1.96 standard errors on both sides, in nats; also of few tokens."""
+    for count in (60, 900, 80_000):
+        losses = np.random.default_rng(0).gamma(2.0, size=count)
+        scores = score_losses(losses, corpus_of(count), seed=0)
+        low, high = np.log(scores.interval)
+        assert low < scores.nats < high
+        expected = 2 * 1.96 * losses.std() / math.sqrt(count)
+        assert high - low == pytest.approx(expected, rel=0.45)
+
+
+def test_the_two_ways_of_a_model_share_the_bits_of_a_text():
+    losses = np.array([1.0, 1, 1, 1], dtype=np.float32)
+    one_way = score_losses(losses, corpus_of(4), seed=0)
+    both_ways = score_losses(np.concatenate([losses, losses]), corpus_of(4), seed=0)
+    assert both_ways.bits_per_character == one_way.bits_per_character
+    assert both_ways.tokens == 4
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_baselines_are_those_of_counting(tmp_path, whole):
+    """The bigrams that open a text are what followed its start, and the start itself was never predicted there."""
+    prepared = prepare(tmp_path, whole=whole, validation_size=0.2)
+    trained = train_language_model(prepared, settings(epochs=1))
+    counts = np.zeros(prepared.tokens.size)
+    for ids in in_order(prepared.train.sequences):
+        np.add.at(counts, ids[1:], 1)
+    shares = (counts + 1) / (counts.sum() + prepared.tokens.size - 1)
+    held = np.concatenate([ids[1:] for ids in in_order(prepared.validation.sequences)])
+    assert trained.baseline_scores["unigram"]["nats"] == pytest.approx(-np.log(shares[held]).mean())
+    start = np.array([prepared.tokens.start])
+    opening = np.exp(trained.baseline.log_probabilities(start, history=start))[0]
+    assert opening < 0.05
+    the = np.array(prepared.tokens.tokenizer.encode(["The"])[0])
+    if not whole:
+        assert np.exp(trained.baseline.log_probabilities(the, history=start))[0] > 0.9
+
+
+# Training
+
+
+def test_it_learns_what_an_animal_does(tmp_path):
+    """The verb follows three words after its animal, so that the network has to remember."""
+    small = {"embedding_dim": 12, "hidden_size": 16, "num_layers": 1, "dropout": 0.0, "embedding_dropout": 0.0}
+    chosen = settings(**small, lr=0.05, epochs=16, patience=16)
+    prepared = prepare_corpus(ListedTexts(toy_sentences(200)), None, chosen, tmp_path)
+    trained = train_language_model(prepared, chosen)
+    runner = TorchLanguageModel(trained)
+    for animal, verb in (("cat", "sleeps"), ("dog", "barks"), ("bird", "sings"), ("fish", "swims")):
+        assert runner.generate(f"The {animal} then here,", temperature=0) == [f"The {animal} then here, {verb}."]
+    history = [row["loss"] for row in trained.history]
+    assert min(history) == trained.history[trained.best_epoch - 1]["loss"] < 0.6 * history[0]
+    assert trained.history[0]["perplexity"] == pytest.approx(math.exp(history[0]))
+
+
+def test_training_goes_on_from_the_states_of_the_window_before(tmp_path):
+    """With a learning rate of next to nothing the training loss of one epoch is that of one long read of each lane."""
+    changed = {"lr": 1e-12, "epochs": 1, "dropout": 0.0, "embedding_dropout": 0.0}
+    prepared = prepare(tmp_path, whole=True, validation_size=0, **changed)
+    trained = train_language_model(prepared, settings(**changed))
+    lanes = prepared.train.side_by_side(4)
+    losses = np.concatenate(TorchLanguageModel(trained).losses(lanes.take(range(4))))
+    assert trained.history[0]["train_loss"] == pytest.approx(float(losses.mean()), rel=1e-5)
+    pieces = Cut(lanes, 16)
+    forgetful = np.concatenate(TorchLanguageModel(trained).losses(pieces.take(np.arange(len(pieces.lengths)))))
+    assert abs(float(forgetful.mean()) / float(losses.mean()) - 1) > 1e-4  # or states would make no difference
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"negatives": 7}, {"two_way": True}, {"averaging": 0.9, "tied": False}], ids=str
+)
+def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path, changed):
+    found = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(found))
+        prepared = prepare(tmp_path, whole=True, **changed)
+        found.append(train_language_model(prepared, settings(seed=seed, epochs=1, **changed)).model.state_dict())
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    assert not all(torch.equal(found[0][name], found[2][name]) for name in found[0])
+
+
+# Killed = never killed
+
+
+CARRYING = {"averaging": 0.9, "negatives": 7, "dropout": 0.3, "embedding_dropout": 0.2, "validation_size": 0.2}
+
+
+class DieAt(Silence):
+    """End the process with SIGKILL after some windows."""
+
+    def __init__(self, step):
+        self._step, self._seen = step, 0
+
+    def stepped(self, **_):
+        self._seen += 1
+        if self._seen == self._step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_in(folder, *, whole, listener=None):
+    folder.mkdir(exist_ok=True)
+    chosen = {**CARRYING, "window": 16 if whole else 6}  # shorter than a document, too
+    prepared = prepare(folder, whole=whole, **chosen)
+    return train_language_model(
+        prepared, settings(**chosen), folder=folder, resume=True, listener=listener, checkpoint_steps=2
+    )
+
+
+def in_a_child(action):
+    """Run in a forked process, so that torch is imported once; give how it ended."""
+    child = os.fork()
+    if child == 0:
+        action()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def kill_and_resume(place):
+    """Kill two trainings of each kind twice, at random windows, resume them, and print how many were killed."""
+    torch.set_num_threads(1)
+    train_in(Path(place) / "first", whole=True)  # imports and compiles here once, not in each child
+    chance, killed = random.Random(0), 0
+    for whole in (True, False):
+        for trial in range(2):
+            folder = Path(place) / f"{whole}-{trial}"
+            for step in (chance.randint(1, 5), chance.randint(1, 4)):  # of ten at least; every second one is written
+
+                def die(folder=folder, whole=whole, step=step):
+                    torch.manual_seed(step)
+                    train_in(folder, whole=whole, listener=DieAt(step))
+
+                died = in_a_child(die)
+                killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
+            if in_a_child(lambda folder=folder, whole=whole: train_in(folder, whole=whole)) != 0:
+                sys.exit(f"training {trial} was not resumed")
+    print(killed)
+
+
+def test_a_training_killed_at_any_window_ends_in_the_same_weights(tmp_path):
+    """With states carried from window to window, averaged weights and a sampled softmax."""
+    code = f"import test_language; test_language.kill_and_resume({str(tmp_path)!r})"
+    places = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 8
+    for whole in (True, False):
+        expected = train_in(tmp_path / f"never-{whole}", whole=whole)
+        assert not expected.interrupted
+        for trial in range(2):
+            tensors = load_file(tmp_path / f"{whole}-{trial}" / "seed-0.safetensors")
+            for name, weight in expected.model.state_dict().items():
+                torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
+            assert any(name.startswith("carried/") for name in tensors)
