@@ -94,7 +94,7 @@ def test_evaluate_takes_the_condition_from_the_column_of_the_same_name_or_of_ano
     assert same["perplexity"] == pytest.approx(right, rel=1e-5)
     assert list(same["baselines"]) == ["unigram", "5-gram"]
     turned = [[text, mood, {"good": "bad", "bad": "good"}[mood]] for text, mood, *_ in ROWS]
-    other = write_csv(place / "other.csv", ["review", "mood", "wrong"], [*turned, ["", "good", "good"]])
+    other = write_csv(place / "other.csv", ["review", "mood", "wrong"], [["", "good", "good"], *turned])
     assert perplexity(other)["perplexity"] == pytest.approx(right, rel=1e-5)
     assert perplexity(other, "--condition", "wrong")["perplexity"] > 5 * right
 
