@@ -200,9 +200,9 @@ def written_alone(model, prompt, settings, number):
 
 def test_each_of_several_texts_is_what_its_number_writes_alone():
     model = noisy()
-    settings = GenerationSettings(samples=7, seed=3, max_length=25)
+    settings = GenerationSettings(samples=7, seed=1, max_length=25)  # of which early and late ones end first
     expected = [written_alone(model, "the cat", settings, number) for number in range(7)]
-    assert model.generate("the cat", samples=7, seed=3, max_length=25) == expected
+    assert model.generate("the cat", samples=7, seed=1, max_length=25) == expected
 
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
