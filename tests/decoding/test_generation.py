@@ -7,6 +7,7 @@ from bothways.data.language_tokens import LanguageTokens
 from bothways.data.token_rules import as_bytes
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.language import LanguageModelRunner
+from bothways.decoding.sampling import Sampler
 from bothways.settings import GenerationSettings
 
 
@@ -182,6 +183,26 @@ def test_a_text_is_the_same_alone_and_among_others(kind):
         assert model.generate("the cat", samples=samples, seed=3, max_length=25) == many[:samples]
     if not kind:
         assert len({len(text.split()) for text in many}) > 2
+
+
+def written_alone(model, prompt, settings, number):
+    """A text by a loop of one's own, which reads all of the text anew for every token."""
+    tokens = model.tokens
+    sampler = Sampler(settings, number=number, never=(0, 1))
+    ids = [tokens.start, *tokens.encode([prompt])[0].tolist()]
+    for _ in range(settings.max_length):
+        logits, _ = model.run(np.array([ids]), np.array([len(ids)]), None)
+        ids.append(sampler.choose(logits[0, -1]))
+        if ids[-1] == tokens.eos:
+            break
+    return tokens.tokenizer.decode([index for index in ids if index != tokens.eos])
+
+
+def test_each_of_several_texts_is_what_its_number_writes_alone():
+    model = noisy()
+    settings = GenerationSettings(samples=7, seed=1, max_length=25)  # of which early and late ones end first
+    expected = [written_alone(model, "the cat", settings, number) for number in range(7)]
+    assert model.generate("the cat", samples=7, seed=1, max_length=25) == expected
 
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
