@@ -7,7 +7,6 @@ from bothways.data.language_tokens import LanguageTokens
 from bothways.data.token_rules import as_bytes
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.language import LanguageModelRunner
-from bothways.decoding.sampling import Sampler
 from bothways.settings import GenerationSettings
 
 
@@ -26,7 +25,7 @@ class Table(LanguageModelRunner):
         self._follow, self._noise = follow, noise
         self.sizes = []
 
-    def run(self, ids, lengths, state):
+    def run(self, ids, lengths, state, condition=None):
         self.sizes.append(ids.shape)
         after = np.zeros((1, len(ids), 2), np.float32) if state is None else state[0].copy()
         logits = np.zeros((*ids.shape, self.tokens.size), np.float32)
@@ -58,7 +57,7 @@ def reciting(text, *, unit="word", whole=False, then_end=True, learn=()):
         return ids[min(place - first, len(ids) - 1)]
 
     class Reciting(Table):
-        def run(self, given, lengths, state):
+        def run(self, given, lengths, state, condition=None):
             if state is None:  # what is asked for is what follows the last of these
                 begins["place"] = given.shape[1] - 1
             return super().run(given, lengths, state)
@@ -119,7 +118,7 @@ def test_a_stream_that_has_no_end_among_its_tokens_never_ends(unit):
     letter = int(tokens.tokenizer.encode(["c"])[0][0])
 
     class Ending(Table):
-        def run(self, ids, lengths, state):
+        def run(self, ids, lengths, state, condition=None):
             assert tokens.eos not in ids
             logits, state = super().run(ids, lengths, state)
             logits[..., tokens.eos] += 60
@@ -185,26 +184,6 @@ def test_a_text_is_the_same_alone_and_among_others(kind):
         assert len({len(text.split()) for text in many}) > 2
 
 
-def written_alone(model, prompt, settings, number):
-    """A text by a loop of one's own, which reads all of the text anew for every token."""
-    tokens = model.tokens
-    sampler = Sampler(settings, number=number, never=(0, 1))
-    ids = [tokens.start, *tokens.encode([prompt])[0].tolist()]
-    for _ in range(settings.max_length):
-        logits, _ = model.run(np.array([ids]), np.array([len(ids)]), None)
-        ids.append(sampler.choose(logits[0, -1]))
-        if ids[-1] == tokens.eos:
-            break
-    return tokens.tokenizer.decode([index for index in ids if index != tokens.eos])
-
-
-def test_each_of_several_texts_is_what_its_number_writes_alone():
-    model = noisy()
-    settings = GenerationSettings(samples=7, seed=1, max_length=25)  # of which early and late ones end first
-    expected = [written_alone(model, "the cat", settings, number) for number in range(7)]
-    assert model.generate("the cat", samples=7, seed=1, max_length=25) == expected
-
-
 def test_the_same_seed_gives_the_same_text_and_another_another():
     model = noisy()
     texts = [model.generate(seed=seed) for seed in (1, 1, 2)]
@@ -246,7 +225,7 @@ def test_a_penalty_on_repetition_counts_the_prompt():
     likes = {word: tokens.tokenizer.encode([word])[0][0] for word in ("cat", "dog", "bird")}
 
     class Liking(Table):
-        def run(self, ids, lengths, state):
+        def run(self, ids, lengths, state, condition=None):
             logits, state = super().run(ids, lengths, state)
             for strength, word in enumerate(("bird", "dog", "cat"), start=1):
                 logits[..., likes[word]] += strength
