@@ -232,7 +232,7 @@ def start(corpus, out, *more):
 
 
 def test_ctrl_c_and_kill_and_resume_end_in_the_same_weights(place, corpus):
-    more = ["--epochs", "40", "--patience", "40", "--averaging", "0.9"]
+    more = ["--epochs", "30", "--patience", "30", "--averaging", "0.9"]
     train(corpus, place / "whole", *more)
     out, state = place / "stopped", place / "stopped.training" / "seed-0.safetensors"
     with start(corpus, out, *more) as process:

@@ -197,23 +197,22 @@ def in_a_child(action):
 
 
 def kill_and_resume(place):
-    """Kill two trainings of each kind twice, at random windows, resume them, and print how many were killed."""
+    """Kill a training of each kind twice, at random windows, resume it, and print how many were killed."""
     torch.set_num_threads(1)
     train_in(Path(place) / "first", whole=True)  # imports and compiles here once, not in each child
     chance, killed = random.Random(0), 0
     for whole in (True, False):
-        for trial in range(2):
-            folder = Path(place) / f"{whole}-{trial}"
-            for step in (chance.randint(1, 5), chance.randint(1, 4)):  # of ten at least; every second one is written
+        folder = Path(place) / str(whole)
+        for step in (chance.randint(1, 5), chance.randint(1, 4)):  # of nine at least; every second one is written
 
-                def die(folder=folder, whole=whole, step=step):
-                    torch.manual_seed(step)
-                    train_in(folder, whole=whole, listener=DieAt(step))
+            def die(folder=folder, whole=whole, step=step):
+                torch.manual_seed(step)
+                train_in(folder, whole=whole, listener=DieAt(step))
 
-                died = in_a_child(die)
-                killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
-            if in_a_child(lambda folder=folder, whole=whole: train_in(folder, whole=whole)) != 0:
-                sys.exit(f"training {trial} was not resumed")
+            died = in_a_child(die)
+            killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
+        if in_a_child(lambda folder=folder, whole=whole: train_in(folder, whole=whole)) != 0:
+            sys.exit(f"{folder} was not resumed")
     print(killed)
 
 
@@ -224,12 +223,11 @@ def test_a_training_killed_at_any_window_ends_in_the_same_weights(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 8
+    assert int(done.stdout) == 4
     for whole in (True, False):
         expected = train_in(tmp_path / f"never-{whole}", whole=whole)
         assert not expected.interrupted
-        for trial in range(2):
-            tensors = load_file(tmp_path / f"{whole}-{trial}" / "seed-0.safetensors")
-            for name, weight in expected.model.state_dict().items():
-                torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
-            assert any(name.startswith("carried/") for name in tensors)
+        tensors = load_file(tmp_path / str(whole) / "seed-0.safetensors")
+        for name, weight in expected.model.state_dict().items():
+            torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
+        assert any(name.startswith("carried/") for name in tensors)
