@@ -25,7 +25,7 @@ class Table(LanguageModelRunner):
         self._follow, self._noise = follow, noise
         self.sizes = []
 
-    def run(self, ids, lengths, state):
+    def run(self, ids, lengths, state, condition=None):
         self.sizes.append(ids.shape)
         after = np.zeros((1, len(ids), 2), np.float32) if state is None else state[0].copy()
         logits = np.zeros((*ids.shape, self.tokens.size), np.float32)
@@ -57,7 +57,7 @@ def reciting(text, *, unit="word", whole=False, then_end=True, learn=()):
         return ids[min(place - first, len(ids) - 1)]
 
     class Reciting(Table):
-        def run(self, given, lengths, state):
+        def run(self, given, lengths, state, condition=None):
             if state is None:  # what is asked for is what follows the last of these
                 begins["place"] = given.shape[1] - 1
             return super().run(given, lengths, state)
@@ -118,7 +118,7 @@ def test_a_stream_that_has_no_end_among_its_tokens_never_ends(unit):
     letter = int(tokens.tokenizer.encode(["c"])[0][0])
 
     class Ending(Table):
-        def run(self, ids, lengths, state):
+        def run(self, ids, lengths, state, condition=None):
             assert tokens.eos not in ids
             logits, state = super().run(ids, lengths, state)
             logits[..., tokens.eos] += 60
@@ -225,7 +225,7 @@ def test_a_penalty_on_repetition_counts_the_prompt():
     likes = {word: tokens.tokenizer.encode([word])[0][0] for word in ("cat", "dog", "bird")}
 
     class Liking(Table):
-        def run(self, ids, lengths, state):
+        def run(self, ids, lengths, state, condition=None):
             logits, state = super().run(ids, lengths, state)
             for strength, word in enumerate(("bird", "dog", "cat"), start=1):
                 logits[..., likes[word]] += strength
