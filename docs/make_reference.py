@@ -8,12 +8,13 @@ from pathlib import Path
 import typer
 
 from bothways.cli.commands import app
-from bothways.settings import ClassifierSettings, GenerationSettings, LanguageSettings, Setting, Settings
+from bothways.settings import ClassifierSettings, FillSettings, GenerationSettings, LanguageSettings, Setting, Settings
 
 HERE = Path(__file__).parent
 PAGES: dict[str, tuple[type[Settings], str]] = {
     "classify": (ClassifierSettings, "In Python they are the parameters of `TextClassifier`."),
     "language": (LanguageSettings, "In Python they are the parameters of `LanguageModel`."),
+    "fill": (FillSettings, "In Python they are the parameters of `GapFiller`."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
 }
 

@@ -28,6 +28,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda"]
 
 EXACT_CELLS = ("rnn", "lstm", "gru")
+WORD_UNITS = ("word", "space", "spacy", "jieba")
 POOLINGS = ("last", "mean", "max", "attention")
 
 
@@ -361,7 +362,9 @@ class CorpusTrainingSettings(TrainingSettings):
 
     batch_size: Annotated[int, "texts, or places of one long text, that are read side by side"] = 32
     window: Annotated[
-        int, "steps between two moves of the weights; the state goes on from one window to the next, its gradient stops"
+        int,
+        "most steps of a text that are read between two moves of the weights; where one way is read the state goes on "
+        "to the next window and its gradient stops, where both are each window is a text of its own",
     ] = 64
     negatives: Annotated[
         int | None,
@@ -374,28 +377,38 @@ class CorpusTrainingSettings(TrainingSettings):
 
 
 @dataclass(kw_only=True, eq=False)
-class LanguageReaderSettings(ReaderSettings):
-    """The reader of a language model."""
+class TokenReaderSettings(ReaderSettings):
+    """The reader of what predicts the tokens of texts."""
 
-    two_way: Annotated[
-        bool, "a forward and a backward model that never mix, to pre-train readers of both sides; it writes no text"
-    ] = False
-    bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
     weight_dropout: Annotated[float, "probability, on the recurrent weights; exact cells only"] = 0.0
     type_dropout: Annotated[float, "share of the vocabulary whose vectors are zero in a training step"] = 0.0
     tied: Annotated[bool, "one matrix for the vectors of tokens that are read and of tokens that are predicted"] = True
 
     def _problems(self) -> list[str]:
         problems = [*super()._problems(), *_in_share(self, "weight_dropout", "type_dropout")]
+        if self.weight_dropout and self.cell_type not in EXACT_CELLS:
+            problems.append(
+                f"weight_dropout is {self.weight_dropout}, but {self.cell_type} has no recurrent weights. Set it to 0."
+            )
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class LanguageReaderSettings(TokenReaderSettings):
+    """The reader of a language model."""
+
+    two_way: Annotated[
+        bool, "a forward and a backward model that never mix, to pre-train readers of both sides; it writes no text"
+    ] = False
+    bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
         if self.bidirectional:
             problems.append(
                 "bidirectional is True, but a network that reads both ways has read the answer when it predicts the "
                 "next word: its perplexity would be near 1 and its text nonsense (docs/both-ways.md). Use two_way for "
                 "two models that never mix, or 'bothways train fill' for words from both their sides."
-            )
-        if self.weight_dropout and self.cell_type not in EXACT_CELLS:
-            problems.append(
-                f"weight_dropout is {self.weight_dropout}, but {self.cell_type} has no recurrent weights. Set it to 0."
             )
         return problems
 
@@ -411,6 +424,35 @@ class LanguageSettings(CorpusTrainingSettings, LanguageReaderSettings, TextSetti
     dropout: float = 0.2
     embedding_dropout: float = 0.1
     validation_size: float = 0.1
+
+
+@dataclass(kw_only=True, eq=False)
+class FillTrainingSettings(CorpusTrainingSettings):
+    """How a model of missing words is found, and what it is compared with."""
+
+    one_way_baseline: Annotated[
+        bool, "also train a one-way model of the same size, to show what the right context is worth; twice the time"
+    ] = True
+
+
+@dataclass(kw_only=True, eq=False)
+class FillSettings(FillTrainingSettings, TokenReaderSettings, TextSettings):
+    """All settings of `fill`: the missing word of a text."""
+
+    embedding_dim: int = 256
+    hidden_size: int = 256
+    dropout: float = 0.2
+    embedding_dropout: float = 0.1
+    window: int = 128
+    validation_size: float = 0.1
+
+    def _problems(self) -> list[str]:
+        problems = [*super()._problems(), *_at_least(self, 3, "window")]
+        if self.unit not in WORD_UNITS:
+            problems.append(
+                f"unit is {self.unit!r}, but a gap is filled by a whole word. Use one of: {', '.join(WORD_UNITS)}."
+            )
+        return problems
 
 
 @dataclass(kw_only=True, eq=False)

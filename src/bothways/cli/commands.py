@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from bothways.cli.evaluate import evaluate
+from bothways.cli.fill import fill
 from bothways.cli.generate import generate
 from bothways.cli.info import info
 from bothways.cli.predict import predict
 from bothways.cli.train import classify
+from bothways.cli.train_fill import train_fill
 from bothways.cli.train_language import language
 from bothways.errors import BothwaysError, Interrupted
 
@@ -68,10 +70,12 @@ def _root(
 
 train_app.command("classify")(explained(classify))
 train_app.command("language")(explained(language))
+train_app.command("fill")(explained(train_fill))
 app.add_typer(train_app, name="train")
 app.command("evaluate")(explained(evaluate))
 app.command("predict")(explained(predict))
 app.command("generate")(explained(generate))
+app.command("fill")(explained(fill))
 app.command("info")(explained(info))
 
 

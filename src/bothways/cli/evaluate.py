@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bothways.bundle import literal, open_folder
+from bothways.cli.fill import show_evaluation as show_fill_evaluation
 from bothways.cli.language import refuse_options, show_evaluation
 from bothways.cli.output import print_json
 
@@ -44,17 +45,21 @@ def evaluate(
     """Score a model, with an interval, beside the baselines.
 
     A classifier: accuracy, macro-F1, scores by class, log loss, calibration, confusion. A language model: perplexity,
-    bits per character.
+    bits per character. A model of missing words: accuracy, pseudo-perplexity.
 
     Examples: bothways evaluate reviews-model test.csv
               bothways evaluate novel test.txt
     """
     task = open_folder(model).task
-    if task == "language":
+    if task in ("language", "fill"):
         refuse_options(
             task,
             {"label": label, "skip-unlabelled": skip_unlabelled, "confusion": confusion, "reliability": reliability},
         )
+        if task == "fill":
+            refuse_options(task, {"condition": condition})
+            show_fill_evaluation(model, data, text=text, encoding=encoding, as_json=as_json)
+            return
         show_evaluation(model, data, text=text, condition=condition, encoding=encoding, as_json=as_json)
         return
     refuse_options(task, {"condition": condition})

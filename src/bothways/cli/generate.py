@@ -35,9 +35,10 @@ def generate(
 
     folder = open_folder(model)
     if folder.task != "language":
+        better = "fill" if folder.task == "fill" else "predict"
         raise ModelFolderError(
             f"{model} was trained to {folder.task!r}, which writes no text. "
-            "Train a model with 'bothways train language', or use 'bothways predict'."
+            f"Train a model with 'bothways train language', or use 'bothways {better}'."
         )
     runner = LanguageModelRuntime(folder)
     pieces = runner.pieces(prompt, settings, condition)  # which may refuse, and then nothing was printed

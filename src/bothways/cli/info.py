@@ -29,7 +29,7 @@ def info(
         return
     size = sum((folder.path / name).stat().st_size for name in folder.checksums)
     print(f"{folder.task}, {size / 1e6:.1f} MB, written by bothways {description['bothways']}; every file is whole")
-    show = {"classify": _show_classifier, "language": _show_language_model}.get(folder.task)
+    show = {"classify": _show_classifier, "language": _show_language_model, "fill": _show_infiller}.get(folder.task)
     if show is not None:
         show(description, measured)
     for note in measured["notes"]:
@@ -76,3 +76,19 @@ def _show_language_model(description: dict[str, Any], measured: dict[str, Any]) 
         )
     for name, score in measured["baselines"].items():
         print(f"  {name} baseline: perplexity {score['perplexity']:.2f}")
+
+
+def _show_infiller(_: dict[str, Any], measured: dict[str, Any]) -> None:
+    training, validation = measured["training"], measured["validation"]
+    print(
+        f"trained on {training['tokens']:,} words in {training['texts']:,} texts, {training['vocabulary']:,} types, "
+        f"{training['parameters']:,} parameters, epoch {measured['best_epoch']} kept"
+    )
+    if validation is not None:
+        low, high = validation["accuracy_interval"]
+        print(
+            f"validation accuracy {validation['accuracy']:.4f} ({low:.4f} to {high:.4f}), "
+            f"pseudo-perplexity {validation['perplexity']:.2f}"
+        )
+    for name, score in measured["baselines"].items():
+        print(f"  {name} baseline: accuracy {score['accuracy']:.4f}, perplexity {score['perplexity']:.2f}")

@@ -37,12 +37,11 @@ def show_evaluation(
 
 def show_predictions(model: Path, texts: list[str], *, condition: str | None, as_json: bool) -> None:
     """Print each text's log probability, word by word."""
-    from bothways.bundle import open_folder
-    from bothways.runtime.language_model import LanguageModelRuntime
+    from bothways.runtime import load
 
-    runner = LanguageModelRuntime(open_folder(model))
+    runner = load(model)
     for text in texts:
-        words = runner.score_words(text, condition=condition)
+        words = runner.score_words(text, **({} if condition is None else {"condition": condition}))
         total = sum(word.log_probability for word in words)
         if as_json:
             scored = [[word.token, round(word.log_probability, 6)] for word in words]

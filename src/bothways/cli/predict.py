@@ -35,7 +35,8 @@ def predict(
 ) -> None:
     """Predict the label of each text: label, probability, text, with tabs between.
 
-    Of a language model: the log probability (nats) of each text and of each of its words.
+    Of a language model: the log probability (nats) of each text and of each of its words. Of a model of missing words:
+    of each word, given all others.
 
     Examples: bothways predict reviews-model "I really enjoyed it."
               bothways predict reviews-model --file new.csv --out predictions.csv
@@ -46,10 +47,10 @@ def predict(
 
     if (file is None) != (out is None) or (file is not None and texts):
         raise SettingsError("--file and --out go together, and without texts: --file new.csv --out predictions.csv.")
-    _refuse_half_characters(texts or [])
+    refuse_half_characters(texts or [])
     task = open_folder(model).task
-    if task == "language":
-        refuse_options(task, {"file": file, "text": text})
+    if task in ("language", "fill"):
+        refuse_options(task, {"file": file, "text": text, "condition": condition if task == "fill" else None})
         given = texts or read_lines([] if sys.stdin is None else sys.stdin.buffer)
         show_predictions(model, given, condition=condition, as_json=as_json)
         return
@@ -74,7 +75,7 @@ def predict(
         print(note, file=sys.stderr)
 
 
-def _refuse_half_characters(texts: list[str]) -> None:
+def refuse_half_characters(texts: list[str]) -> None:
     """Refuse an argument with bytes that are no text, which Python hands on as halves of surrogate pairs."""
     for number, text in enumerate(texts, start=1):
         for char in text:

@@ -107,6 +107,12 @@ def plan_in_order_of_length(lengths: Ints, *, budget: int) -> list[Ints]:
     return list(_cut(np.argsort(lengths, kind="stable"), lengths, budget))
 
 
+def budget_for(lengths: Ints, batch_size: int) -> int:
+    """Padded steps that a batch holds, so that sequences of average length come `batch_size` at a time."""
+    padded = [rounded_up(max(1, length)) for length in lengths.tolist()]
+    return round(float(np.mean(padded)) * batch_size)
+
+
 def _cut(by_length: Ints, lengths: Ints, budget: int) -> Iterator[Ints]:
     """Cut rows in order of length so that each batch's padded size stays within the budget."""
     padded = np.array([rounded_up(max(1, int(length))) for length in lengths[by_length]])

@@ -59,8 +59,12 @@ class LanguageTokens:
 
     def documents(self, texts: Sequence[str]) -> list[Ids]:
         """Give texts with `<eos>` before and behind, int32 (T+2,) each: all that there is to predict in each."""
+        return self.enclosed(self.tokenizer.encode(texts))
+
+    def enclosed(self, found: Sequence[Ids]) -> list[Ids]:
+        """Give ids with `<eos>` before and behind, int32 (T+2,) each."""
         eos = np.array([self.eos], dtype=np.int32)
-        return [np.concatenate([eos, ids, eos]) for ids in self.tokenizer.encode(texts)]
+        return [np.concatenate([eos, ids, eos]) for ids in found]
 
     def sequences(self, texts: Sequence[str]) -> list[Ids]:
         """Give texts with all that is needed to predict them: documents, or pieces of a stream after its start."""

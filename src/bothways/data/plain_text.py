@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -157,6 +158,38 @@ class TableTexts:
     def where(self, row: int) -> str:
         """Say in which file and row a text stands, as in "reviews.csv, row 17"."""
         return self.table.where(row)
+
+
+class Lines:
+    """The lines of a plain text, each a text of its own; lines without a word are left out."""
+
+    whole = False
+    conditions: ConditionValues | None = None
+
+    def __init__(self, stream: PlainTexts) -> None:
+        """Read a stream line by line."""
+        self.name, self.notes = stream.name, list(stream.notes)
+        self._stream = stream
+
+    def chunks(self) -> Iterator[list[str]]:
+        """Give the lines without their ends, some at a time; each call starts at the first."""
+        for chunk in self._stream.chunks():
+            yield [line.removesuffix("\n") for line in chunk if line.strip()]
+
+    def where(self, row: int) -> str:
+        """Say in which file and line a text stands, as in "novel.txt, line 17"; reads up to there."""
+        lines = (
+            place
+            for place, line in enumerate(line for chunk in self._stream.chunks() for line in chunk)
+            if line.strip()
+        )
+        return self._stream.where(next(islice(lines, row, None)))
+
+
+def open_documents(path: Path | str, *, text: str | None = None, encoding: str = "auto") -> Lines | TableTexts:
+    """Open what `open_texts` opens, to be read as texts that each stand alone: of plain text every line."""
+    opened = open_texts(path, text=text, encoding=encoding)
+    return Lines(opened) if isinstance(opened, PlainTexts) else opened
 
 
 def open_texts(

@@ -121,31 +121,43 @@ class Lanes:
 
 
 class Cut:
-    """Sequences cut into pieces that are read each on its own; neighbours share a token."""
+    """Sequences cut into pieces that are read each on its own; neighbours share the tokens that are only read."""
 
-    def __init__(self, sequences: Sequences, steps: int) -> None:
-        """Cut every sequence into pieces of at most `steps` predictions, of equal length to within one."""
-        self._sequences = sequences
-        predictions = sequences.lengths - 1
+    def __init__(self, sequences: Sequences, steps: int, *, shared: int = 1) -> None:
+        """Cut every sequence into pieces of at most `steps` predictions, of equal length to within one.
+
+        Args:
+            sequences: each of at least `shared` tokens.
+            steps: most predictions of a piece.
+            shared: tokens of a sequence that are only read: 1, the first, or 2, the last as well.
+        """
+        self._sequences, self._shared = sequences, shared
+        predictions = sequences.lengths - shared
         counts = -(-predictions // steps)
-        self._owners = np.repeat(np.arange(len(predictions)), counts)
-        self._places = np.arange(len(self._owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self.owners = np.repeat(np.arange(len(predictions)), counts)  # int64 (N,), the sequence of every piece
+        self._places = np.arange(len(self.owners)) - np.repeat(np.cumsum(counts) - counts, counts)
         self._predictions, self._counts = predictions, counts
+
+    @property
+    def starts(self) -> Ints:
+        """Where every piece begins in its sequence, int64 (N,)."""
+        return self._bounds(np.arange(len(self.owners)))[0]
 
     @property
     def lengths(self) -> Ints:
         """Tokens of every piece, int64 (N,)."""
-        starts, ends = self._bounds(np.arange(len(self._owners)))
-        return ends - starts + 1
+        starts, ends = self._bounds(np.arange(len(self.owners)))
+        return ends - starts + self._shared
 
     def take(self, rows: Ints) -> list[NDArray[np.generic]]:
         """The tokens of these pieces, each int32 (T,)."""
         starts, ends = self._bounds(rows)
-        wholes = self._sequences.take(self._owners[rows])
-        return [whole[start : end + 1] for whole, start, end in zip(wholes, starts, ends, strict=True)]
+        wholes = self._sequences.take(self.owners[rows])
+        size = self._shared
+        return [whole[start : end + size] for whole, start, end in zip(wholes, starts, ends, strict=True)]
 
     def _bounds(self, rows: Ints) -> tuple[Ints, Ints]:
-        owners, places = self._owners[rows], self._places[rows]
+        owners, places = self.owners[rows], self._places[rows]
         predictions, counts = self._predictions[owners], self._counts[owners]
         return predictions * places // counts, predictions * (places + 1) // counts
 

@@ -35,7 +35,7 @@ LanguageState = list["NDArray[np.float32]"]  # the state's tensors, each (L,B,H)
 
 @dataclass(frozen=True)
 class ScoredToken:
-    """A token of a text and its log probability, nats, given what stands before it."""
+    """A token of a text and its log probability, nats, given what the model reads of the others."""
 
     token: str
     log_probability: float
@@ -194,7 +194,7 @@ class LanguageModelRunner(ABC):
             given = None if conditions is None else conditions[kept[window.rows]]
             inputs = batch.inputs[:, :-1].astype(np.int64, copy=False)
             logits, state = self.run(inputs, batch.lengths - 1, before, given)
-            losses = _losses(logits, batch.inputs[:, 1:])
+            losses = losses_of(logits, batch.inputs[:, 1:])
             for place, row in enumerate(window.rows):
                 found[kept[row]].append(losses[place, : batch.lengths[place] - 1])
         return [np.concatenate(parts) if parts else np.zeros(0, np.float32) for parts in found]
@@ -225,8 +225,8 @@ class LanguageModelRunner(ABC):
             for piece in pieces.take(np.arange(len(pieces.lengths))):
                 inputs = piece[None].astype(np.int64)
                 after, (before,) = self.run(inputs, np.array([len(piece)]), None)
-                ahead[owner].append(_losses(after[:, :-1], inputs[:, 1:])[0])
-                behind[owner].append(_losses(before[:, 1:], inputs[:, :-1])[0])
+                ahead[owner].append(losses_of(after[:, :-1], inputs[:, 1:])[0])
+                behind[owner].append(losses_of(before[:, 1:], inputs[:, :-1])[0])
         none = [np.zeros(0, np.float32)]
         return [np.concatenate([*none, *one, *other]) for one, other in zip(ahead, behind, strict=True)]
 
@@ -248,8 +248,8 @@ class _Conditioned:
         return self._model.chosen(state, rows)
 
 
-def _losses(logits: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float32]:
-    """-log softmax at the targets: (B,T,V) and (B,T) -> (B,T)."""
+def losses_of(logits: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float32]:
+    """-log softmax at the targets: (...,V) and (...) -> (...)."""
     highest = logits.max(axis=-1, keepdims=True)
     total = np.log(np.exp(logits - highest).sum(axis=-1)) + highest[..., 0]
     losses: NDArray[np.float32] = total - np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]

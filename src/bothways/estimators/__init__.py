@@ -5,6 +5,7 @@ What `fit` learns ends in an underscore.
 """
 
 from bothways.estimators.classifier import TextClassifier
+from bothways.estimators.infiller import GapFiller
 from bothways.estimators.language_model import LanguageModel
 
-__all__ = ["LanguageModel", "TextClassifier"]
+__all__ = ["GapFiller", "LanguageModel", "TextClassifier"]

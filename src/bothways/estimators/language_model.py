@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 
 from bothways.data.conditions import values_of_python
 from bothways.data.sequences import as_texts
-from bothways.errors import DataError, Interrupted, NotFittedError
+from bothways.errors import DataError
+from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import LanguageSettings
 
 if TYPE_CHECKING:
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
 
     from bothways.decoding.language import LanguageModelRunner, ScoredToken
     from bothways.training.corpora import ListedTexts
-    from bothways.training.language import TrainedLanguageModel
 
 
-class LanguageModel(BaseEstimator, LanguageSettings):  # type: ignore[misc]
+class LanguageModel(TrainedOnTexts, BaseEstimator, LanguageSettings):  # type: ignore[misc]
     """Learn to predict the next token of texts; continue texts and score them.
 
         model = LanguageModel(unit="character").fit(texts)
@@ -70,11 +70,7 @@ class LanguageModel(BaseEstimator, LanguageSettings):  # type: ignore[misc]
             prepared = prepare_corpus(_listed(X, y), checked, settings, Path(folder))
             trained = train_language_model(prepared, settings, listener=TerminalProgress() if progress else None)
             prepared.close()
-        if trained.best_epoch:
-            self._take(trained)
-        if trained.interrupted:
-            held = "The estimator holds the best epoch so far" if trained.best_epoch else "No epoch was finished"
-            raise Interrupted(f"Stopped by Ctrl-C. {held}.")
+        self._keep(trained)
         return self
 
     def generate(self, prompt: str = "", *, condition: Any = None, **options: Any) -> list[str]:
@@ -123,29 +119,12 @@ class LanguageModel(BaseEstimator, LanguageSettings):  # type: ignore[misc]
         """
         from bothways.training.saving_language import load_language_model
 
-        trained = load_language_model(path)
-        model = cls(**trained.settings.to_dict())
-        model._take(trained)
-        return model
+        return cls._of(load_language_model(path))
 
     def _runner(self) -> LanguageModelRunner:
         from bothways.training.language import TorchLanguageModel
 
         return TorchLanguageModel(self._fitted())
-
-    def _take(self, trained: TrainedLanguageModel) -> None:
-        self.trained_ = trained
-        self.history_ = trained.history
-        self.best_epoch_ = trained.best_epoch
-
-    def _fitted(self) -> TrainedLanguageModel:
-        if not hasattr(self, "trained_"):
-            raise NotFittedError("This LanguageModel is not trained yet. Call fit(texts), or load a folder.")
-        return self.trained_
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Tell scikit-learn whether `fit` was called."""
-        return hasattr(self, "trained_")
 
 
 def _pair(validation: Any) -> tuple[Any, Any]:

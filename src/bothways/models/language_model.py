@@ -18,38 +18,29 @@ from torch.nn import functional
 from bothways.errors import SettingsError
 from bothways.models.classifier import CELLS
 from bothways.nn.condition import Conditioner
-from bothways.nn.reader import Reading, State, sequence_dropout
+from bothways.nn.reader import Direction, Reading, State, sequence_dropout
 from bothways.nn.softmax import VocabularySoftmax, take_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bothways.models.graph_builder import GraphBuilder, GraphState
-    from bothways.settings import LanguageSettings
+    from bothways.settings import LanguageSettings, TokenReaderSettings
 
 SAMPLE = 4096  # tokens that are drawn where the vocabulary is more than four times that
 
 
-class LanguageNetwork(nn.Module):
-    """Predict every token of a text from those before it, and, two-way, also from those after it alone.
+class TokenNetwork(nn.Module):
+    """Read texts and predict their tokens: vectors, a reader whose directions never mix, a softmax, and the loss.
 
-    What stands behind a token never changes its prediction, nor does padding or the company of other texts.
+    What predicts which token is for each task to say, in `_predict`.
     """
 
     def __init__(
-        self, settings: LanguageSettings, *, vocabulary: int, labels: int | None = None, numbers: int | None = None
+        self, settings: TokenReaderSettings, *, vocabulary: int, direction: Direction, negatives: int | None
     ) -> None:
-        """Build a network with fresh weights.
-
-        Args:
-            settings: checked already.
-            vocabulary: V.
-            labels: how many there are to write on; None: no label.
-            numbers: F, how many to write on; None: no numbers.
-
-        Raises:
-            SettingsError: a condition for a two-way model.
-        """
+        """Build what all tasks share, with fresh weights; `vocabulary` is V, `negatives` as the settings say it."""
         super().__init__()
-        self.two_way = settings.two_way
         self.dropout = settings.dropout
         self.embedding_dropout = settings.embedding_dropout
         self.type_dropout = settings.type_dropout
@@ -61,28 +52,19 @@ class LanguageNetwork(nn.Module):
             input_size=settings.embedding_dim,
             hidden_size=settings.hidden_size,
             num_layers=settings.num_layers,
-            direction="both" if settings.two_way else "forward",
+            direction=direction,
             stack="apart",
             dropout=settings.dropout if settings.num_layers > 1 else 0.0,
             recompute=settings.recompute,
             **extra,
         )
-        # From a state's width to a vector's, for each direction: the softmax may share the vectors.
-        self.bridge = nn.Linear(settings.hidden_size, settings.embedding_dim)
-        self.bridge_reverse = nn.Linear(settings.hidden_size, settings.embedding_dim) if settings.two_way else None
         self.softmax = VocabularySoftmax(
             settings.embedding_dim,
             vocabulary,
             tied=self.embedding if settings.tied else None,
-            negatives=_negatives(settings.negatives, vocabulary),
+            negatives=_negatives(negatives, vocabulary),
         )
-        self.condition: Conditioner | None = None
-        if labels is not None or numbers is not None:
-            if settings.two_way:
-                raise SettingsError(
-                    "A two-way model writes no text, so that it takes no condition. Leave out --two-way or --condition."
-                )
-            self.condition = Conditioner(self.encoder, labels=labels, numbers=numbers)
+        self.condition: Conditioner | None = None  # what a text is written on
 
     def forward(
         self, tokens: Tensor, lengths: Tensor, state: State | None = None, condition: Tensor | None = None
@@ -124,31 +106,8 @@ class LanguageNetwork(nn.Module):
     def _predict(
         self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor, condition: Tensor | None
     ) -> tuple[Tensor, Tensor, State]:
-        """Read vectors (B,T+1,E); give what predicts each token, (N,E), the tokens, int64 (N,), and the state after."""
-        ahead, behind = tokens[:, 1:], tokens[:, :-1]
-        real = _mask(ahead, lengths - 1)
-        if self.bridge_reverse is None:
-            reading = self.read(vectors[:, :-1], tokens[:, :-1], lengths - 1, state, condition)
-            assert reading.forward is not None
-            return self._dropped(self.bridge(reading.forward))[real], ahead[real], reading.final_state
-        reading = self.read(vectors, tokens, lengths, state)
-        assert reading.forward is not None
-        assert reading.backward is not None
-        rightward = self._dropped(self.bridge(reading.forward[:, :-1]))[real]
-        leftward = self._dropped(self.bridge_reverse(reading.backward[:, 1:]))[real]
-        return torch.cat([rightward, leftward]), torch.cat([ahead[real], behind[real]]), reading.final_state
-
-    def outputs(
-        self, tokens: Tensor, lengths: Tensor, state: State | None = None, condition: Tensor | None = None
-    ) -> list[Tensor]:
-        """Give what the graph gives: logits of the next token (B,T,V) and the state after, or logits both ways."""
-        reading = self.read(self.embedding(tokens), tokens, lengths, state, condition)
-        assert reading.forward is not None
-        logits = self.softmax(self.bridge(reading.forward))
-        if self.bridge_reverse is not None:
-            assert reading.backward is not None
-            return [logits, self.softmax(self.bridge_reverse(reading.backward))]
-        return [logits, *(reading.final_state.forward or ())]
+        """Read vectors (B,T,E) of tokens; give what predicts, (N,E), what is right, int64 (N,), and the state after."""
+        raise NotImplementedError
 
     def read(
         self,
@@ -179,6 +138,73 @@ class LanguageNetwork(nn.Module):
         return states * sequence_dropout(states, len(states), self.dropout)[:, None]
 
 
+class LanguageNetwork(TokenNetwork):
+    """Predict every token of a text from those before it, and, two-way, also from those after it alone.
+
+    What stands behind a token never changes its prediction, nor does padding or the company of other texts.
+    """
+
+    def __init__(
+        self, settings: LanguageSettings, *, vocabulary: int, labels: int | None = None, numbers: int | None = None
+    ) -> None:
+        """Build a network with fresh weights.
+
+        Args:
+            settings: checked already.
+            vocabulary: V.
+            labels: how many there are to write on; None: no label.
+            numbers: F, how many to write on; None: no numbers.
+
+        Raises:
+            SettingsError: a condition for a two-way model.
+        """
+        super().__init__(
+            settings,
+            vocabulary=vocabulary,
+            direction="both" if settings.two_way else "forward",
+            negatives=settings.negatives,
+        )
+        self.two_way = settings.two_way
+        # From a state's width to a vector's, for each direction: the softmax may share the vectors.
+        self.bridge = nn.Linear(settings.hidden_size, settings.embedding_dim)
+        self.bridge_reverse = nn.Linear(settings.hidden_size, settings.embedding_dim) if settings.two_way else None
+        if labels is not None or numbers is not None:
+            if settings.two_way:
+                raise SettingsError(
+                    "A two-way model writes no text, so that it takes no condition. Leave out --two-way or --condition."
+                )
+            self.condition = Conditioner(self.encoder, labels=labels, numbers=numbers)
+
+    def _predict(
+        self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor, condition: Tensor | None
+    ) -> tuple[Tensor, Tensor, State]:
+        """Read vectors (B,T+1,E); give what predicts each token, (N,E), the tokens, int64 (N,), and the state after."""
+        ahead, behind = tokens[:, 1:], tokens[:, :-1]
+        real = mask(ahead, lengths - 1)
+        if self.bridge_reverse is None:
+            reading = self.read(vectors[:, :-1], tokens[:, :-1], lengths - 1, state, condition)
+            assert reading.forward is not None
+            return self._dropped(self.bridge(reading.forward))[real], ahead[real], reading.final_state
+        reading = self.read(vectors, tokens, lengths, state)
+        assert reading.forward is not None
+        assert reading.backward is not None
+        rightward = self._dropped(self.bridge(reading.forward[:, :-1]))[real]
+        leftward = self._dropped(self.bridge_reverse(reading.backward[:, 1:]))[real]
+        return torch.cat([rightward, leftward]), torch.cat([ahead[real], behind[real]]), reading.final_state
+
+    def outputs(
+        self, tokens: Tensor, lengths: Tensor, state: State | None = None, condition: Tensor | None = None
+    ) -> list[Tensor]:
+        """Give what the graph gives: logits of the next token (B,T,V) and the state after, or logits both ways."""
+        reading = self.read(self.embedding(tokens), tokens, lengths, state, condition)
+        assert reading.forward is not None
+        logits = self.softmax(self.bridge(reading.forward))
+        if self.bridge_reverse is not None:
+            assert reading.backward is not None
+            return [logits, self.softmax(self.bridge_reverse(reading.backward))]
+        return [logits, *(reading.final_state.forward or ())]
+
+
 def _negatives(wanted: int | None, vocabulary: int) -> int | None:
     """How many tokens are drawn; None compares with all."""
     if wanted is None:
@@ -186,7 +212,7 @@ def _negatives(wanted: int | None, vocabulary: int) -> int | None:
     return wanted if wanted < vocabulary else None
 
 
-def _mask(tokens: Tensor, lengths: Tensor) -> Tensor:
+def mask(tokens: Tensor, lengths: Tensor) -> Tensor:
     """True where a step belongs to its sequence, bool (B,T)."""
     return torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]
 
@@ -217,22 +243,24 @@ def onnx_graph(model: LanguageNetwork) -> Any:
     if model.condition is not None:
         steps, start = _add_condition(builder, model.condition, steps, start)
     reading = add_recurrent(builder, model.encoder, steps, lengths, start)
+    to_logits = add_softmax(builder, model, vectors)
+    assert reading.forward is not None
+    outputs = {"logits": to_logits(add_linear(builder, model.bridge, reading.forward))}
+    if model.bridge_reverse is not None:
+        assert reading.backward is not None
+        outputs["logits_before"] = to_logits(add_linear(builder, model.bridge_reverse, reading.backward))
+    elif reading.final_state.forward is not None:
+        outputs |= {f"after_{part}": name for part, name in enumerate(reading.final_state.forward)}
+    return builder.build(outputs)
+
+
+def add_softmax(builder: GraphBuilder, model: TokenNetwork, vectors: str) -> Callable[[str], str]:
+    """Store the softmax in a graph that holds the vectors; gives what adds logits (...,V) of states (...,E)."""
     # Where the softmax shares the vectors, the graph holds them once; onnxruntime turns them round when it loads.
     weight = vectors if model.softmax.weight is model.embedding.weight else builder.constant(model.softmax.weight)
     shared = builder.add("Transpose", [weight], perm=[1, 0])
     bias = builder.constant(model.softmax.bias)
-
-    def logits(bridge: nn.Linear, states: str) -> str:
-        return builder.add("Add", [builder.add("MatMul", [add_linear(builder, bridge, states), shared]), bias])
-
-    assert reading.forward is not None
-    outputs = {"logits": logits(model.bridge, reading.forward)}
-    if model.bridge_reverse is not None:
-        assert reading.backward is not None
-        outputs["logits_before"] = logits(model.bridge_reverse, reading.backward)
-    elif reading.final_state.forward is not None:
-        outputs |= {f"after_{part}": name for part, name in enumerate(reading.final_state.forward)}
-    return builder.build(outputs)
+    return lambda states: builder.add("Add", [builder.add("MatMul", [states, shared]), bias])
 
 
 def _add_condition(

@@ -17,6 +17,7 @@ Gradients of the matrix are sparse then: of the V rows, those that a call read, 
 Shapes: N states, E their width, V vocabulary, S draws, R rows that a call needs.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -101,12 +102,26 @@ class VocabularySoftmax(nn.Module):
     @torch.no_grad()
     def losses(self, states: Tensor, targets: Tensor) -> Tensor:
         """Give the full loss of every state, float (N,), nats; not to be trained on."""
+        return self.judge(states, targets)[0]
+
+    @torch.no_grad()
+    def judge(self, states: Tensor, targets: Tensor, *, never: Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
+        """Give what `losses` gives, and bool (N,): is the right token the likeliest of all but those in `never`?
+
+        Without `never` nothing is compared, and all are False.
+        """
         rows = max(1, LOGITS_AT_ONCE // len(self.bias))
-        found = [
-            functional.cross_entropy(self(some).float(), right, reduction="none")
-            for some, right in zip(torch.split(states, rows), torch.split(targets, rows), strict=True)
-        ]
-        return torch.cat(found) if found else states.new_zeros(0)
+        losses = [states.new_zeros(0, dtype=torch.float32)]
+        hits = [torch.zeros(0, dtype=torch.bool, device=states.device)]
+        for some, right in zip(torch.split(states, rows), torch.split(targets, rows), strict=True):
+            logits = self(some).float()
+            losses.append(functional.cross_entropy(logits, right, reduction="none"))
+            if never is None:
+                hits.append(torch.zeros_like(right, dtype=torch.bool))
+                continue
+            logits[:, list(never)] = -torch.inf
+            hits.append(logits.argmax(dim=-1) == right)
+        return torch.cat(losses), torch.cat(hits)
 
     @torch.no_grad()
     def draw(self, tokens: Tensor) -> "Sample":

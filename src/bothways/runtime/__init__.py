@@ -11,11 +11,12 @@ from bothways.errors import ModelFolderError
 _RUNNERS = {
     "classify": ("bothways.runtime.classifier", "ClassifierRuntime"),
     "language": ("bothways.runtime.language_model", "LanguageModelRuntime"),
+    "fill": ("bothways.runtime.infiller", "InfillerRuntime"),
 }
 
 
 def load(folder: Path | str) -> Any:
-    """Load a model folder: to classify a `ClassifierRuntime`, of a language model a `LanguageModelRuntime`.
+    """Load a model folder, by its task as a `ClassifierRuntime`, a `LanguageModelRuntime` or an `InfillerRuntime`.
 
     Raises:
         ModelFolderError: the folder is missing, damaged or of a newer format.

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bothways.data.batches import Batch, InMemory, collate, plan_epoch, plan_in_order_of_length, rounded_up
+from bothways.data.batches import Batch, InMemory, budget_for, collate, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
 from bothways.errors import MissingFileError
@@ -93,7 +93,7 @@ def train_classifier(
         vectors, settings = _initial_vectors(prepared, prepared.tokenizer, settings)
     if vectors is not None:
         prepared.identity = hashlib.sha256(prepared.identity.encode() + vectors.tobytes()).hexdigest()
-    budget = _budget(_read_lengths(prepared.train.sequences, settings), settings.batch_size)
+    budget = budget_for(_read_lengths(prepared.train.sequences, settings), settings.batch_size)
     tried = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
@@ -210,12 +210,6 @@ def _training_batch(sequences: Sequences, rows: Ints, settings: ClassifierSettin
         start = int(place * (max(0, len(sequence) - crop) + 1))
         cropped.append(sequence[start : start + crop])
     return replace(collate(InMemory(cropped), np.arange(len(rows))), rows=rows)
-
-
-def _budget(lengths: Ints, batch_size: int) -> int:
-    """Padded steps that a batch holds, so that sequences of average length come `batch_size` at a time."""
-    padded = [rounded_up(max(1, length)) for length in lengths.tolist()]
-    return round(float(np.mean(padded)) * batch_size)
 
 
 def _fresh(

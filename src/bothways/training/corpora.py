@@ -17,6 +17,7 @@ from bothways.data.splits import stratified_split
 from bothways.data.tokenizer import Tokenizer
 from bothways.data.windows import Lanes
 from bothways.errors import DataError, SettingsError
+from bothways.settings import FillSettings, LanguageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from bothways.data.batches import Ints, Sequences
     from bothways.data.plain_text import Texts
-    from bothways.settings import LanguageSettings
+
+CorpusSettings = LanguageSettings | FillSettings  # of the tasks on texts without labels
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
 COUNTED = 1 << 18  # tokens that are counted at a time
@@ -96,7 +98,7 @@ class PreparedCorpus:
 def prepare_corpus(
     texts: Texts,
     validation: Texts | None,
-    settings: LanguageSettings,
+    settings: CorpusSettings,
     folder: Path,
     *,
     tokenizer: Tokenizer | None = None,
@@ -173,7 +175,7 @@ class _HeldOut:
         return space + 1
 
 
-def _held_out(texts: Texts, settings: LanguageSettings) -> _HeldOut:
+def _held_out(texts: Texts, settings: CorpusSettings) -> _HeldOut:
     share = settings.validation_size
     if texts.whole:
         characters = sum(len(text) for chunk in texts.chunks() for text in chunk)
@@ -190,9 +192,9 @@ def _held_out(texts: Texts, settings: LanguageSettings) -> _HeldOut:
     return _HeldOut(rows, 0)
 
 
-def _check_conditions(texts: Texts, validation: Texts | None, settings: LanguageSettings) -> None:
+def _check_conditions(texts: Texts, validation: Texts | None, settings: CorpusSettings) -> None:
     if texts.conditions is not None:
-        if settings.two_way:
+        if isinstance(settings, LanguageSettings) and settings.two_way:
             raise SettingsError(
                 "A two-way model writes no text, so that it takes no condition. Leave out --two-way or --condition."
             )
@@ -214,7 +216,7 @@ def _parts(texts: Texts, held: _HeldOut | None) -> Iterable[tuple[Sequence[str],
     return held.parts(texts) if held is not None else ((chunk, []) for chunk in texts.chunks())
 
 
-def _learn(texts: Texts, held: _HeldOut | None, settings: LanguageSettings) -> Tokenizer:
+def _learn(texts: Texts, held: _HeldOut | None, settings: CorpusSettings) -> Tokenizer:
     return Tokenizer.train(
         (text for train, _ in _parts(texts, held) for text in train),
         unit=settings.unit,
@@ -290,7 +292,7 @@ class _Writer:
         return Corpus(Lanes(stream, 1), self.characters, self.unknown, stream)
 
 
-def _identity(settings: LanguageSettings, tokens: LanguageTokens, train: Corpus, validation: Corpus | None) -> str:
+def _identity(settings: CorpusSettings, tokens: LanguageTokens, train: Corpus, validation: Corpus | None) -> str:
     """A fingerprint of everything that decides on the weights."""
     digest = hashlib.sha256(json.dumps([settings.to_dict(), tokens.whole], sort_keys=True).encode())
     digest.update(tokens.tokenizer.to_json().encode())

@@ -271,12 +271,7 @@ def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int
 
     A two-way model has two for each prediction: what it scores is their mean.
     """
-    count = min(len(losses), max(FEWEST_BLOCKS, len(losses) // BLOCK))
-    blocks = np.array_split(losses.astype(np.float64), count)
-    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
-    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.exp(np.minimum(np.percentile(means, [2.5, 97.5]), 700))
+    low, high = np.exp(np.minimum(interval_of_mean(losses, seed=seed), 700))
     return LanguageScores(
         float(losses.mean(dtype=np.float64)),
         corpus.predictions,
@@ -284,6 +279,15 @@ def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int
         corpus.unknown,
         (float(low), float(high)),
     )
+
+
+def interval_of_mean(values: NDArray[Any], *, seed: int) -> tuple[float, float]:
+    """Give the 95% interval of the mean of values in the order of a text, by bootstrap over blocks of neighbours."""
+    blocks = np.array_split(values.astype(np.float64), min(len(values), max(FEWEST_BLOCKS, len(values) // BLOCK)))
+    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
+    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None:

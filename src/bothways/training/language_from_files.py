@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from bothways.data.plain_text import open_texts
-from bothways.training.corpora import prepare_corpus
 from bothways.training.language import TrainedLanguageModel, train_language_model
-from bothways.training.loop import check_device
-from bothways.training.places import check_places, end_interrupted, say_all, workplace
 from bothways.training.saving_language import save_language_model
+from bothways.training.texts_from_files import train_on_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,25 +54,17 @@ def train_language_model_from_file(
         BothwaysError: with one line that says what is wrong; nothing that existed is lost.
         Interrupted: Ctrl-C; the best epoch so far is saved in `out`, and the state beside it.
     """
-    settings.check()
-    check_device(settings)
-    out = out.absolute()
-    state = check_places(out, resume=resume, force=force)
-    source = open_texts(data, text=text, condition=condition, encoding=encoding)
-    say_all(source.notes, say)
-    checked = None
-    if validation is not None:
-        checked = open_texts(validation, text=text, condition=condition, encoding=encoding)
-        say_all(checked.notes, say)
-    with workplace(state) as place:
-        prepared = prepare_corpus(source, checked, settings, place)
-        said = say_all(prepared.notes, say)
-        trained = train_language_model(prepared, settings, folder=place, resume=resume, listener=listener)
-        prepared.close()
-        say_all(trained.notes[said:], say)
-        if trained.best_epoch:
-            save_language_model(trained, out, force=force or resume)
-        if trained.interrupted:
-            raise end_interrupted(out, best_epoch=trained.best_epoch)
-    shutil.rmtree(state, ignore_errors=True)
-    return trained
+    return train_on_texts(
+        data,
+        out,
+        settings,
+        read=lambda path: open_texts(path, text=text, condition=condition, encoding=encoding),
+        train=lambda prepared, place: train_language_model(
+            prepared, settings, folder=place, resume=resume, listener=listener
+        ),
+        save=lambda trained, place, replace: save_language_model(trained, place, force=replace),
+        validation=validation,
+        resume=resume,
+        force=force,
+        say=say,
+    )

@@ -10,7 +10,6 @@ import numpy as np
 from bothways.bundle import (
     CARD,
     GRAPH,
-    HISTORY,
     METRICS,
     SETTINGS,
     TOKENIZER,
@@ -28,8 +27,8 @@ from bothways.models.classifier import Classifier, onnx_graph
 from bothways.settings import ClassifierSettings
 from bothways.training.baselines import Baselines
 from bothways.training.classification import TrainedClassifier, mean_and_deviation
-from bothways.training.history import CURVES, write_history
 from bothways.training.metrics import ClassificationScores
+from bothways.training.parts import write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,10 +43,6 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         OutputError: the place is taken or cannot be written; what stood there is untouched.
         ModelFolderError: the graph and the weights disagree.
     """
-    from safetensors.torch import save
-
-    from bothways.training.pictures import draw_learning_curves
-
     with new_folder(path, force=force) as folder:
         facts = describe(
             "classify",
@@ -59,17 +54,12 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         write_json(folder / SETTINGS, facts)
         if trained.tokenizer is not None:
             (folder / TOKENIZER).write_text(trained.tokenizer.to_json(), encoding="utf-8")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-        (folder / WEIGHTS).write_bytes(save(weights))
-        graph = onnx_graph(trained.model)
-        (folder / GRAPH).write_bytes(graph.SerializeToString())
+        write_network(folder, trained.model, onnx_graph(trained.model))
         _verify(trained, folder / GRAPH)
         if trained.baselines is not None:
             trained.baselines.save(folder)
         write_json(folder / METRICS, metrics(trained))
-        if trained.history:
-            write_history(trained.history, folder / HISTORY)
-            draw_learning_curves(trained.history, folder / CURVES, best_epoch=trained.best_epoch)
+        write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
 

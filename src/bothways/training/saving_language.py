@@ -10,7 +10,6 @@ import numpy as np
 from bothways.bundle import (
     CARD,
     GRAPH,
-    HISTORY,
     METRICS,
     SETTINGS,
     TOKENIZER,
@@ -28,9 +27,9 @@ from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError
 from bothways.models.language_model import onnx_graph
 from bothways.settings import LanguageSettings
-from bothways.training.history import CURVES, write_history
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.language import TrainedLanguageModel, make_network
+from bothways.training.parts import write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,26 +50,18 @@ def save_language_model(trained: TrainedLanguageModel, path: Path | str, *, forc
         OutputError: the place is taken or cannot be written; what stood there is untouched.
         ModelFolderError: the graph and the weights disagree.
     """
-    from safetensors.torch import save
-
-    from bothways.training.pictures import draw_learning_curves
-
     with new_folder(path, force=force) as folder:
         facts = describe("language", settings=trained.settings.to_dict(), whole=trained.tokens.whole)
         if trained.condition is not None:
             facts["condition"] = trained.condition.to_dict()
         write_json(folder / SETTINGS, facts)
         (folder / TOKENIZER).write_text(trained.tokens.tokenizer.to_json(), encoding="utf-8")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-        (folder / WEIGHTS).write_bytes(save(weights))
-        (folder / GRAPH).write_bytes(onnx_graph(trained.model).SerializeToString())
+        write_network(folder, trained.model, onnx_graph(trained.model))
         _verify(trained.model, folder / GRAPH)
         if trained.baseline is not None:
             trained.baseline.save(folder / BASELINE)
         write_json(folder / METRICS, metrics(trained))
-        if trained.history:
-            write_history(trained.history, folder / HISTORY)
-            draw_learning_curves(trained.history, folder / CURVES, best_epoch=trained.best_epoch)
+        write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
 

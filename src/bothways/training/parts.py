@@ -1,0 +1,38 @@
+"""The parts of a model folder that every task writes: weights and graph, and the scores by epoch."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from bothways.bundle import GRAPH, HISTORY, WEIGHTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import ModelProto
+    from torch import nn
+
+CURVES = "learning-curves.png"
+
+
+def write_network(folder: Path, model: nn.Module, graph: ModelProto) -> None:
+    """Write a network's weights and its graph into a model folder."""
+    from safetensors.torch import save
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    (folder / WEIGHTS).write_bytes(save(weights))
+    (folder / GRAPH).write_bytes(graph.SerializeToString())
+
+
+def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int) -> None:
+    """Write the scores by epoch into a model folder, as CSV and as a picture, if there are any."""
+    from bothways.training.pictures import draw_learning_curves
+
+    if not history:
+        return
+    with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+    draw_learning_curves(history, folder / CURVES, best_epoch=best_epoch)
