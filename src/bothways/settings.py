@@ -8,6 +8,7 @@ says, and `check` refuses bad values in milliseconds, all of them at once.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from inspect import get_annotations
+from math import inf
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
@@ -142,12 +143,13 @@ def _spoken(kind: type) -> str:
 
 
 def _at_least(settings: Settings, lowest: float, *names: str) -> list[str]:
-    values = {name: getattr(settings, name) for name in names}
-    return [
-        f"{name} is {value}, but it must be at least {lowest}."
-        for name, value in values.items()
-        if value is not None and not value >= lowest
-    ]
+    problems = []
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not lowest <= value < inf:
+            wanted = "finite" if value == inf else f"at least {lowest}"
+            problems.append(f"{name} is {value}, but it must be {wanted}.")
+    return problems
 
 
 def _in_share(settings: Settings, *names: str) -> list[str]:

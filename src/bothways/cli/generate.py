@@ -30,6 +30,7 @@ def generate(
               bothways generate writer --condition positive
     """
     from bothways.bundle import open_folder
+    from bothways.cli.predict import refuse_half_characters
     from bothways.errors import ModelFolderError
     from bothways.runtime.language_model import LanguageModelRuntime
 
@@ -40,6 +41,7 @@ def generate(
             f"{model} was trained to {folder.task!r}, which writes no text. "
             f"Train a model with 'bothways train language', or use 'bothways {better}'."
         )
+    refuse_half_characters([prompt])
     runner = LanguageModelRuntime(folder)
     pieces = runner.pieces(prompt, settings, condition)  # which may refuse, and then nothing was printed
     unknown = runner.unknown_words(prompt)

@@ -94,8 +94,9 @@ class VocabularySoftmax(nn.Module):
         at = sample.places(targets)
         right = (states * functional.embedding(at, vectors)).sum(dim=-1) + self.bias[targets]
         drawn = sample.rows[sample.drawn]
-        others = functional.linear(states, vectors[sample.drawn], self.bias[drawn] - sample.log_chance)
-        others = others.float().masked_fill(at[:, None] == sample.drawn, -torch.inf)
+        # In float32, whatever the product is computed in: the logarithm of a small chance is a large number.
+        others = functional.linear(states, vectors[sample.drawn], self.bias[drawn]).float() - sample.log_chance
+        others = others.masked_fill_(at[:, None] == sample.drawn, -torch.inf)
         right = right.float()
         return (torch.logaddexp(right, torch.logsumexp(others, dim=-1)) - right).mean()
 
