@@ -23,6 +23,8 @@ from torch import Tensor
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
 logger = logging.getLogger("bothways")
 
+# From this H on the sums of U h are long enough to be made in registers.
+LONG = 256
 PARTS = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 2, "gru": 1}
 
 
@@ -113,7 +115,9 @@ class _ReadLayer(torch.autograd.Function):
         kept = _read(cell, columns, plan, ways, state, keep=keep and any(ctx.needs_input_grad))
         ctx.cell, ctx.plan, ctx.shape, ctx.apart = cell, plan, shape, apart
         outputs = kept.outputs
-        if not cell.startswith("rnn"):
+        if cell.startswith("rnn"):
+            kept = kept._replace(gates=rows.new_empty(0))
+        else:
             # Its gradient is not made of its outputs, so that these may be changed in place.
             kept = kept._replace(outputs=rows.new_empty(0))
         ctx.save_for_backward(rows, *kept, *tensors)
@@ -127,14 +131,10 @@ class _ReadLayer(torch.autograd.Function):
             kept, tensors = Kept(*saved[: len(Kept._fields)]), saved[len(Kept._fields) :]
             ways = _ways(ctx.cell, ctx.shape, tensors)
             dstate = _per_way(ctx.cell, dfinal, len(ways))
-            # A kernel overwrites some of what it reads, and going back twice should still be right.
-            kept = kept._replace(gates=kept.gates.clone())
-            if ctx.cell == "gru":
-                kept = kept._replace(inner=kept.inner.clone())
-            _go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
+            back = _go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
             columns = [_columns(rows, number, ways, ctx.apart) for number in range(len(ways))]
             weights = [
-                _weight_gradients(ctx.cell, kept, number, *one)
+                _weight_gradients(ctx.cell, back, number, *one)
                 for number, one in enumerate(zip(columns, ways, strict=True))
             ]
             drows = None
@@ -143,9 +143,9 @@ class _ReadLayer(torch.autograd.Function):
                 for number, way in enumerate(ways):
                     there = _columns(drows, number, ways, ctx.apart)
                     if ctx.apart or number == 0:
-                        torch.mm(kept.gates[:, number], way.weights[0], out=there)
+                        torch.mm(back.gates[:, number], way.weights[0], out=there)
                     else:
-                        there.addmm_(kept.gates[:, number], way.weights[0])
+                        there.addmm_(back.gates[:, number], way.weights[0])
             return _in_order(drows, weights, dstate)
 
 
@@ -200,12 +200,12 @@ class _ReadInPieces(torch.autograd.Function):
                     keep=True,
                 )
                 there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.rows)], dim=1)
-                _go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
+                back = _go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
                 for way, index in enumerate(piece.rows):
-                    found = _weight_gradients(cell, kept, way, columns[way], ways[way])
+                    found = _weight_gradients(cell, back, way, columns[way], ways[way])
                     torch._foreach_add_(weights[way], found)
                     if drows is not None:
-                        _columns(drows, way, ways, ctx.apart)[index] += kept.gates[:, way] @ ways[way].weights[0]
+                        _columns(drows, way, ways, ctx.apart)[index] += back.gates[:, way] @ ways[way].weights[0]
             return _in_order(drows, weights, dstate)
 
 
@@ -220,7 +220,7 @@ def _in_order(
 class Kept(NamedTuple):
     """What reading a layer leaves for the way back; empty where no gradient is wanted."""
 
-    gates: Tensor  # (N, D, G·H)
+    gates: Tensor  # (N, D, G·H); of an RNN nothing
     outputs: Tensor  # (N, D·H), h at every step
     before: Tensor  # (N, D, H), the h that each step began with
     inner: Tensor  # (N, D, H): of an LSTM the c that each step began with; of a GRU U h + d of n; of an RNN nothing
@@ -267,10 +267,11 @@ def _read(
     for number, way in enumerate(ways):
         _input_product(cell, rows[number], way.weights, gates[:, number])
     kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_forward")
+    spread = size < LONG
+    hidden = [(way.weights[1].t() if spread else way.weights[1]).contiguous().numpy() for way in ways]
 
     def read(number: int, members: NDArray[np.int64]) -> None:
         way, final = ways[number], state[number]
-        hidden = way.weights[1].t().contiguous().numpy()
         own = [part.numpy()[members] for part in final]
         extra: list[Any] = []
         if cell == "gru":
@@ -281,9 +282,8 @@ def _read(
         arrays = [outputs.view(len(first), len(ways), size).numpy(), before.numpy()]
         if not cell.startswith("rnn"):
             arrays.append(inner.numpy())
-        kernel(
-            gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, keep, members, plan.starts, plan.lengths
-        )
+        given = [gates.numpy(), number, way.mirrored, hidden[number], spread, *extra, *own, *arrays]
+        kernel(*given, keep, members, plan.starts, plan.lengths)
         for part, value in zip(final, own, strict=True):
             part.numpy()[members] = value
 
@@ -293,38 +293,43 @@ def _read(
 
 def _go_back(
     cell: Cell, kept: Kept, plan: Plan, ways: list[Way], doutputs: Tensor, dstate: list[tuple[Tensor, ...]]
-) -> None:
-    """Put gradients in the place of `kept.gates` and, of a GRU, of `kept.inner`; `dstate` goes in and out."""
+) -> Kept:
+    """Return `kept` with gradients in place of `gates` and, of a GRU, of `inner`; `dstate` goes in and out."""
     kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_backward")
     shape = len(doutputs), len(ways), -1
-    needed = {"gru": (kept.before, kept.inner), "lstm": (kept.inner,)}.get(cell, (kept.outputs.view(shape),))
+    height = len(ways[0].weights[0])
+    dgates = doutputs.new_empty(len(doutputs), len(ways), height)
+    dinner = torch.empty_like(kept.inner) if cell == "gru" else kept.inner
+    given = {"gru": (kept.gates, dgates), "lstm": (kept.gates, dgates)}.get(cell, (dgates,))
+    needed = {"gru": (kept.before, kept.inner, dinner), "lstm": (kept.inner,)}.get(cell, (kept.outputs.view(shape),))
+    hidden = [way.weights[1].t().contiguous().numpy() for way in ways]
 
     def go_back(number: int, members: NDArray[np.int64]) -> None:
         way, gradient = ways[number], dstate[number]
         own = [part.numpy()[members] for part in gradient]
-        hidden = way.weights[1].contiguous().numpy()
         extra: list[Any] = [] if cell in ("gru", "lstm") else [cell == "rnn_relu"]
         arrays = [tensor.numpy() for tensor in (doutputs.view(shape), *needed)]
-        kernel(
-            kept.gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, members, plan.starts, plan.lengths
-        )
+        begin = [*(tensor.numpy() for tensor in given), number, way.mirrored, hidden[number]]
+        kernel(*begin, *extra, *own, *arrays, members, plan.starts, plan.lengths)
         for part, value in zip(gradient, own, strict=True):
             part.numpy()[members] = value
 
     _run(go_back, plan, len(ways))
+    return kept._replace(gates=dgates, inner=dinner)
 
 
-def _weight_gradients(cell: Cell, kept: Kept, number: int, rows: Tensor, way: Way) -> list[Tensor]:
+def _weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way) -> list[Tensor]:
     """Return the gradients of W, U and the biases: large products over all steps at once."""
-    dinput, before = kept.gates[:, number], kept.before[:, number]
-    dw = dinput.t() @ rows
+    dinput, before = back.gates[:, number], back.before[:, number]
+    # The narrower of the two first, which is the quicker product; the gradients come out transposed.
+    dw = (rows.t() @ dinput).t()
     if cell == "gru":
         size = before.shape[1]
-        halves, new = (dinput[:, : 2 * size], kept.inner[:, number]), dinput.sum(0)
-        du = torch.cat([half.t() @ before for half in halves])
+        halves, new = (dinput[:, : 2 * size], back.inner[:, number]), dinput.sum(0)
+        du = torch.cat([before.t() @ half for half in halves], dim=1).t()
         bias = [new, torch.cat([new[: 2 * size], halves[1].sum(0)])]
     else:
-        du, bias = dinput.t() @ before, [dinput.sum(0)] * 2
+        du, bias = (before.t() @ dinput).t(), [dinput.sum(0)] * 2
     return [dw, du, *(bias if len(way.weights) == 4 else [])]
 
 
