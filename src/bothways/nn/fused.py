@@ -24,7 +24,7 @@ Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
 logger = logging.getLogger("bothways")
 
 # From this H on the sums of U h are long enough to be made in registers.
-LONG = 256
+LONG = 512
 PARTS = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 2, "gru": 1}
 
 

@@ -82,98 +82,169 @@ def clear(there):
 
 @compiled
 def add_product(total, rows, count, matrix):
-    """total[:count] += rows[:count] @ matrix, in tiles of the matrix that stay in the cache while all rows pass.
+    """total[:count] += rows[:count] @ matrix: the rows of the matrix are added, which is the quicker way for few terms.
 
-    The quicker way for few terms.
+    In tiles of the matrix that stay in the cache while all rows pass.
     """
     terms, width = matrix.shape
     for first in range(0, width, TILE_WIDTH):
         last = min(first + TILE_WIDTH, width)
         for start in range(0, terms, TILE_TERMS):
             stop = min(start + TILE_TERMS, terms)
-            for r in range(0, count - 1, 2):
-                add_two(
-                    total[r, first:last], total[r + 1, first:last], rows[r], rows[r + 1], matrix, first, start, stop
-                )
-            if count % 2:
-                add_one(total[count - 1, first:last], rows[count - 1], matrix, first, start, stop)
+            m = 0
+            while count - m > 4 or count - m == 3:
+                t, u, v = total[m, first:last], total[m + 1, first:last], total[m + 2, first:last]
+                add_rows_to_three(t, u, v, rows[m], rows[m + 1], rows[m + 2], matrix, first, start, stop)
+                m += 3
+            while count - m > 1:
+                t, u = total[m, first:last], total[m + 1, first:last]
+                add_rows_to_two(t, u, rows[m], rows[m + 1], matrix, first, start, stop)
+                m += 2
+            if m < count:
+                add_rows_to_one(total[m, first:last], rows[m], matrix, first, start, stop)
 
 
-@compiled
-def add_two(t, u, a, b, matrix, first, start, stop):
-    """Add: t += a @ tile and u += b @ tile. Two rows and four terms at a time are what the registers hold."""
+@inlined
+def add_rows_to_three(t, u, v, a, b, c, matrix, first, start, stop):
+    """Add the products of three rows and a tile; three rows and four terms are what the registers hold."""
     last = first + len(t)
     fours = start + (stop - start) // 4 * 4
     for k in range(start, fours, 4):
         a0, a1, a2, a3 = a[k], a[k + 1], a[k + 2], a[k + 3]
         b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
-        m0, m1, m2, m3 = (
+        c0, c1, c2, c3 = c[k], c[k + 1], c[k + 2], c[k + 3]
+        p, q, r, s = (
             matrix[k, first:last],
             matrix[k + 1, first:last],
             matrix[k + 2, first:last],
             matrix[k + 3, first:last],
         )
         for j in range(len(t)):
-            w, x, y, z = m0[j], m1[j], m2[j], m3[j]
+            w, x, y, z = p[j], q[j], r[j], s[j]
             t[j] += a0 * w + a1 * x + a2 * y + a3 * z
             u[j] += b0 * w + b1 * x + b2 * y + b3 * z
+            v[j] += c0 * w + c1 * x + c2 * y + c3 * z
     for k in range(fours, stop):
-        m0 = matrix[k, first:last]
+        p = matrix[k, first:last]
         for j in range(len(t)):
-            t[j] += a[k] * m0[j]
-            u[j] += b[k] * m0[j]
+            t[j] += a[k] * p[j]
+            u[j] += b[k] * p[j]
+            v[j] += c[k] * p[j]
 
 
-@compiled
-def add_one(t, a, matrix, first, start, stop):
-    """Add: t += a @ tile."""
+@inlined
+def add_rows_to_two(t, u, a, b, matrix, first, start, stop):
+    """Add the products of two rows and a tile."""
     last = first + len(t)
     fours = start + (stop - start) // 4 * 4
     for k in range(start, fours, 4):
         a0, a1, a2, a3 = a[k], a[k + 1], a[k + 2], a[k + 3]
-        m0, m1, m2, m3 = (
+        b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
+        p, q, r, s = (
             matrix[k, first:last],
             matrix[k + 1, first:last],
             matrix[k + 2, first:last],
             matrix[k + 3, first:last],
         )
         for j in range(len(t)):
-            t[j] += a0 * m0[j] + a1 * m1[j] + a2 * m2[j] + a3 * m3[j]
+            w, x, y, z = p[j], q[j], r[j], s[j]
+            t[j] += a0 * w + a1 * x + a2 * y + a3 * z
+            u[j] += b0 * w + b1 * x + b2 * y + b3 * z
     for k in range(fours, stop):
-        m0 = matrix[k, first:last]
+        p = matrix[k, first:last]
         for j in range(len(t)):
-            t[j] += a[k] * m0[j]
+            t[j] += a[k] * p[j]
+            u[j] += b[k] * p[j]
+
+
+@inlined
+def add_rows_to_one(t, a, matrix, first, start, stop):
+    """Add the products of a row and a tile."""
+    last = first + len(t)
+    fours = start + (stop - start) // 4 * 4
+    for k in range(start, fours, 4):
+        a0, a1, a2, a3 = a[k], a[k + 1], a[k + 2], a[k + 3]
+        p, q, r, s = (
+            matrix[k, first:last],
+            matrix[k + 1, first:last],
+            matrix[k + 2, first:last],
+            matrix[k + 3, first:last],
+        )
+        for j in range(len(t)):
+            w, x, y, z = p[j], q[j], r[j], s[j]
+            t[j] += a0 * w + a1 * x + a2 * y + a3 * z
+    for k in range(fours, stop):
+        p = matrix[k, first:last]
+        for j in range(len(t)):
+            t[j] += a[k] * p[j]
 
 
 @compiled
 def add_dots(total, rows, count, matrix):
-    """total[:count] += rows[:count] @ matrix.T, in sums that stay in registers: the quicker way for many terms."""
+    """total[:count] += rows[:count] @ matrix.T: sums are made in registers, which is the quicker way for many terms.
+
+    In tiles of the rows that stay in the cache while the matrix passes.
+    """
     width, terms = matrix.shape
     fours = width // 4 * 4
     for top in range(0, count, TILE_ROWS):
         bottom = min(top + TILE_ROWS, count)
-        twos = top + (bottom - top) // 2 * 2
         for start in range(0, terms, TILE_COLUMN):
             stop = min(start + TILE_COLUMN, terms)
             for k in range(0, fours, 4):
-                p, q, r, s = (
-                    matrix[k, start:stop],
-                    matrix[k + 1, start:stop],
-                    matrix[k + 2, start:stop],
-                    matrix[k + 3, start:stop],
-                )
-                for m in range(top, twos, 2):
-                    add_dots_of_two(total[m], total[m + 1], k, rows[m, start:stop], rows[m + 1, start:stop], p, q, r, s)
-                if twos < bottom:
-                    add_dots_of_one(total[twos], k, rows[twos, start:stop], p, q, r, s)
+                p, q = matrix[k, start:stop], matrix[k + 1, start:stop]
+                r, s = matrix[k + 2, start:stop], matrix[k + 3, start:stop]
+                m = top
+                while bottom - m > 4 or bottom - m == 3:
+                    a, b, c = rows[m, start:stop], rows[m + 1, start:stop], rows[m + 2, start:stop]
+                    add_dots_of_three(total[m], total[m + 1], total[m + 2], k, a, b, c, p, q, r, s)
+                    m += 3
+                while bottom - m > 1:
+                    a, b = rows[m, start:stop], rows[m + 1, start:stop]
+                    add_dots_of_two(total[m], total[m + 1], k, a, b, p, q, r, s)
+                    m += 2
+                if m < bottom:
+                    add_dots_of_one(total[m], k, rows[m, start:stop], p, q, r, s)
             for k in range(fours, width):
                 for m in range(top, bottom):
                     total[m, k] += dot(rows[m, start:stop], matrix[k, start:stop])
 
 
 @inlined
+def add_dots_of_three(t, u, v, k, a, b, c, p, q, r, s):
+    """Add the products of three rows and four columns; more sums would not fit into the registers."""
+    t0 = t1 = t2 = t3 = u0 = u1 = u2 = u3 = v0 = v1 = v2 = v3 = f32(0)
+    for j in range(len(a)):
+        x, y, z = a[j], b[j], c[j]
+        t0 += x * p[j]
+        u0 += y * p[j]
+        v0 += z * p[j]
+        t1 += x * q[j]
+        u1 += y * q[j]
+        v1 += z * q[j]
+        t2 += x * r[j]
+        u2 += y * r[j]
+        v2 += z * r[j]
+        t3 += x * s[j]
+        u3 += y * s[j]
+        v3 += z * s[j]
+    t[k] += t0
+    t[k + 1] += t1
+    t[k + 2] += t2
+    t[k + 3] += t3
+    u[k] += u0
+    u[k + 1] += u1
+    u[k + 2] += u2
+    u[k + 3] += u3
+    v[k] += v0
+    v[k + 1] += v1
+    v[k + 2] += v2
+    v[k + 3] += v3
+
+
+@inlined
 def add_dots_of_two(t, u, k, a, b, p, q, r, s):
-    """Add the products of two rows and four columns. More would not fit into the registers."""
+    """Add the products of two rows and four columns."""
     t0 = t1 = t2 = t3 = u0 = u1 = u2 = u3 = f32(0)
     for j in range(len(a)):
         x, y = a[j], b[j]
