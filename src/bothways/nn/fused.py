@@ -21,19 +21,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
+Integers = NDArray[np.int64]
 logger = logging.getLogger("bothways")
 
-# From this H on the sums of U h are long enough to be made in registers.
-LONG = 512
+# Where H times the sequences read together, of which more than ROWS make no difference, reaches LONG, the sums of U h
+# are made in registers.
+LONG, ROWS = 2048, 8
 PARTS = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 2, "gru": 1}
 
 
 class Plan(NamedTuple):
     """Where each sequence's steps lie among the rows, and which sequences one thread reads together."""
 
-    starts: NDArray[np.int64]  # (B,), the row of each sequence's first step
-    lengths: NDArray[np.int64]  # (B,)
-    shares: list[NDArray[np.int64]]  # sequences, the longest first; each goes to one thread
+    starts: Integers  # (B,), the row of each sequence's first step
+    lengths: Integers  # (B,)
+    shares: list[Integers]  # sequences, the longest first; each goes to one thread
 
 
 class Way(NamedTuple):
@@ -267,28 +269,35 @@ def _read(
     for number, way in enumerate(ways):
         _input_product(cell, rows[number], way.weights, gates[:, number])
     kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_forward")
-    spread = size < LONG
+    arrays = [outputs.view(len(first), len(ways), size).numpy(), before.numpy()]
+    if not cell.startswith("rnn"):
+        arrays.append(inner.numpy())
+    begin, end = gates.numpy(), (*arrays, keep)
+    spread = size * min(ROWS, len(plan.shares[0])) < LONG
     hidden = [(way.weights[1].t() if spread else way.weights[1]).contiguous().numpy() for way in ways]
+    extra = [_extra(cell, way) for way in ways]
+    states = [[part.numpy() for part in parts] for parts in state]
 
-    def read(number: int, members: NDArray[np.int64]) -> None:
-        way, final = ways[number], state[number]
-        own = [part.numpy()[members] for part in final]
-        extra: list[Any] = []
-        if cell == "gru":
-            bias = way.weights[3][2 * size :] if len(way.weights) == 4 else first.new_zeros(size)
-            extra = [bias.contiguous().numpy()]
-        elif cell != "lstm":
-            extra = [cell == "rnn_relu"]
-        arrays = [outputs.view(len(first), len(ways), size).numpy(), before.numpy()]
-        if not cell.startswith("rnn"):
-            arrays.append(inner.numpy())
-        given = [gates.numpy(), number, way.mirrored, hidden[number], spread, *extra, *own, *arrays]
-        kernel(*given, keep, members, plan.starts, plan.lengths)
-        for part, value in zip(final, own, strict=True):
-            part.numpy()[members] = value
+    def read(number: int, members: Integers) -> None:
+        own = [part[members] for part in states[number]]
+        given = begin, number, ways[number].mirrored, hidden[number], spread, *extra[number], *own, *end
+        kernel(*given, members, plan.starts, plan.lengths)
+        for part, value in zip(states[number], own, strict=True):
+            part[members] = value
 
     _run(read, plan, len(ways))
     return Kept(gates, outputs, before, inner)
+
+
+def _extra(cell: Cell, way: Way) -> list[Any]:
+    """Return what a forward kernel takes beside U: of a GRU the hidden bias of n, of an RNN whether relu is meant."""
+    if cell == "lstm":
+        return []
+    if cell != "gru":
+        return [cell == "rnn_relu"]
+    size = way.weights[1].shape[1]
+    bias = way.weights[3][2 * size :] if len(way.weights) == 4 else way.weights[1].new_zeros(size)
+    return [bias.contiguous().numpy()]
 
 
 def _go_back(
@@ -297,22 +306,26 @@ def _go_back(
     """Return `kept` with gradients in place of `gates` and, of a GRU, of `inner`; `dstate` goes in and out."""
     kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_backward")
     shape = len(doutputs), len(ways), -1
-    height = len(ways[0].weights[0])
-    dgates = doutputs.new_empty(len(doutputs), len(ways), height)
+    dgates = doutputs.new_empty(len(doutputs), len(ways), len(ways[0].weights[0]))
     dinner = torch.empty_like(kept.inner) if cell == "gru" else kept.inner
-    given = {"gru": (kept.gates, dgates), "lstm": (kept.gates, dgates)}.get(cell, (dgates,))
-    needed = {"gru": (kept.before, kept.inner, dinner), "lstm": (kept.inner,)}.get(cell, (kept.outputs.view(shape),))
+    if cell == "lstm":
+        given, needed = [kept.gates, dgates], [kept.inner]
+    elif cell == "gru":
+        given, needed = [kept.gates, dgates], [kept.before, kept.inner, dinner]
+    else:
+        given, needed = [dgates], [kept.outputs.view(shape)]
+    begin = [tensor.numpy() for tensor in given]
+    end = [tensor.numpy() for tensor in (doutputs.view(shape), *needed)]
     hidden = [way.weights[1].t().contiguous().numpy() for way in ways]
+    extra = [cell == "rnn_relu"] if cell.startswith("rnn") else []
+    states = [[part.numpy() for part in parts] for parts in dstate]
 
-    def go_back(number: int, members: NDArray[np.int64]) -> None:
-        way, gradient = ways[number], dstate[number]
-        own = [part.numpy()[members] for part in gradient]
-        extra: list[Any] = [] if cell in ("gru", "lstm") else [cell == "rnn_relu"]
-        arrays = [tensor.numpy() for tensor in (doutputs.view(shape), *needed)]
-        begin = [*(tensor.numpy() for tensor in given), number, way.mirrored, hidden[number]]
-        kernel(*begin, *extra, *own, *arrays, members, plan.starts, plan.lengths)
-        for part, value in zip(gradient, own, strict=True):
-            part.numpy()[members] = value
+    def go_back(number: int, members: Integers) -> None:
+        own = [part[members] for part in states[number]]
+        given = *begin, number, ways[number].mirrored, hidden[number], *extra, *own, *end
+        kernel(*given, members, plan.starts, plan.lengths)
+        for part, value in zip(states[number], own, strict=True):
+            part[members] = value
 
     _run(go_back, plan, len(ways))
     return kept._replace(gates=dgates, inner=dinner)
@@ -377,7 +390,7 @@ def _kernels() -> Any:
     return kernels
 
 
-def _run(work: Callable[[int, NDArray[np.int64]], None], plan: Plan, directions: int) -> None:
+def _run(work: Callable[[int, Integers], None], plan: Plan, directions: int) -> None:
     """Do the work of each direction and share."""
     tasks = [(number, members) for members in plan.shares for number in range(directions)]
     run_side_by_side(lambda task: work(*task), tasks)
