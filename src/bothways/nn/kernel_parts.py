@@ -13,14 +13,14 @@ LN_2 = f32(0.6931471805599453)
 # A tile of a matrix takes up to 256 kB, a part of the second-level cache.
 TILE_WIDTH = 1024
 TILE_TERMS = 64
-# Rows of a tile are read again for every four columns; four columns of the matrix fit into the first-level cache.
+# A tile of rows is read again for every four columns, which take up to 64 kB.
 TILE_ROWS = 48
 TILE_COLUMN = 4096
 
 # Sums may be taken in another order, and a product and a sum in one rounding; NaN and infinity keep their meaning.
 fastmath = {"contract", "reassoc", "nsz", "arcp"}
 compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath, boundscheck=False)
-# For what is called more often than a call is worth.
+# What is called for few numbers at a time.
 inlined = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath, boundscheck=False, forceinline=True)
 
 

@@ -33,7 +33,7 @@ def row_of(sequence, step, mirrored, starts, lengths):
 
 @compiled
 def gru_forward(
-    gates, way, mirrored, hidden, spread, bias, h, outputs, before, products, keep, members, starts, lengths
+    gates, way, mirrored, hidden, spread, bias, h, outputs, before, products, keep, members, starts, places, lengths
 ):
     """Read with a GRU.
 
@@ -51,6 +51,7 @@ def gru_forward(
         keep: whether a gradient will be wanted.
         members: int64 (M,).
         starts: int64 (B,).
+        places: int64 (B,).
         lengths: int64 (B,).
     """
     size = h.shape[1]
@@ -76,7 +77,8 @@ def gru_forward(
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             given = gates[row, way]
-            sums, state, out = total[m], h[m], outputs[row, way]
+            sums, state = total[m], h[m]
+            out = outputs[row_of(b, step, mirrored, places, lengths), way]
             r, z, n = sums[:size], sums[size : 2 * size], given[2 * size :]
             product = sums[2 * size :]
             if keep:
@@ -95,7 +97,7 @@ def gru_forward(
 
 @compiled
 def gru_backward(
-    gates, dgates, way, mirrored, hidden, dh, doutputs, before, products, dproducts, members, starts, lengths
+    gates, dgates, way, mirrored, hidden, dh, doutputs, before, products, dproducts, members, starts, places, lengths
 ):  # fmt: skip
     """Go back over what `gru_forward` kept.
 
@@ -112,6 +114,7 @@ def gru_backward(
         dproducts: (N, D, H); out: its gradient.
         members: int64 (M,).
         starts: int64 (B,).
+        places: int64 (B,).
         lengths: int64 (B,).
     """
     size = dh.shape[1]
@@ -123,8 +126,9 @@ def gru_backward(
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
+            there = row_of(b, step, mirrored, places, lengths)
             given, sums, dstate = gates[row, way], total[m], dh[m]
-            dout, old, product = doutputs[row, way], before[row, way], products[row, way]
+            dout, old, product = doutputs[there, way], before[row, way], products[row, way]
             r, z, n = given[:size], given[size : 2 * size], given[2 * size :]
             dr, dz, dp = sums[:size], sums[size : 2 * size], sums[2 * size :]
             add(dstate, dout)
@@ -146,7 +150,9 @@ def gru_backward(
 
 
 @compiled
-def lstm_forward(gates, way, mirrored, hidden, spread, h, c, outputs, before, cells, keep, members, starts, lengths):
+def lstm_forward(
+    gates, way, mirrored, hidden, spread, h, c, outputs, before, cells, keep, members, starts, places, lengths
+):
     """Read with an LSTM.
 
     Args:
@@ -163,6 +169,7 @@ def lstm_forward(gates, way, mirrored, hidden, spread, h, c, outputs, before, ce
         keep: whether a gradient will be wanted.
         members: int64 (M,).
         starts: int64 (B,).
+        places: int64 (B,).
         lengths: int64 (B,).
     """
     size = h.shape[1]
@@ -184,7 +191,8 @@ def lstm_forward(gates, way, mirrored, hidden, spread, h, c, outputs, before, ce
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
-            sums, state, cell, out = total[m], h[m], c[m], outputs[row, way]
+            sums, state, cell = total[m], h[m], c[m]
+            out = outputs[row_of(b, step, mirrored, places, lengths), way]
             squash(sums[: 2 * size])
             squash_both_ways(sums[2 * size : 3 * size])
             squash(sums[3 * size :])
@@ -203,7 +211,7 @@ def lstm_forward(gates, way, mirrored, hidden, spread, h, c, outputs, before, ce
 
 
 @compiled
-def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells, members, starts, lengths):
+def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells, members, starts, places, lengths):
     """Go back over what `lstm_forward` kept.
 
     Args:
@@ -218,6 +226,7 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
         cells: (N, D, H), the c each step began with.
         members: int64 (M,).
         starts: int64 (B,).
+        places: int64 (B,).
         lengths: int64 (B,).
     """
     size = dh.shape[1]
@@ -229,8 +238,9 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
+            there = row_of(b, step, mirrored, places, lengths)
             given, sums, dstate, dcell = gates[row, way], total[m], dh[m], dc[m]
-            dout, old = doutputs[row, way], cells[row, way]
+            dout, old = doutputs[there, way], cells[row, way]
             i, f, g, o = given[:size], given[size : 2 * size], given[2 * size : 3 * size], given[3 * size :]
             di, df, dg, do = sums[:size], sums[size : 2 * size], sums[2 * size : 3 * size], sums[3 * size :]
             add(dstate, dout)
@@ -255,7 +265,7 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
 
 
 @compiled
-def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, keep, members, starts, lengths):
+def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, keep, members, starts, places, lengths):
     """Read with a plain RNN.
 
     Args:
@@ -271,6 +281,7 @@ def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, 
         keep: whether a gradient will be wanted.
         members: int64 (M,).
         starts: int64 (B,).
+        places: int64 (B,).
         lengths: int64 (B,).
     """
     size = h.shape[1]
@@ -292,7 +303,8 @@ def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, 
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
-            sums, state, out = total[m], h[m], outputs[row, way]
+            sums, state = total[m], h[m]
+            out = outputs[row_of(b, step, mirrored, places, lengths), way]
             if keep:
                 old = before[row, way]
                 for j in range(size):
@@ -308,7 +320,7 @@ def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, 
 
 
 @compiled
-def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, members, starts, lengths):
+def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, members, starts, places, lengths):
     """Go back over what `rnn_forward` kept.
 
     Args:
@@ -322,6 +334,7 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
         outputs: (N, D, H), h at every step.
         members: int64 (M,).
         starts: int64 (B,).
+        places: int64 (B,).
         lengths: int64 (B,).
     """
     size = dh.shape[1]
@@ -333,8 +346,9 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
+            there = row_of(b, step, mirrored, places, lengths)
             sums, found, dstate = total[m], dgates[row, way], dh[m]
-            dout, out = doutputs[row, way], outputs[row, way]
+            dout, out = doutputs[there, way], outputs[there, way]
             for j in range(size):
                 slope = (f32(0) if out[j] <= f32(0) else f32(1)) if relu else f32(1) - out[j] * out[j]
                 sums[j] = (dstate[j] + dout[j]) * slope

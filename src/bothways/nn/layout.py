@@ -41,12 +41,6 @@ class RealSteps(NamedTuple):
         flat = batch.reshape(-1, batch.shape[2])
         return flat if self.enter is None or self.leave is None else copy_rows(flat, self.enter, self.leave)
 
-    def back(self, rows: Tensor, size: int) -> Tensor:
-        """Put rows (N, F) back into a batch (B, T, F), zero on padding."""
-        if self.enter is not None and self.leave is not None:
-            rows = copy_rows(rows, self.leave, self.enter)
-        return rows.view(size, -1, rows.shape[1])
-
 
 class Layout(NamedTuple):
     """How a padded batch (B·T rows) becomes the N rows that the kernels read, and back.
