@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bothways.nn import GRU, LSTM, RNN, fused, kernels
+from bothways.nn import GRU, LSTM, RNN, fused, kernel_parts, loops
 
 CELLS = {"tanh": RNN, "relu": RNN, "gru": GRU, "lstm": LSTM}
 
@@ -48,10 +48,12 @@ def test_threads_change_nothing(cell, threads):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("long", [0, 10_000], ids=["dots", "spread"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_wide_states_are_those_of_torchs_kernels(cell, monkeypatch):
+def test_wide_states_are_those_of_torchs_kernels(cell, long, monkeypatch):
     # Wider than a tile of the product, and not a whole number of tiles or of four terms.
     reader, (inputs, lengths) = reader_of(cell, hidden_size=261), batch_of([3, 1, 2])
+    monkeypatch.setattr(loops, "LONG", long)
     monkeypatch.setattr(reader, "fused_up_to", (1000, 1000))
     found = read(reader, inputs, lengths)[:2]
     monkeypatch.setattr(fused, "is_available", lambda: False)
@@ -70,26 +72,33 @@ def test_going_back_twice_gives_the_same_gradients(cell):
 
 
 def test_a_forked_child_has_threads_of_its_own():
-    assert fused.threads(1).submit(os.getpid).result(10) == os.getpid()
+    assert loops.threads(1).submit(os.getpid).result(10) == os.getpid()
     child = os.fork()
     if not child:
         try:
-            os._exit(7 if fused.threads(1).submit(os.getpid).result(10) == os.getpid() else 1)
+            os._exit(7 if loops.threads(1).submit(os.getpid).result(10) == os.getpid() else 1)
         finally:
             os._exit(1)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-@pytest.mark.parametrize(("rows", "terms", "width"), [(1, 1, 1), (2, 4, 8), (3, 5, 7), (5, 131, 1030), (4, 64, 1024)])
-def test_product_is_the_matrix_product(rows, terms, width):
+@pytest.mark.parametrize(
+    ("rows", "terms", "width"),
+    [(1, 1, 1), (2, 4, 8), (3, 5, 7), (4, 64, 1024), (5, 131, 1030), (7, 3, 6), (8, 4100, 5), (50, 9, 4)],
+)
+@pytest.mark.parametrize("name", ["add_product", "add_dots"])
+def test_product_is_the_matrix_product(name, rows, terms, width):
     draw = np.random.default_rng(0)
     left, right = (draw.standard_normal(shape).astype("f") for shape in ((rows + 1, terms), (terms, width)))
     total = np.ones((rows + 1, width), "f")
 
-    kernels.add_product(total, left, rows, right)
+    if name == "add_product":
+        kernel_parts.add_product(total, left, rows, right)
+    else:
+        kernel_parts.add_dots(total, left, rows, np.ascontiguousarray(right.T))
 
-    np.testing.assert_allclose(total[:rows], 1 + left[:rows].astype("d") @ right, atol=1e-4)
+    np.testing.assert_allclose(total[:rows], 1 + left[:rows].astype("d") @ right, atol=1e-4 * (1 + terms / 500))
     assert (total[rows] == 1).all()
 
 
@@ -99,9 +108,9 @@ def test_squashing_is_exact_to_float32_and_keeps_nan():
     with np.errstate(over="ignore"):
         expected = 1 / (1 + np.exp(-exact))
     sigmoids, tanhs, unknown = values.copy(), values.copy(), np.full(9, np.nan, "f")
-    kernels.squash(sigmoids)
-    kernels.squash_both_ways(tanhs)
-    kernels.squash(unknown)
+    kernel_parts.squash(sigmoids)
+    kernel_parts.squash_both_ways(tanhs)
+    kernel_parts.squash(unknown)
 
     np.testing.assert_allclose(sigmoids, expected, rtol=0, atol=2e-7)
     np.testing.assert_allclose(tanhs, np.tanh(exact), rtol=0, atol=3e-7)
@@ -150,10 +159,24 @@ def test_what_was_read_may_be_changed_in_place(cell, lengths):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("recompute", [None, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_gradient_on_padding_reaches_nothing(cell, recompute):
+    reader, (inputs, lengths) = reader_of(cell, num_layers=2, recompute=recompute), batch_of([3, 5, 1])
+    outputs, padding = reader(inputs, lengths).outputs, torch.arange(5) >= lengths[:, None]
+    leaves, gradient = [inputs, *reader.parameters()], torch.randn_like(outputs)
+
+    expected = torch.autograd.grad(outputs, leaves, gradient, retain_graph=True)
+    found = torch.autograd.grad(outputs, leaves, gradient.masked_fill(padding[..., None], float("nan")))
+
+    assert padding.any()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_reading_alone_keeps_nothing_for_a_way_back(cell, monkeypatch):
-    kept, real = [], fused._read
-    monkeypatch.setattr(fused, "_read", lambda *args, **options: kept.append(real(*args, **options)) or kept[-1])
+    kept, real = [], loops.read
+    monkeypatch.setattr(loops, "read", lambda *args, **options: kept.append(real(*args, **options)) or kept[-1])
     reader, (inputs, lengths) = reader_of(cell), batch_of([3, 5])
     monkeypatch.setattr(reader, "fused_up_to", (1000, 1000))
     for mode in (torch.no_grad, torch.inference_mode):
@@ -167,7 +190,7 @@ def test_loops_that_cannot_be_compiled_are_done_without_and_said(monkeypatch, ca
     def refuse():
         raise RuntimeError("cannot cache function 'sigmoid': no locator available for file 'kernels.py'")
 
-    monkeypatch.setattr(fused, "_kernels", refuse)
+    monkeypatch.setattr(fused, "compiled_loops", refuse)
     fused.is_available.cache_clear()
     try:
         reader, (inputs, lengths) = reader_of("lstm"), batch_of([3, 5])

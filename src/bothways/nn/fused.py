@@ -1,45 +1,25 @@
-"""The exact cells on a CPU, float32, with `kernels`: a layer is read in all its directions at once, without padding.
-
-What does not wait for the step before is done for all steps in one matrix product: W x before the loop; the gradients
-of W, U and x after it. The loop itself, U h and the gates, runs compiled, one thread for each direction and share of
-the sequences (Appleyard et al., 2016, do the same on a GPU).
+"""The exact cells on a CPU, float32, as functions of autograd: a layer at once (see `loops`), or piece by piece.
 
 Shapes: B sequences, N real steps of all of them, F width of the inputs, D directions, H hidden width, G gates.
 """
 
 import logging
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
+from bothways.nn import loops
+from bothways.nn.layers import PARTS, Cell, Layers
+from bothways.nn.layout import real_steps
+from bothways.nn.loops import Kept, Plan, Way, compiled_loops
+from bothways.nn.reader import State, sequence_dropout
+
 logger = logging.getLogger("bothways")
-
-PARTS = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 2, "gru": 1}
-
-
-class Plan(NamedTuple):
-    """Where each sequence's steps lie among the rows, and which sequences one thread reads together."""
-
-    starts: NDArray[np.int64]  # (B,), the row of each sequence's first step
-    lengths: NDArray[np.int64]  # (B,)
-    shares: list[NDArray[np.int64]]  # sequences, the longest first; each goes to one thread
-
-
-class Way(NamedTuple):
-    """What reads a layer in one direction."""
-
-    mirrored: bool
-    weights: list[Tensor]  # W (G·H, F), U (G·H, H) and, with bias, b and d (G·H,)
-    state: tuple[Tensor, ...]  # (B, H) each
 
 
 @cache
@@ -48,7 +28,7 @@ def is_available() -> bool:
     if find_spec("numba") is None:
         return False
     try:
-        _kernels()
+        compiled_loops()
     except (ImportError, RuntimeError) as error:
         logger.warning(
             "The compiled loops are not used, training is slower: %s. "
@@ -59,12 +39,35 @@ def is_available() -> bool:
     return True
 
 
-def make_plan(lengths: Tensor, directions: int) -> Plan:
-    """Share sequences out to threads: int64 (B,) lengths on the CPU."""
-    size = lengths.numpy()
-    shares = min(len(size), max(1, torch.get_num_threads() // directions))
-    longest_first = np.argsort(-size, kind="stable")
-    return Plan(np.cumsum(size) - size, size, [longest_first[share::shares] for share in range(shares)])
+def read(layers: Layers, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+    """Read a batch float32 (B, T, F) on the CPU -> the top states side by side, (B, T, D·H), and the last.
+
+    Padding is never looked at, and zero where it comes out.
+    """
+    size, steps, _ = inputs.shape
+    real = real_steps(lengths, steps)
+    plan = loops.make_plan(lengths, len(layers.start))
+    rows = real.of(inputs)
+    final: dict[str, list[tuple[Tensor, ...]]] = {way: [] for way in layers.start}
+    zeros = (rows.new_zeros(size, layers.width),) * PARTS[layers.cell]
+
+    with torch.autocast("cpu", enabled=False):
+        for layer in range(layers.depth):
+            if layer and layers.dropout:
+                rows = rows * sequence_dropout(rows, size, layers.dropout).index_select(0, real.sequence)
+            ways = []
+            for way, states in layers.start.items():
+                state = zeros if states is None else tuple(part[layer].to(rows.dtype) for part in states)
+                ways.append(Way(way == "backward", layers.weights[way][layer], state))
+            if layer == layers.depth - 1:
+                plan = plan.outputs_in(real, steps)
+            apart = layer > 0 and layers.apart
+            rows, last = read_layer(layers.cell, rows, plan, ways, apart=apart, recompute=layers.recompute)
+            for way, state in zip(layers.start, last, strict=True):
+                final[way].append(state)
+
+    final_state = State(**{way: tuple(map(torch.stack, zip(*last, strict=True))) for way, last in final.items()})
+    return rows.view(size, steps, -1), final_state
 
 
 def read_layer(
@@ -82,7 +85,8 @@ def read_layer(
             lies between them (Chen et al., 2016).
 
     Returns:
-        float32 (N, D·H), the directions' states side by side, and for each direction its final state, (B, H) each.
+        float32 (N, D·H), the directions' states side by side, in other rows if the plan says so; and for each direction
+        its final state, (B, H) each.
     """
     tensors = [tensor for way in ways for tensor in (*way.weights, *way.state)]
     shape = [(way.mirrored, len(way.weights)) for way in ways]
@@ -110,10 +114,12 @@ class _ReadLayer(torch.autograd.Function):
         ways = _ways(cell, shape, tensors)
         state = [_copied(way.state) for way in ways]
         columns = [_columns(rows, number, ways, apart) for number in range(len(ways))]
-        kept = _read(cell, columns, plan, ways, state, keep=keep and any(ctx.needs_input_grad))
+        kept = loops.read(cell, columns, plan, ways, state, keep=keep and any(ctx.needs_input_grad))
         ctx.cell, ctx.plan, ctx.shape, ctx.apart = cell, plan, shape, apart
         outputs = kept.outputs
-        if not cell.startswith("rnn"):
+        if cell.startswith("rnn"):
+            kept = kept._replace(gates=rows.new_empty(0))
+        else:
             # Its gradient is not made of its outputs, so that these may be changed in place.
             kept = kept._replace(outputs=rows.new_empty(0))
         ctx.save_for_backward(rows, *kept, *tensors)
@@ -127,14 +133,10 @@ class _ReadLayer(torch.autograd.Function):
             kept, tensors = Kept(*saved[: len(Kept._fields)]), saved[len(Kept._fields) :]
             ways = _ways(ctx.cell, ctx.shape, tensors)
             dstate = _per_way(ctx.cell, dfinal, len(ways))
-            # A kernel overwrites some of what it reads, and going back twice should still be right.
-            kept = kept._replace(gates=kept.gates.clone())
-            if ctx.cell == "gru":
-                kept = kept._replace(inner=kept.inner.clone())
-            _go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
+            back = loops.go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
             columns = [_columns(rows, number, ways, ctx.apart) for number in range(len(ways))]
             weights = [
-                _weight_gradients(ctx.cell, kept, number, *one)
+                loops.weight_gradients(ctx.cell, back, number, *one)
                 for number, one in enumerate(zip(columns, ways, strict=True))
             ]
             drows = None
@@ -143,9 +145,9 @@ class _ReadLayer(torch.autograd.Function):
                 for number, way in enumerate(ways):
                     there = _columns(drows, number, ways, ctx.apart)
                     if ctx.apart or number == 0:
-                        torch.mm(kept.gates[:, number], way.weights[0], out=there)
+                        torch.mm(back.gates[:, number], way.weights[0], out=there)
                     else:
-                        there.addmm_(kept.gates[:, number], way.weights[0])
+                        there.addmm_(back.gates[:, number], way.weights[0])
             return _in_order(drows, weights, dstate)
 
 
@@ -164,12 +166,12 @@ class _ReadInPieces(torch.autograd.Function):
         ways = _ways(cell, shape, tensors)
         state = [_copied(way.state) for way in ways]
         width = ways[0].state[0].shape[1]
-        outputs = rows.new_empty(len(rows), len(ways) * width)
+        outputs = plan.new_outputs(rows, len(ways) * width)
         pieces, begins = _pieces(plan, ways, recompute), list[Tensor]()
         for piece in pieces:
             begins += [part.clone() for parts in state for part in parts]
-            kept = _read(cell, piece.columns(rows, ways, apart), piece.plan, ways, state, keep=False)
-            for number, index in enumerate(piece.rows):
+            kept = loops.read(cell, piece.columns(rows, ways, apart), piece.plan, ways, state, keep=False)
+            for number, index in enumerate(piece.places):
                 place = slice(number * width, (number + 1) * width)
                 outputs[index, place] = kept.outputs[:, place]
         ctx.cell, ctx.pieces, ctx.shape, ctx.apart = cell, pieces, shape, apart
@@ -185,13 +187,13 @@ class _ReadInPieces(torch.autograd.Function):
             begins, tensors = saved[: states * len(ctx.pieces)], saved[states * len(ctx.pieces) :]
             ways = _ways(cell, ctx.shape, tensors)
             dstate = _per_way(cell, dfinal, len(ways))
-            doutputs = doutputs.detach().reshape(len(rows), len(ways), -1)
+            doutputs = doutputs.detach().reshape(len(doutputs), len(ways), -1)
             drows = torch.zeros_like(rows) if ctx.needs_input_grad[5] else None
             weights = [[torch.zeros_like(weight) for weight in way.weights] for way in ways]
             for number in reversed(range(len(ctx.pieces))):
                 piece = ctx.pieces[number]
                 columns = piece.columns(rows, ways, ctx.apart)
-                kept = _read(
+                kept = loops.read(
                     cell,
                     columns,
                     piece.plan,
@@ -199,13 +201,13 @@ class _ReadInPieces(torch.autograd.Function):
                     _per_way(cell, begins[number * states : (number + 1) * states], len(ways)),
                     keep=True,
                 )
-                there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.rows)], dim=1)
-                _go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
+                there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.places)], dim=1)
+                back = loops.go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
                 for way, index in enumerate(piece.rows):
-                    found = _weight_gradients(cell, kept, way, columns[way], ways[way])
+                    found = loops.weight_gradients(cell, back, way, columns[way], ways[way])
                     torch._foreach_add_(weights[way], found)
                     if drows is not None:
-                        _columns(drows, way, ways, ctx.apart)[index] += kept.gates[:, way] @ ways[way].weights[0]
+                        _columns(drows, way, ways, ctx.apart)[index] += back.gates[:, way] @ ways[way].weights[0]
             return _in_order(drows, weights, dstate)
 
 
@@ -217,20 +219,12 @@ def _in_order(
     return *(None,) * 5, drows, *(one for way in ways for part in way for one in part)
 
 
-class Kept(NamedTuple):
-    """What reading a layer leaves for the way back; empty where no gradient is wanted."""
-
-    gates: Tensor  # (N, D, G·H)
-    outputs: Tensor  # (N, D·H), h at every step
-    before: Tensor  # (N, D, H), the h that each step began with
-    inner: Tensor  # (N, D, H): of an LSTM the c that each step began with; of a GRU U h + d of n; of an RNN nothing
-
-
 class Piece(NamedTuple):
     """Some steps of all sequences, as a batch of its own: those each direction reads at the same time."""
 
     plan: Plan
     rows: list[Tensor]  # int64 (n,) for each direction, among all rows
+    places: list[Tensor]  # the same among the outputs
 
     def columns(self, rows: Tensor, ways: list[Way], apart: bool) -> list[Tensor]:
         """Return what each direction reads, (n, F)."""
@@ -245,87 +239,14 @@ def _pieces(plan: Plan, ways: list[Way], steps: int) -> list[Piece]:
         starts = np.cumsum(here) - here
         shares = [members[here[members] > 0] for members in plan.shares]
         within = np.arange(here.sum()) - np.repeat(starts, here)
-        rows = list[Tensor]()
-        for way in ways:
-            begin = plan.starts + (plan.lengths - first - here if way.mirrored else first)
-            rows.append(torch.from_numpy(np.repeat(begin, here) + within))
-        pieces.append(Piece(Plan(starts, here, [members for members in shares if len(members)]), rows))
+        own = Plan(starts, here, [members for members in shares if len(members)], starts, None)
+        before = [plan.lengths - first - here if way.mirrored else first for way in ways]  # in each sequence
+        rows, places = (
+            [torch.from_numpy(np.repeat(begin + steps_before, here) + within) for steps_before in before]
+            for begin in (plan.starts, plan.places)
+        )
+        pieces.append(Piece(own, rows, places))
     return pieces
-
-
-def _read(
-    cell: Cell, rows: list[Tensor], plan: Plan, ways: list[Way], state: list[tuple[Tensor, ...]], *, keep: bool
-) -> Kept:
-    """Read with every direction: rows (N, F) for each; `state` goes in and out."""
-    first = rows[0]
-    size, height = ways[0].state[0].shape[1], len(ways[0].weights[0])
-    gates = first.new_empty(len(first), len(ways), height)
-    # As wide as it is given on, for a view of it could not be changed in place by whoever gets it.
-    outputs = first.new_empty(len(first), len(ways) * size)
-    before = first.new_empty(len(first) if keep else 0, len(ways), size)
-    inner = first.new_empty(len(first) if keep and not cell.startswith("rnn") else 0, len(ways), size)
-    for number, way in enumerate(ways):
-        _input_product(cell, rows[number], way.weights, gates[:, number])
-    kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_forward")
-
-    def read(number: int, members: NDArray[np.int64]) -> None:
-        way, final = ways[number], state[number]
-        hidden = way.weights[1].t().contiguous().numpy()
-        own = [part.numpy()[members] for part in final]
-        extra: list[Any] = []
-        if cell == "gru":
-            bias = way.weights[3][2 * size :] if len(way.weights) == 4 else first.new_zeros(size)
-            extra = [bias.contiguous().numpy()]
-        elif cell != "lstm":
-            extra = [cell == "rnn_relu"]
-        arrays = [outputs.view(len(first), len(ways), size).numpy(), before.numpy()]
-        if not cell.startswith("rnn"):
-            arrays.append(inner.numpy())
-        kernel(
-            gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, keep, members, plan.starts, plan.lengths
-        )
-        for part, value in zip(final, own, strict=True):
-            part.numpy()[members] = value
-
-    _run(read, plan, len(ways))
-    return Kept(gates, outputs, before, inner)
-
-
-def _go_back(
-    cell: Cell, kept: Kept, plan: Plan, ways: list[Way], doutputs: Tensor, dstate: list[tuple[Tensor, ...]]
-) -> None:
-    """Put gradients in the place of `kept.gates` and, of a GRU, of `kept.inner`; `dstate` goes in and out."""
-    kernel = getattr(_kernels(), f"{cell.partition('_')[0]}_backward")
-    shape = len(doutputs), len(ways), -1
-    needed = {"gru": (kept.before, kept.inner), "lstm": (kept.inner,)}.get(cell, (kept.outputs.view(shape),))
-
-    def go_back(number: int, members: NDArray[np.int64]) -> None:
-        way, gradient = ways[number], dstate[number]
-        own = [part.numpy()[members] for part in gradient]
-        hidden = way.weights[1].contiguous().numpy()
-        extra: list[Any] = [] if cell in ("gru", "lstm") else [cell == "rnn_relu"]
-        arrays = [tensor.numpy() for tensor in (doutputs.view(shape), *needed)]
-        kernel(
-            kept.gates.numpy(), number, way.mirrored, hidden, *extra, *own, *arrays, members, plan.starts, plan.lengths
-        )
-        for part, value in zip(gradient, own, strict=True):
-            part.numpy()[members] = value
-
-    _run(go_back, plan, len(ways))
-
-
-def _weight_gradients(cell: Cell, kept: Kept, number: int, rows: Tensor, way: Way) -> list[Tensor]:
-    """Return the gradients of W, U and the biases: large products over all steps at once."""
-    dinput, before = kept.gates[:, number], kept.before[:, number]
-    dw = dinput.t() @ rows
-    if cell == "gru":
-        size = before.shape[1]
-        halves, new = (dinput[:, : 2 * size], kept.inner[:, number]), dinput.sum(0)
-        du = torch.cat([half.t() @ before for half in halves])
-        bias = [new, torch.cat([new[: 2 * size], halves[1].sum(0)])]
-    else:
-        du, bias = dinput.t() @ before, [dinput.sum(0)] * 2
-    return [dw, du, *(bias if len(way.weights) == 4 else [])]
 
 
 def _per_way(cell: Cell, tensors: Sequence[Tensor], directions: int) -> list[tuple[Tensor, ...]]:
@@ -351,51 +272,3 @@ def _ways(cell: Cell, shape: list[tuple[bool, int]], tensors: Any) -> list[Way]:
 def _columns(rows: Tensor, number: int, ways: list[Way], apart: bool) -> Tensor:
     """Return what one direction reads, (N, F)."""
     return rows.view(len(rows), len(ways), -1)[:, number] if apart else rows
-
-
-def _input_product(cell: Cell, rows: Tensor, weights: list[Tensor], gates: Tensor) -> None:
-    """Write W x and the biases that are simply added to it into `gates`, (N, G·H)."""
-    if len(weights) == 2:
-        torch.mm(rows, weights[0].t(), out=gates)
-        return
-    bias = weights[2] + weights[3]
-    if cell == "gru":
-        new = len(bias) // 3
-        bias[2 * new :] = weights[2][2 * new :]
-    torch.addmm(bias, rows, weights[0].t(), out=gates)
-
-
-def _kernels() -> Any:
-    """Import the compiled loops; the first run of each is compiled, for some seconds, and kept on disk."""
-    from bothways.nn import kernels
-
-    return kernels
-
-
-def _run(work: Callable[[int, NDArray[np.int64]], None], plan: Plan, directions: int) -> None:
-    """Do the work of each direction and share."""
-    tasks = [(number, members) for members in plan.shares for number in range(directions)]
-    run_side_by_side(lambda task: work(*task), tasks)
-
-
-def run_side_by_side(work: Callable[[Any], None], tasks: Sequence[Any]) -> None:
-    """Do the work of each task in a thread of its own, this thread's included, or one by one if those are too few."""
-    if len(tasks) > torch.get_num_threads():
-        for task in tasks:
-            work(task)
-        return
-    waiting = [threads(len(tasks) - 1).submit(work, task) for task in tasks[1:]]
-    work(tasks[0])
-    for one in waiting:
-        one.result()
-
-
-@cache
-def threads(count: int) -> ThreadPoolExecutor:
-    """Return this process's threads; those that wait cost nothing."""
-    return ThreadPoolExecutor(max(1, count), thread_name_prefix="bothways")
-
-
-# Threads do not live on in a forked child, which would wait for them forever.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=threads.cache_clear)

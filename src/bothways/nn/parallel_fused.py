@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bothways.nn.fused import run_side_by_side
+from bothways.nn.loops import run_side_by_side
 from bothways.nn.scan import ends
 
 Cell = Literal["mingru", "minlstm", "sru"]

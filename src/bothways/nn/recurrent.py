@@ -21,8 +21,8 @@ from torch.nn import functional
 from bothways.errors import SettingsError, check_choice
 from bothways.nn import fused, torch_kernels
 from bothways.nn.cells import CellStack, Stack
-from bothways.nn.layout import real_steps
-from bothways.nn.reader import Direction, Merge, Reading, State, check_inputs, check_probability, sequence_dropout
+from bothways.nn.layers import Cell, Layers
+from bothways.nn.reader import Direction, Merge, Reading, State, check_inputs, check_probability
 
 Nonlinearity = Literal["tanh", "relu"]
 
@@ -117,17 +117,16 @@ class ExactRecurrent(CellStack):
         lengths = check_inputs(inputs, self.input_size, lengths)
         self._check_dtype(inputs)
         start = self._start(initial_state, len(inputs))
-        weights = self._weights_of_call(list(start))
-        if self._is_fused(inputs):
-            return self._forward_fused(inputs, lengths, weights, start)
-        layers = torch_kernels.Layers(
+        layers = Layers(
             self._cell,
-            weights,
+            self._weights_of_call(list(start)),
             start,
             apart=self.stack == "apart",
             dropout=self.dropout if self.training else 0.0,
             recompute=self.recompute,
         )
+        if self._is_fused(inputs):
+            return self._reading(*fused.read(layers, inputs, lengths))
         if torch_kernels.is_whole(layers, inputs, lengths):
             return self._reading(*torch_kernels.read_whole(layers, inputs))
         read, final_state = torch_kernels.read_rows(layers, inputs, lengths)
@@ -151,37 +150,6 @@ class ExactRecurrent(CellStack):
             and not torch_kernels.casts_for_kernels()
             and fused.is_available()
         )
-
-    def _forward_fused(
-        self,
-        inputs: Tensor,
-        lengths: Tensor,
-        weights: dict[str, list[list[Tensor]]],
-        start: dict[str, tuple[Tensor, ...] | None],
-    ) -> Reading:
-        """Read with the compiled loops, see `fused`: all directions of a layer at once, and no padding."""
-        size, steps, _ = inputs.shape
-        real = real_steps(lengths, steps)
-        plan = fused.make_plan(lengths, len(start))
-        rows = real.of(inputs)
-        final: dict[str, list[tuple[Tensor, ...]]] = {way: [] for way in start}
-        zeros = tuple(rows.new_zeros(size, self.hidden_size) for _ in self.parts)
-
-        with torch.autocast("cpu", enabled=False):
-            for layer in range(self.num_layers):
-                if layer and self.training and self.dropout:
-                    rows = rows * sequence_dropout(rows, size, self.dropout).index_select(0, real.sequence)
-                ways = []
-                for way, states in start.items():
-                    state = zeros if states is None else tuple(part[layer].to(rows.dtype) for part in states)
-                    ways.append(fused.Way(way == "backward", weights[way][layer], state))
-                apart = layer > 0 and self.stack == "apart"
-                rows, last = fused.read_layer(self._cell, rows, plan, ways, apart=apart, recompute=self.recompute)
-                for way, state in zip(start, last, strict=True):
-                    final[way].append(state)
-
-        final_state = State(**{way: tuple(map(torch.stack, zip(*last, strict=True))) for way, last in final.items()})
-        return self._reading(real.back(rows, size), final_state)
 
     def to_torch(self) -> nn.RNNBase:
         """Return a torch.nn module with a copy of the weights; it reads (B, T, E) and gives (B, T, D·H).
@@ -219,7 +187,7 @@ class ExactRecurrent(CellStack):
         return shapes | ({"bias_ih": (height,), "bias_hh": (height,)} if self.bias else {})
 
     @property
-    def _cell(self) -> fused.Cell:
+    def _cell(self) -> Cell:
         """Which cell, as the kernels name it."""
         raise NotImplementedError
 
@@ -268,7 +236,7 @@ class RNN(ExactRecurrent):
         return f"{super().extra_repr()}, nonlinearity={self.nonlinearity}"
 
     @property
-    def _cell(self) -> fused.Cell:
+    def _cell(self) -> Cell:
         return "rnn_tanh" if self.nonlinearity == "tanh" else "rnn_relu"
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
@@ -281,7 +249,7 @@ class GRU(ExactRecurrent):
     gates = 3
 
     @property
-    def _cell(self) -> fused.Cell:
+    def _cell(self) -> Cell:
         return "gru"
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
@@ -342,7 +310,7 @@ class LSTM(ExactRecurrent):
                 nn.init.constant_(parameter[forget], self.forget_bias if name.startswith("bias_ih") else 0.0)
 
     @property
-    def _cell(self) -> fused.Cell:
+    def _cell(self) -> Cell:
         return "lstm"
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:

@@ -9,35 +9,18 @@ G gates.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.backends.cudnn import rnn as cudnn_rnn
 from torch.utils.checkpoint import checkpoint
 
-from bothways.nn.fused import PARTS, Cell
+from bothways.nn.layers import PARTS, Cell, Layers
 from bothways.nn.layout import Layout, copy_rows, enter_rows, lay_out, leave_rows
 from bothways.nn.reader import State, sequence_dropout
 
 # Added to a gate before its sigmoid: far beyond what weights reach, so the gate is exactly 0 or 1, gradient 0.
 SHUT = 1e4
-
-
-class Layers(NamedTuple):
-    """What reads: layers of one cell on top of each other, in one direction or in both."""
-
-    cell: Cell
-    weights: dict[str, list[list[Tensor]]]  # by direction and layer: W (G·H, F), U (G·H, H) and, with bias, b and d
-    start: dict[str, tuple[Tensor, ...] | None]  # the initial state by direction, (L, B, H) each; zeros if None
-    apart: bool  # whether each direction reads its own states of the layer below, and not both
-    dropout: float  # probability, between layers; 0 outside training
-    recompute: int | None  # if given, training keeps the states after every so many steps alone
-
-    @property
-    def depth(self) -> int:
-        """Return L."""
-        return len(next(iter(self.weights.values())))
 
 
 def is_whole(layers: Layers, inputs: Tensor, lengths: Tensor) -> bool:
@@ -57,8 +40,8 @@ def read_whole(layers: Layers, inputs: Tensor) -> tuple[Tensor, State]:
     ways, depth = list(layers.weights), layers.depth
     # Layer by layer, and in each the directions one after the other.
     weights = [weight for layer in range(depth) for way in ways for weight in layers.weights[way][layer]]
-    kind, width = weights[0], weights[1].shape[1]
-    zeros = kind.new_zeros(depth, len(inputs), width)
+    kind = weights[0]
+    zeros = kind.new_zeros(depth, len(inputs), layers.width)
     given = [(zeros,) * PARTS[layers.cell] if state is None else state for state in layers.start.values()]
     state = tuple(torch.stack(part, dim=1).flatten(0, 1).to(kind.dtype) for part in zip(*given, strict=True))
     with _autocast_where_kernels_can(inputs.device):

@@ -1,0 +1,215 @@
+"""One reading of a layer through the compiled time loops (`kernels`), there and back: all directions, no padding.
+
+What does not wait for the step before is done for all steps in one matrix product: W x before the loop; the gradients
+of W, U and x after it. The loop itself, U h and the gates, runs compiled, one thread for each direction and share of
+the sequences (Appleyard et al., 2016, do the same on a GPU).
+
+Shapes: B sequences, N real steps of all of them, F width of the inputs, D directions, H hidden width, G gates.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bothways.nn.layers import Cell
+from bothways.nn.layout import RealSteps
+
+Integers = NDArray[np.int64]
+
+# Where H times the sequences read together, of which more than ROWS make no difference, reaches LONG, the sums of U h
+# are made in registers.
+LONG, ROWS = 2048, 8
+
+
+class Plan(NamedTuple):
+    """Where each sequence's steps lie among the rows, and which sequences one thread reads together."""
+
+    starts: Integers  # (B,), the row of each sequence's first step
+    lengths: Integers  # (B,)
+    shares: list[Integers]  # sequences, the longest first; each goes to one thread
+    places: Integers  # (B,), the row of each sequence's first step among the outputs
+    blank: Tensor | None  # the rows of the outputs that are no step of any
+
+    def outputs_in(self, batch: RealSteps, steps: int) -> "Plan":
+        """Return this plan with outputs in the rows of a padded batch, B·T."""
+        if batch.leave is None:
+            return self
+        return self._replace(places=np.arange(len(self.starts)) * steps, blank=batch.leave.blank)
+
+    def new_outputs(self, rows: Tensor, width: int) -> Tensor:
+        """Return room for the outputs of rows (N, F), zero where nothing will be written."""
+        if self.blank is None:
+            return rows.new_empty(len(rows), width)
+        return rows.new_empty(len(rows) + len(self.blank), width).index_fill_(0, self.blank, 0.0)
+
+
+class Way(NamedTuple):
+    """What reads a layer in one direction."""
+
+    mirrored: bool
+    weights: list[Tensor]  # W (G·H, F), U (G·H, H) and, with bias, b and d (G·H,)
+    state: tuple[Tensor, ...]  # (B, H) each
+
+
+class Kept(NamedTuple):
+    """What reading a layer leaves for the way back; empty where no gradient is wanted."""
+
+    gates: Tensor  # (N, D, G·H); of an RNN nothing
+    outputs: Tensor  # (N, D·H), h at every step
+    before: Tensor  # (N, D, H), the h that each step began with
+    inner: Tensor  # (N, D, H): of an LSTM the c that each step began with; of a GRU U h + d of n; of an RNN nothing
+
+
+def make_plan(lengths: Tensor, directions: int) -> Plan:
+    """Share sequences out to threads: int64 (B,) lengths on the CPU."""
+    size = lengths.numpy()
+    shares = min(len(size), max(1, torch.get_num_threads() // directions))
+    longest_first = np.argsort(-size, kind="stable")
+    starts = np.cumsum(size) - size
+    return Plan(starts, size, [longest_first[share::shares] for share in range(shares)], starts, None)
+
+
+def read(
+    cell: Cell, rows: list[Tensor], plan: Plan, ways: list[Way], state: list[tuple[Tensor, ...]], *, keep: bool
+) -> Kept:
+    """Read with every direction: rows (N, F) for each; `state` goes in and out."""
+    first = rows[0]
+    size, height = ways[0].state[0].shape[1], len(ways[0].weights[0])
+    gates = first.new_empty(len(first), len(ways), height)
+    # As wide as it is given on, for a view of it could not be changed in place by whoever gets it.
+    outputs = plan.new_outputs(first, len(ways) * size)
+    before = first.new_empty(len(first) if keep else 0, len(ways), size)
+    inner = first.new_empty(len(first) if keep and not cell.startswith("rnn") else 0, len(ways), size)
+    for number, way in enumerate(ways):
+        _input_product(cell, rows[number], way.weights, gates[:, number])
+    kernel = getattr(compiled_loops(), f"{cell.partition('_')[0]}_forward")
+    arrays = [outputs.view(len(outputs), len(ways), size).numpy(), before.numpy()]
+    if not cell.startswith("rnn"):
+        arrays.append(inner.numpy())
+    begin, end = gates.numpy(), (*arrays, keep)
+    spread = size * min(ROWS, len(plan.shares[0])) < LONG
+    hidden = [(way.weights[1].t() if spread else way.weights[1]).contiguous().numpy() for way in ways]
+    extra = [_extra(cell, way) for way in ways]
+    states = [[part.numpy() for part in parts] for parts in state]
+
+    def run(number: int, members: Integers) -> None:
+        own = [part[members] for part in states[number]]
+        given = begin, number, ways[number].mirrored, hidden[number], spread, *extra[number], *own, *end
+        kernel(*given, members, plan.starts, plan.places, plan.lengths)
+        for part, value in zip(states[number], own, strict=True):
+            part[members] = value
+
+    _run(run, plan, len(ways))
+    return Kept(gates, outputs, before, inner)
+
+
+def _extra(cell: Cell, way: Way) -> list[Any]:
+    """Return what a forward kernel takes beside U: of a GRU the hidden bias of n, of an RNN whether relu is meant."""
+    if cell == "lstm":
+        return []
+    if cell != "gru":
+        return [cell == "rnn_relu"]
+    size = way.weights[1].shape[1]
+    bias = way.weights[3][2 * size :] if len(way.weights) == 4 else way.weights[1].new_zeros(size)
+    return [bias.contiguous().numpy()]
+
+
+def go_back(
+    cell: Cell, kept: Kept, plan: Plan, ways: list[Way], doutputs: Tensor, dstate: list[tuple[Tensor, ...]]
+) -> Kept:
+    """Return `kept` with gradients in place of `gates` and, of a GRU, of `inner`; `dstate` goes in and out."""
+    kernel = getattr(compiled_loops(), f"{cell.partition('_')[0]}_backward")
+    shape = len(doutputs), len(ways), -1
+    dgates = doutputs.new_empty(len(kept.before), len(ways), len(ways[0].weights[0]))
+    dinner = torch.empty_like(kept.inner) if cell == "gru" else kept.inner
+    if cell == "lstm":
+        given, needed = [kept.gates, dgates], [kept.inner]
+    elif cell == "gru":
+        given, needed = [kept.gates, dgates], [kept.before, kept.inner, dinner]
+    else:
+        given, needed = [dgates], [kept.outputs.view(shape)]
+    begin = [tensor.numpy() for tensor in given]
+    end = [tensor.numpy() for tensor in (doutputs.view(shape), *needed)]
+    hidden = [way.weights[1].t().contiguous().numpy() for way in ways]
+    extra = [cell == "rnn_relu"] if cell.startswith("rnn") else []
+    states = [[part.numpy() for part in parts] for parts in dstate]
+
+    def run(number: int, members: Integers) -> None:
+        own = [part[members] for part in states[number]]
+        given = *begin, number, ways[number].mirrored, hidden[number], *extra, *own, *end
+        kernel(*given, members, plan.starts, plan.places, plan.lengths)
+        for part, value in zip(states[number], own, strict=True):
+            part[members] = value
+
+    _run(run, plan, len(ways))
+    return kept._replace(gates=dgates, inner=dinner)
+
+
+def weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way) -> list[Tensor]:
+    """Return the gradients of W, U and the biases: large products over all steps at once."""
+    dinput, before = back.gates[:, number], back.before[:, number]
+    # The narrower of the two first, which is the quicker product; the gradients come out transposed.
+    dw = (rows.t() @ dinput).t()
+    if cell == "gru":
+        size = before.shape[1]
+        halves, new = (dinput[:, : 2 * size], back.inner[:, number]), dinput.sum(0)
+        du = torch.cat([before.t() @ half for half in halves], dim=1).t()
+        bias = [new, torch.cat([new[: 2 * size], halves[1].sum(0)])]
+    else:
+        du, bias = (before.t() @ dinput).t(), [dinput.sum(0)] * 2
+    return [dw, du, *(bias if len(way.weights) == 4 else [])]
+
+
+def _input_product(cell: Cell, rows: Tensor, weights: list[Tensor], gates: Tensor) -> None:
+    """Write W x and the biases that are simply added to it into `gates`, (N, G·H)."""
+    if len(weights) == 2:
+        torch.mm(rows, weights[0].t(), out=gates)
+        return
+    bias = weights[2] + weights[3]
+    if cell == "gru":
+        new = len(bias) // 3
+        bias[2 * new :] = weights[2][2 * new :]
+    torch.addmm(bias, rows, weights[0].t(), out=gates)
+
+
+def compiled_loops() -> Any:
+    """Import the compiled loops; the first run of each is compiled, for some seconds, and kept on disk."""
+    from bothways.nn import kernels
+
+    return kernels
+
+
+def _run(work: Callable[[int, Integers], None], plan: Plan, directions: int) -> None:
+    """Do the work of each direction and share."""
+    tasks = [(number, members) for members in plan.shares for number in range(directions)]
+    run_side_by_side(lambda task: work(*task), tasks)
+
+
+def run_side_by_side(work: Callable[[Any], None], tasks: Sequence[Any]) -> None:
+    """Do the work of each task in a thread of its own, this thread's included, or one by one if those are too few."""
+    if len(tasks) > torch.get_num_threads():
+        for task in tasks:
+            work(task)
+        return
+    waiting = [threads(len(tasks) - 1).submit(work, task) for task in tasks[1:]]
+    work(tasks[0])
+    for one in waiting:
+        one.result()
+
+
+@cache
+def threads(count: int) -> ThreadPoolExecutor:
+    """Return this process's threads; those that wait cost nothing."""
+    return ThreadPoolExecutor(max(1, count), thread_name_prefix="bothways")
+
+
+# Threads do not live on in a forked child, which would wait for them forever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=threads.cache_clear)
