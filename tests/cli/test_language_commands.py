@@ -411,7 +411,9 @@ def test_generating_needs_no_torch(novel):
 
 
 def test_ctrl_c_while_writing_ends_with_130(novel):
-    command = [sys.executable, "-u", "-c", "from bothways.cli import main; main()", "generate", str(novel)]
+    # A test run in the background of a shell hands on an interrupt that is ignored.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = [sys.executable, "-u", "-c", f"{heard}from bothways.cli import main; main()", "generate", str(novel)]
     with subprocess.Popen(
         [*command, "--max-length", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
