@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from bothways.cli.evaluate import evaluate
 from bothways.cli.fill import fill
@@ -19,7 +20,17 @@ from bothways.errors import BothwaysError, Interrupted
 
 _BEHAVIOUR: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
 
-app = typer.Typer(help="Train recurrent sequence models on your own data, and run them anywhere.", **_BEHAVIOUR)
+
+class QuickHelp(TyperGroup):
+    """A group whose own help is plain, since loading what draws boxes takes longer than all the rest."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "rich_markup_mode": None})
+
+
+app = typer.Typer(
+    cls=QuickHelp, help="Train recurrent sequence models on your own data, and run them anywhere.", **_BEHAVIOUR
+)
 train_app = typer.Typer(help="Train a model from a file and save it as a folder.", **_BEHAVIOUR)
 
 

@@ -20,9 +20,9 @@ def fill(
     k: Annotated[int, typer.Option("--k", help="most words to propose for a gap")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, with all words proposed")] = False,
 ) -> None:
-    """Fill the gaps of texts: each text with its best words, and below it the words for every gap.
+    """Fill the gaps of texts with the likeliest words.
 
-    Several gaps of one text are filled one after another, the surest first.
+    Prints each text with its best words, and below it the words for every gap. Several gaps of one text are filled one after another, the surest first.
 
     Example: bothways fill gaps "I am ___ hungry"
     """

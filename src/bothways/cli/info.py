@@ -8,7 +8,6 @@ import typer
 from bothways.bundle import METRICS, literal, open_folder
 from bothways.cli.output import print_json
 from bothways.data.cells import spell
-from bothways.data.conditions import Condition
 
 
 def info(
@@ -64,6 +63,8 @@ def _show_language_model(description: dict[str, Any], measured: dict[str, Any]) 
         f"{training['parameters']:,} parameters, epoch {measured['best_epoch']} kept"
     )
     if "condition" in description:
+        from bothways.data.conditions import Condition  # here, so that --help does not wait for numpy
+
         print(
             f"writes on {', '.join(map(repr, description['condition']['columns']))}, "
             f"{literal(Condition.from_dict(description['condition']).kinds)}"

@@ -33,7 +33,9 @@ def predict(
         bool, typer.Option("--json", help="one JSON object a line, with every label's probability")
     ] = False,
 ) -> None:
-    """Predict the label of each text: label, probability, text, with tabs between.
+    """Predict the label of each text.
+
+    Prints label, probability and text, with tabs between.
 
     Of a language model: the log probability (nats) of each text and of each of its words. Of a model of missing words:
     of each word, given all others.

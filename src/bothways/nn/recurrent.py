@@ -32,9 +32,8 @@ class ExactRecurrent(CellStack):
 
     gates: int
     parts: tuple[str, ...] = ("h",)
-    # The widest state for which the compiled loops beat torch's kernels, as benchmarks.layers measures: with gradients
-    # and without.
-    fused_up_to = 1024, 1024
+    # The widest state for which the compiled loops beat torch's kernels, as benchmarks.layers measures.
+    fused_up_to = 1024
 
     def __init__(
         self,
@@ -146,7 +145,7 @@ class ExactRecurrent(CellStack):
             inputs.device.type == "cpu"
             and inputs.dtype == torch.float32
             and next(self.parameters()).dtype == torch.float32
-            and self.hidden_size <= self.fused_up_to[0 if torch.is_grad_enabled() else 1]
+            and self.hidden_size <= self.fused_up_to
             and not torch_kernels.casts_for_kernels()
             and fused.is_available()
         )
@@ -261,7 +260,7 @@ class LSTM(ExactRecurrent):
 
     gates = 4
     parts = ("h", "c")
-    fused_up_to = 256, 0
+    fused_up_to = 256
 
     def __init__(
         self,
