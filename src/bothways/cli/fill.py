@@ -22,7 +22,8 @@ def fill(
 ) -> None:
     """Fill the gaps of texts with the likeliest words.
 
-    Prints each text with its best words, and below it the words for every gap. Several gaps of one text are filled one after another, the surest first.
+    Prints each text with its best words, and below it the words for every gap. Several gaps of one text are filled one
+    after another, the surest first.
 
     Example: bothways fill gaps "I am ___ hungry"
     """
