@@ -46,6 +46,7 @@ def readme_place(tmp_path_factory):
     for name, seed in (("reviews.csv", 0), ("test.csv", 1), ("new.csv", 2), ("valid.csv", 3)):
         toy_csv(place / name, 120, seed=seed)
     words = ["joy", "gloom", "the", "a", "film", "plot", "scene", "and", "then", "was", "seen", "by", "people", "here"]
+    (place / "novel.txt").write_text("\n".join(f"I am {text}" for text in toy_texts(60)[0]) + "\n", encoding="utf-8")
     (place / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in words))
     return place
 
