@@ -130,29 +130,30 @@ def train_infiller(
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    if prepared.validation is None or not trained.best_epoch:
-        return _timed(trained, began)
-    trained.scores = score(trained, model, prepared.validation).to_dict()
-    trained.baseline_scores[UNIGRAM] = score_unigram(trained, prepared.validation).to_dict()
-    if settings.one_way_baseline and not trained.interrupted:
-        own = one_way_of_same_size(settings, vocabulary=prepared.tokens.size)
-        say(f"Beside it, a one-way model of the same size (hidden_size {own.hidden_size}) is trained.")
-        one_way, outcome = fit(own, two_way=False)
-        trained.interrupted = outcome.interrupted
-        if outcome.best_epoch and not outcome.interrupted:
-            trained.one_way = one_way
-            trained.baseline_scores[ONE_WAY] = score(trained, one_way, prepared.validation).to_dict()
-            trained.facts |= {
-                "one_way_parameters": _parameters(one_way),
-                "one_way_hidden_size": own.hidden_size,
-                "one_way_best_epoch": outcome.best_epoch,
-            }
-    return _timed(trained, began)
-
-
-def _timed(trained: TrainedInfiller, began: float) -> TrainedInfiller:
+    if prepared.validation is not None and trained.best_epoch:
+        trained.scores = score(trained, model, prepared.validation).to_dict()
+        trained.baseline_scores[UNIGRAM] = score_unigram(trained, prepared.validation).to_dict()
+        if settings.one_way_baseline and not trained.interrupted:
+            own = one_way_of_same_size(settings, vocabulary=prepared.tokens.size)
+            say(f"Beside it, a one-way model of the same size (hidden_size {own.hidden_size}) is trained.")
+            _take_one_way(trained, *fit(own, two_way=False), own, prepared.validation)
     trained.facts["training_seconds"] = round(time.monotonic() - began, 1)
     return trained
+
+
+def _take_one_way(
+    trained: TrainedInfiller, network: FillNetwork, outcome: Outcome, settings: FillSettings, corpus: Corpus
+) -> None:
+    """Keep the one-way model and its scores, unless its training was stopped."""
+    trained.interrupted = outcome.interrupted
+    if outcome.best_epoch and not outcome.interrupted:
+        trained.one_way = network
+        trained.baseline_scores[ONE_WAY] = score(trained, network, corpus).to_dict()
+        trained.facts |= {
+            "one_way_parameters": _parameters(network),
+            "one_way_hidden_size": settings.hidden_size,
+            "one_way_best_epoch": outcome.best_epoch,
+        }
 
 
 def _place(folder: Path, settings: FillSettings, *, two_way: bool) -> Path:

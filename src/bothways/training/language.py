@@ -146,7 +146,7 @@ def _job(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSet
     return Job(
         model,
         plan=lambda epoch: plan_windows(
-            predictions, batch_size=settings.batch_size, steps=_steps(settings), seed=settings.seed, epoch=epoch
+            predictions, batch_size=settings.batch_size, steps=settings.window, seed=settings.seed, epoch=epoch
         ),
         batch=lambda window: window_batch(sequences, window),
         descend=_descent(model, carried, prepared.train.conditions),
@@ -156,14 +156,9 @@ def _job(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSet
     )
 
 
-def _steps(settings: LanguageSettings) -> int:
-    return settings.window
-
-
 def read_side_by_side(corpus: Corpus, settings: LanguageSettings, count: int) -> Sequences:
     """Give the sequences of one epoch: a backward reader cannot go on from a window, so that it reads pieces."""
-    sequences = corpus.side_by_side(count)
-    return Cut(corpus.sequences, settings.window) if settings.two_way else sequences
+    return Cut(corpus.sequences, settings.window) if settings.two_way else corpus.side_by_side(count)
 
 
 def _descent(
@@ -211,13 +206,16 @@ def _leave(carried: dict[str, Tensor], after: State) -> None:
 def token_losses(
     model: LanguageNetwork, corpus: Corpus, settings: LanguageSettings, *, lanes: int = LANES
 ) -> NDArray[np.float32]:
-    """Give -log probability of every prediction, float32 (N,), nats; window by window, not in the order of the text."""
+    """Give -log probability of every prediction, float32 (N,), nats, in the order of the text.
+
+    Of a two-way model: piece by piece, the forward predictions of each before the backward ones.
+    """
     was_training = model.training
     model.eval()
     sequences = read_side_by_side(corpus, settings, lanes)
     device = model.softmax.bias.device
     carried: dict[str, Tensor] = {}
-    found = []
+    found: list[list[NDArray[np.float32]]] = [[] for _ in sequences.lengths]
     with torch.no_grad():
         for window in plan_windows(sequences.lengths - 1, batch_size=LANES, steps=128):
             batch = window_batch(sequences, window)
@@ -225,10 +223,13 @@ def token_losses(
             condition = _condition(corpus.conditions, batch.rows, device)
             inputs, lengths = _tensor(batch.inputs, device), _tensor(batch.lengths, device)
             losses, after = model.losses(inputs, lengths, state, condition)
-            found.append(losses.cpu().numpy())
             _leave(carried, after)
+            rows = np.tile(batch.rows, 2 if model.two_way else 1)
+            ends = np.cumsum(np.tile(batch.lengths - 1, 2 if model.two_way else 1))
+            for row, part in zip(rows, np.split(losses.cpu().numpy(), ends[:-1]), strict=True):
+                found[row].append(part)
     model.train(was_training)
-    return np.concatenate(found).astype(np.float32)
+    return np.concatenate([part for parts in found for part in parts])
 
 
 class TorchLanguageModel(LanguageModelRunner):

@@ -105,7 +105,7 @@ def metrics(trained: TrainedLanguageModel) -> dict[str, Any]:
 
 def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
     """Say whether the network beats the n-gram model on the same texts; a loss is said as one."""
-    name = next((name for name in baselines if name.endswith("-gram") and name != "unigram"), None)
+    name = next((name for name in baselines if name.endswith("-gram")), None)
     if scores is None or name is None:
         return None
     ours, theirs = scores["perplexity"], baselines[name]["perplexity"]
