@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bothways.bundle import GRAPH, HISTORY, WEIGHTS
+from bothways.errors import ModelFolderError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from onnx import ModelProto
     from torch import nn
 
@@ -23,6 +27,17 @@ def write_network(folder: Path, model: nn.Module, graph: ModelProto) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(weights))
     (folder / GRAPH).write_bytes(graph.SerializeToString())
+
+
+def check_same(graph: NDArray[Any], ours: NDArray[Any]) -> None:
+    """Refuse a graph whose numbers are not those of the weights.
+
+    Raises:
+        ModelFolderError: they differ by more than rounding does.
+    """
+    if not np.allclose(graph, ours, atol=1e-4, rtol=1e-4):
+        worst = float(np.abs(graph - ours).max())
+        raise ModelFolderError(f"The ONNX graph differs from the weights by {worst:.2g}; nothing was saved.")
 
 
 def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int) -> None:

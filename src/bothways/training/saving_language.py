@@ -29,7 +29,7 @@ from bothways.models.language_model import onnx_graph
 from bothways.settings import LanguageSettings
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.language import TrainedLanguageModel, make_network
-from bothways.training.parts import write_curves, write_network
+from bothways.training.parts import check_same, write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,6 +211,4 @@ def _compare(model: LanguageNetwork, session: Any, given: dict[str, Any], state:
         tokens, lengths = torch.from_numpy(given["inputs"]), torch.from_numpy(given["lengths"])
         ours = [part.numpy() for part in model.outputs(tokens, lengths, state, condition)]
     for here, there in zip(graph, ours, strict=True):
-        if not np.allclose(here, there, atol=1e-4, rtol=1e-4):
-            worst = float(np.abs(here - there).max())
-            raise ModelFolderError(f"The ONNX graph differs from the weights by {worst:.2g}; nothing was saved.")
+        check_same(here, there)
