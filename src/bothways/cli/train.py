@@ -1,26 +1,25 @@
 """bothways train: train a model from a file and save it as a folder."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bothways import require_training
-from bothways.bundle import literal
 from bothways.cli.options import with_settings
-from bothways.cli.output import print_json
+from bothways.cli.training import AsJson, Encoding, Force, Out, Resume, TensorBoard, run_training
 from bothways.settings import ClassifierSettings
 
 if TYPE_CHECKING:
     from bothways.training.classification import TrainedClassifier
+    from bothways.training.loop import Listener
 
 
 @with_settings(ClassifierSettings)
 def classify(
     data: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet, also .gz, or a folder of these")],
     *,
-    out: Annotated[Path, typer.Option("--out", help="model folder to write")],
+    out: Out,
     validation: Annotated[
         Path | None, typer.Option("--validation", help="rows that choose the best epoch; without it some are held out")
     ] = None,
@@ -28,30 +27,26 @@ def classify(
     label: Annotated[
         str | None, typer.Option("--label", help="column of labels; guessed if only one makes sense")
     ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="of the files; auto detects it")] = "auto",
+    encoding: Encoding = "auto",
     skip_unlabelled: Annotated[bool, typer.Option("--skip-unlabelled", help="leave out rows without a label")] = False,
     save_splits: Annotated[
         Path | None, typer.Option("--save-splits", help="folder for train.csv and test.csv, the split that was made")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on after Ctrl-C, kill or power cut")] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace the model folder if it exists")] = False,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", help="folder for a TensorBoard log of the scores by epoch")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print all that was measured as JSON")] = False,
+    resume: Resume = False,
+    force: Force = False,
+    tensorboard: TensorBoard = None,
+    as_json: AsJson = False,
     settings: ClassifierSettings,
 ) -> None:
     """Train a text classifier: one label for each text.
 
     Example: bothways train classify reviews.csv --text review --label sentiment --out reviews-model
     """
-    require_training()
-    from bothways.training.from_files import train_classifier_from_file  # here, so that --help does not wait for it
-    from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
 
-    logs = [] if tensorboard is None else [TensorBoardLog(tensorboard, several=settings.seeds > 1 or settings.refit)]
-    with TerminalProgress() as progress:
-        trained = train_classifier_from_file(
+    def train(listener: "Listener", say: Callable[[str], None]) -> "TrainedClassifier":
+        from bothways.training.from_files import train_classifier_from_file
+
+        return train_classifier_from_file(
             data,
             out,
             settings,
@@ -63,16 +58,24 @@ def classify(
             save_splits=save_splits,
             resume=resume,
             force=force,
-            listener=Everyone([progress, *logs]),
-            say=lambda note: print(literal(note), file=sys.stderr),
+            listener=listener,
+            say=say,
         )
-    if as_json:
+
+    def measured(trained: "TrainedClassifier") -> dict[str, Any]:
         from bothways.training.saving import metrics
 
-        print_json({"model": str(out), **metrics(trained)})
-    else:
-        _show(trained)
-        print(f"saved in {literal(out)}")
+        return metrics(trained)
+
+    run_training(
+        train,
+        out=out,
+        tensorboard=tensorboard,
+        several=settings.seeds > 1 or settings.refit,
+        measured=measured,
+        show=_show,
+        as_json=as_json,
+    )
 
 
 def _show(trained: "TrainedClassifier") -> None:

@@ -1,19 +1,28 @@
 """bothways train fill: train a model of missing words from a file and save it as a folder."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bothways import require_training
-from bothways.bundle import literal
 from bothways.cli.options import with_settings
-from bothways.cli.output import print_json
+from bothways.cli.training import (
+    AsJson,
+    Encoding,
+    Force,
+    Out,
+    Resume,
+    TensorBoard,
+    TextColumn,
+    ValidationTexts,
+    run_training,
+)
 from bothways.settings import FillSettings
 
 if TYPE_CHECKING:
     from bothways.training.infilling import TrainedInfiller
+    from bothways.training.loop import Listener
 
 
 @with_settings(FillSettings)
@@ -22,33 +31,27 @@ def train_fill(
         Path, typer.Argument(help="plain text, each line a text of its own, a folder of it, or a table; also .gz")
     ],
     *,
-    out: Annotated[Path, typer.Option("--out", help="model folder to write")],
-    validation: Annotated[
-        Path | None, typer.Option("--validation", help="texts that choose the best epoch; without it some are held out")
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", help="column of texts of a table; guessed if only one makes sense")
-    ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="of the files; auto detects it")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="go on after Ctrl-C, kill or power cut")] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace the model folder if it exists")] = False,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", help="folder for a TensorBoard log of the scores by epoch")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print all that was measured as JSON")] = False,
+    out: Out,
+    validation: ValidationTexts = None,
+    text: TextColumn = None,
+    encoding: Encoding = "auto",
+    resume: Resume = False,
+    force: Force = False,
+    tensorboard: TensorBoard = None,
+    as_json: AsJson = False,
     settings: FillSettings,
 ) -> None:
     """Train a model of missing words: each word of a text from those on both sides.
 
     Example: bothways train fill corpus.txt --out gaps
     """
-    require_training()
-    from bothways.training.infilling_from_files import train_infiller_from_file
-    from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
 
-    logs = [] if tensorboard is None else [TensorBoardLog(tensorboard, several=settings.one_way_baseline)]
-    with TerminalProgress() as progress:
-        trained = train_infiller_from_file(
+    def train(listener: "Listener", say: Callable[[str], None]) -> "TrainedInfiller":
+        from bothways.training.infilling_from_files import (
+            train_infiller_from_file,
+        )
+
+        return train_infiller_from_file(
             data,
             out,
             settings,
@@ -57,16 +60,24 @@ def train_fill(
             encoding=encoding,
             resume=resume,
             force=force,
-            listener=Everyone([progress, *logs]),
-            say=lambda note: print(literal(note), file=sys.stderr),
+            listener=listener,
+            say=say,
         )
-    if as_json:
+
+    def measured(trained: "TrainedInfiller") -> dict[str, Any]:
         from bothways.training.saving_infiller import metrics
 
-        print_json({"model": str(out), **metrics(trained)})
-    else:
-        _show(trained)
-        print(f"saved in {literal(out)}")
+        return metrics(trained)
+
+    run_training(
+        train,
+        out=out,
+        tensorboard=tensorboard,
+        several=settings.one_way_baseline,
+        measured=measured,
+        show=_show,
+        as_json=as_json,
+    )
 
 
 def _show(trained: "TrainedInfiller") -> None:

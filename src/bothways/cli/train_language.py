@@ -1,32 +1,37 @@
 """bothways train language: train a language model from a file and save it as a folder."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bothways import require_training
-from bothways.bundle import literal
 from bothways.cli.options import with_settings
-from bothways.cli.output import print_json
+from bothways.cli.training import (
+    AsJson,
+    Encoding,
+    Force,
+    Out,
+    Resume,
+    TensorBoard,
+    TextColumn,
+    ValidationTexts,
+    run_training,
+)
 from bothways.settings import LanguageSettings
 
 if TYPE_CHECKING:
     from bothways.training.language import TrainedLanguageModel
+    from bothways.training.loop import Listener
 
 
 @with_settings(LanguageSettings)
 def language(
     data: Annotated[Path, typer.Argument(help="plain text, a folder of it, or a table of texts; also .gz")],
     *,
-    out: Annotated[Path, typer.Option("--out", help="model folder to write")],
-    validation: Annotated[
-        Path | None, typer.Option("--validation", help="texts that choose the best epoch; without it some are held out")
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", help="column of texts of a table; guessed if only one makes sense")
-    ] = None,
+    out: Out,
+    validation: ValidationTexts = None,
+    text: TextColumn = None,
     condition: Annotated[
         str | None,
         typer.Option(
@@ -34,13 +39,11 @@ def language(
             help="column that each text is written on: labels or a number; several columns of numbers: year,price",
         ),
     ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="of the files; auto detects it")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="go on after Ctrl-C, kill or power cut")] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace the model folder if it exists")] = False,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", help="folder for a TensorBoard log of the scores by epoch")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print all that was measured as JSON")] = False,
+    encoding: Encoding = "auto",
+    resume: Resume = False,
+    force: Force = False,
+    tensorboard: TensorBoard = None,
+    as_json: AsJson = False,
     settings: LanguageSettings,
 ) -> None:
     """Train a language model: the next word, character or piece of a text.
@@ -48,13 +51,13 @@ def language(
     Examples: bothways train language corpus.txt --unit character --out novel
               bothways train language reviews.csv --text review --condition sentiment --out writer
     """
-    require_training()
-    from bothways.training.language_from_files import train_language_model_from_file
-    from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
 
-    logs = [] if tensorboard is None else [TensorBoardLog(tensorboard, several=False)]
-    with TerminalProgress() as progress:
-        trained = train_language_model_from_file(
+    def train(listener: "Listener", say: Callable[[str], None]) -> "TrainedLanguageModel":
+        from bothways.training.language_from_files import (
+            train_language_model_from_file,
+        )
+
+        return train_language_model_from_file(
             data,
             out,
             settings,
@@ -64,16 +67,16 @@ def language(
             encoding=encoding,
             resume=resume,
             force=force,
-            listener=Everyone([progress, *logs]),
-            say=lambda note: print(literal(note), file=sys.stderr),
+            listener=listener,
+            say=say,
         )
-    if as_json:
+
+    def measured(trained: "TrainedLanguageModel") -> dict[str, Any]:
         from bothways.training.saving_language import metrics
 
-        print_json({"model": str(out), **metrics(trained)})
-    else:
-        _show(trained)
-        print(f"saved in {literal(out)}")
+        return metrics(trained)
+
+    run_training(train, out=out, tensorboard=tensorboard, several=False, measured=measured, show=_show, as_json=as_json)
 
 
 def _show(trained: "TrainedLanguageModel") -> None:
