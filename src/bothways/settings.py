@@ -402,10 +402,17 @@ class LanguageReaderSettings(TokenReaderSettings):
     two_way: Annotated[
         bool, "a forward and a backward model that never mix, to pre-train readers of both sides; it writes no text"
     ] = False
+    cache: Annotated[
+        int,
+        "past tokens of a text that scores look back on: what stood there in a like place counts more; how much is "
+        "chosen on validation data; 0: none",
+    ] = 0
     bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
 
     def _problems(self) -> list[str]:
-        problems = super()._problems()
+        problems = [*super()._problems(), *_at_least(self, 0, "cache")]
+        if self.cache and self.two_way:
+            problems.append("cache is for scores of a one-way model, but two_way is True. Set one of them only.")
         if self.bidirectional:
             problems.append(
                 "bidirectional is True, but a network that reads both ways has read the answer when it predicts the "

@@ -110,11 +110,12 @@ def test_logits_do_not_hang_on_the_token_that_they_predict(cell):
 def test_token_by_token_with_the_carried_state_is_all_at_once(cell):
     network = make(cell_type=cell)
     tokens, lengths = one_long_text()
-    logits, *final = network.outputs(tokens, lengths)
+    logits, *final, read = network.outputs(tokens, lengths)
     state = None
     for step in range(12):
-        here, *after = network.outputs(tokens[:, step : step + 1], torch.tensor([1]), state)
+        here, *after, read_here = network.outputs(tokens[:, step : step + 1], torch.tensor([1]), state)
         torch.testing.assert_close(here[:, 0], logits[:, step])
+        torch.testing.assert_close(read_here[:, 0], read[:, step])
         state = State(forward=tuple(after))
     for one, other in zip(after, final, strict=True):
         torch.testing.assert_close(one, other)
@@ -292,7 +293,7 @@ def test_the_graph_is_the_network(cell, tied, two_way):
     found = run_graph(network, tokens, lengths, state)
     assert len(found) == len(expected)
     for place, (one, other) in enumerate(zip(found, expected, strict=True)):
-        per_step = place == 0 or two_way
+        per_step = place in (0, len(found) - 1) or two_way
         np.testing.assert_allclose(
             one[real] if per_step else one, other.numpy()[real] if per_step else other.numpy(), atol=1e-5, rtol=1e-4
         )

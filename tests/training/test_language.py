@@ -15,11 +15,21 @@ from safetensors.torch import load_file
 
 from bothways.data.batches import InMemory
 from bothways.data.windows import Cut
+from bothways.errors import SettingsError
 from bothways.models.language_model import LanguageNetwork
 from bothways.settings import LanguageSettings
 from bothways.training.corpora import Corpus, ListedTexts, in_order, prepare_corpus
-from bothways.training.language import TorchLanguageModel, score_losses, token_losses, train_language_model
+from bothways.training.language import (
+    TorchLanguageModel,
+    TrainedLanguageModel,
+    score_losses,
+    token_losses,
+    train_language_model,
+)
+from bothways.training.language_evaluation import evaluate_language_model
+from bothways.training.language_from_files import train_language_model_from_file
 from bothways.training.loop import Silence
+from bothways.training.saving_language import load_language_model
 from toys import LANGUAGE, toy_sentences, toy_stream
 
 SENTENCES = toy_sentences(40)
@@ -64,6 +74,44 @@ def test_scoring_leaves_a_network_in_training_as_it_was(tmp_path):
     first, second = (token_losses(model, prepared.train, settings()) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert model.training
+
+
+# A cache
+
+
+def test_a_cache_is_scored_alike_while_training_and_from_the_folder(tmp_path):
+    """Validation there, evaluation here: the same text, the same numbers; and it was worth having."""
+    verse = "to be or not to be that is the question whether it is nobler in the mind to suffer \n" * 12
+    train, held = tmp_path / "train.txt", tmp_path / "held.txt"
+    train.write_text(toy_stream(40) + verse[:100], encoding="utf-8")
+    held.write_text(verse, encoding="utf-8")
+    trained = train_language_model_from_file(
+        train, tmp_path / "model", settings(cache=60, epochs=1, min_count=1), validation=held
+    )
+    assert trained.cache is not None
+    assert trained.cache_scores["perplexity"] < trained.scores["perplexity"]
+    loaded = load_language_model(tmp_path / "model")
+    assert loaded.cache == trained.cache
+    assert loaded.cache_scores["nats"] == trained.cache_scores["nats"]
+    found = evaluate_language_model(tmp_path / "model", held)
+    assert found.cache.nats == pytest.approx(trained.cache_scores["nats"], abs=1e-4)
+
+
+def test_a_cache_needs_texts_to_be_chosen_on(tmp_path):
+    with pytest.raises(SettingsError, match="cache is 60, but its share is chosen on validation texts"):
+        prepare(tmp_path, whole=True, cache=60, validation_size=0)
+
+
+def test_documents_have_a_cache_each(tmp_path):
+    """A document is as likely among others as alone."""
+    prepared = prepare(tmp_path, whole=False)
+    model = network(prepared.tokens.size)
+    runner = TorchLanguageModel(TrainedLanguageModel(model, settings(), prepared.tokens))
+    sequences = list(in_order(prepared.train.sequences))[:5]
+    _, said = runner.losses_with_memory(sequences, size=4, sharpness=[1.0])
+    for ids, among in zip(sequences, said, strict=True):
+        _, (alone,) = runner.losses_with_memory([ids], size=4, sharpness=[1.0])
+        np.testing.assert_allclose(np.exp(among), np.exp(alone), rtol=1e-4)
 
 
 def corpus_of(predictions, characters=100):

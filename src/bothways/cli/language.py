@@ -26,6 +26,12 @@ def show_evaluation(
     print(f"perplexity          {scores.perplexity:.2f}  ({low:.2f} to {high:.2f})")
     print(f"nats per token      {scores.nats:.4f}")
     print(f"bits per character  {scores.bits_per_character:.4f}")
+    if found.cache is not None:
+        low, high = found.cache.interval
+        print(
+            f"  with its cache:   perplexity {found.cache.perplexity:.2f}  ({low:.2f} to {high:.2f})  "
+            f"bits per character {found.cache.bits_per_character:.4f}"
+        )
     for name, score in found.baselines.items():
         print(
             f"  {name + ' baseline:':<18}perplexity {score['perplexity']:.2f}  "

@@ -91,4 +91,9 @@ def _show(trained: "TrainedLanguageModel") -> None:
         f"{scores['bits_per_character']:.4f} bits per character, epoch {trained.best_epoch} of "
         f"{len(trained.history)} kept"
     )
+    if trained.cache is not None and trained.cache_scores is not None:
+        print(
+            f"with a cache of the last {trained.cache.size:,} tokens: perplexity "
+            f"{trained.cache_scores['perplexity']:.2f}"
+        )
     print(verdict(scores, trained.baseline_scores) or "")

@@ -15,12 +15,13 @@ from bothways.data.batches import InMemory
 from bothways.data.conditions import values_of_python
 from bothways.data.sequences import as_texts
 from bothways.data.windows import Cut, plan_windows, window_batch
+from bothways.decoding.cache import Memory
 from bothways.decoding.generation import unknown_words, write
 from bothways.errors import DataError, SettingsError
 from bothways.settings import GenerationSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,6 +66,16 @@ class LanguageModelRunner(ABC):
         A model with a condition needs it, int64 (B,) or float32 (B,F), at every call.
         A two-way model takes no state, and gives one array: the logits of what stands before each, (B,T,V).
         """
+
+    def trace(
+        self,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        state: LanguageState | None,
+        condition: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[np.float32], LanguageState, NDArray[np.float32]]:
+        """Give what `run` gives, and besides the reader's outputs, (B,T,H); one-way models only."""
+        raise NotImplementedError
 
     def generate(self, prompt: str = "", *, condition: Any = None, **options: Any) -> list[str]:
         """Continue a text.
@@ -180,11 +191,46 @@ class LanguageModelRunner(ABC):
         Of a two-way model: of every token but the first from what stands before it, then of every token but the last
         from what stands behind it, (2T-2,).
         """
-        found: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
-        kept = np.array([place for place, ids in enumerate(sequences) if len(ids) > 1], dtype=np.int64)
-        memory = InMemory([sequences[place] for place in kept])
         if self.two_way:
             return self._losses_both_ways(sequences)
+        found: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
+        for owner, _, losses, _ in self._windows(sequences, conditions, self.run):
+            found[owner].append(losses)
+        return [_joined(parts) for parts in found]
+
+    def losses_with_memory(
+        self,
+        sequences: Sequence[NDArray[Any]],
+        conditions: NDArray[Any] | None = None,
+        *,
+        size: int,
+        sharpness: Sequence[float],
+    ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+        """Give what `losses` gives, and what a memory of the last `size` steps of each sequence says to each token.
+
+        One-way models only. What the memory says is float32 (K,T-1) for each sequence; see `Memory.look`.
+        """
+        found: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
+        said: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
+        memories = [Memory(size, sharpness) for _ in sequences]
+        for owner, targets, losses, outputs in self._windows(sequences, conditions, self.trace):
+            found[owner].append(losses)
+            said[owner].append(memories[owner].look(outputs[0], targets))
+        none = np.zeros((len(sharpness), 0), np.float32)
+        return [_joined(parts) for parts in found], [np.concatenate([none, *parts], axis=1) for parts in said]
+
+    def _windows(
+        self,
+        sequences: Sequence[NDArray[Any]],
+        conditions: NDArray[Any] | None,
+        run: Callable[..., tuple[Any, ...]],
+    ) -> Iterator[tuple[int, NDArray[Any], NDArray[np.float32], list[NDArray[np.float32]]]]:
+        """Read sequences side by side, window by window: whose it is, its tokens, their losses, what else `run` gave.
+
+        Each sequence's windows come in their order.
+        """
+        kept = np.array([place for place, ids in enumerate(sequences) if len(ids) > 1], dtype=np.int64)
+        memory = InMemory([sequences[place] for place in kept])
         beside = max(1, min(SIDE_BY_SIDE, len(kept)))
         steps = max(1, min(256, LOGITS_AT_ONCE // (beside * self.tokens.size)))
         state: LanguageState = []
@@ -193,11 +239,12 @@ class LanguageModelRunner(ABC):
             before = None if window.stood is None else self.chosen(state, window.stood)
             given = None if conditions is None else conditions[kept[window.rows]]
             inputs = batch.inputs[:, :-1].astype(np.int64, copy=False)
-            logits, state = self.run(inputs, batch.lengths - 1, before, given)
-            losses = losses_of(logits, batch.inputs[:, 1:])
+            logits, state, *more = run(inputs, batch.lengths - 1, before, given)
+            targets = batch.inputs[:, 1:]
+            losses = losses_of(logits, targets)
             for place, row in enumerate(window.rows):
-                found[kept[row]].append(losses[place, : batch.lengths[place] - 1])
-        return [np.concatenate(parts) if parts else np.zeros(0, np.float32) for parts in found]
+                real = slice(batch.lengths[place] - 1)
+                yield int(kept[row]), targets[place, real], losses[place, real], [part[place, real] for part in more]
 
     def read(
         self, ids: NDArray[np.int64], state: LanguageState | None = None, condition: NDArray[Any] | None = None
@@ -246,6 +293,10 @@ class _Conditioned:
     def chosen(self, state: LanguageState, rows: NDArray[np.int64]) -> LanguageState:
         """Give the state of some of the texts alone."""
         return self._model.chosen(state, rows)
+
+
+def _joined(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def losses_of(logits: NDArray[np.float32], targets: NDArray[Any]) -> NDArray[np.float32]:

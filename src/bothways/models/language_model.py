@@ -195,14 +195,18 @@ class LanguageNetwork(TokenNetwork):
     def outputs(
         self, tokens: Tensor, lengths: Tensor, state: State | None = None, condition: Tensor | None = None
     ) -> list[Tensor]:
-        """Give what the graph gives: logits of the next token (B,T,V) and the state after, or logits both ways."""
+        """Give what the graph gives.
+
+        One-way: logits of the next token (B,T,V), the state after, each part (L,B,H), and the reader's outputs
+        (B,T,H). Two-way: logits of the next token, and of the one before.
+        """
         reading = self.read(self.embedding(tokens), tokens, lengths, state, condition)
         assert reading.forward is not None
         logits = self.softmax(self.bridge(reading.forward))
         if self.bridge_reverse is not None:
             assert reading.backward is not None
             return [logits, self.softmax(self.bridge_reverse(reading.backward))]
-        return [logits, *(reading.final_state.forward or ())]
+        return [logits, *(reading.final_state.forward or ()), reading.forward]
 
 
 def _negatives(wanted: int | None, vocabulary: int) -> int | None:
@@ -221,8 +225,8 @@ def onnx_graph(model: LanguageNetwork) -> Any:
     """Write a language model as an ONNX graph: B and T are free.
 
     One-way: `inputs` int64 (B,T), `lengths` int64 (B,) and the state before, `state_0`, ... each (L,B,H), in; `logits`
-    of the next token (B,T,V), and the state after, `after_0`, ..., out. Two-way: no states, and besides
-    `logits` of the next token `logits_before` of the one before.
+    of the next token (B,T,V), the state after, `after_0`, ..., and the reader's outputs, `outputs` (B,T,H), out.
+    Two-way: no states, and besides `logits` of the next token `logits_before` of the one before.
 
     A model with a condition takes it as `condition`, int64 (B,) or float32 (B,F), and `begins` bool (B,): True for a
     text that begins, whose state is then made of its condition and not taken from `state_0`, ...
@@ -251,6 +255,7 @@ def onnx_graph(model: LanguageNetwork) -> Any:
         outputs["logits_before"] = to_logits(add_linear(builder, model.bridge_reverse, reading.backward))
     elif reading.final_state.forward is not None:
         outputs |= {f"after_{part}": name for part, name in enumerate(reading.final_state.forward)}
+        outputs["outputs"] = reading.forward
     return builder.build(outputs)
 
 

@@ -123,6 +123,12 @@ def prepare_corpus(
             f"The training data is {kinds[texts.whole]}, but the validation data is {kinds[validation.whole]}. "
             "Give both in the same form."
         )
+    cache = settings.cache if isinstance(settings, LanguageSettings) else 0
+    if cache and validation is None and not settings.validation_size:
+        raise SettingsError(
+            f"cache is {cache}, but its share is chosen on validation texts, and none are held out. Give "
+            "--validation or --validation-size, or leave the cache out."
+        )
     notes: list[str] = []
     _check_conditions(texts, validation, settings)
     held = _held_out(texts, settings) if validation is None and settings.validation_size else None

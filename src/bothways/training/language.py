@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from bothways.data.windows import Cut, Predicted, WindowBatch, plan_windows, window_batch
+from bothways.decoding.cache import SHARPNESS, Cache, choose_cache
 from bothways.decoding.language import LanguageModelRunner, LanguageState
 from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
@@ -78,6 +79,8 @@ class TrainedLanguageModel:
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
     condition: Condition | None = None  # what its texts are written on
+    cache: Cache | None = None  # how scores look back on what was read
+    cache_scores: dict[str, Any] | None = None  # with it, on the validation data that it was chosen on
 
 
 def train_language_model(
@@ -249,12 +252,33 @@ class TorchLanguageModel(LanguageModelRunner):
         condition: NDArray[Any] | None = None,
     ) -> tuple[NDArray[np.float32], LanguageState]:
         """Read ids; see `LanguageModelRunner.run`."""
+        logits, *after = self._outputs(ids, lengths, state, condition)
+        return logits, after if self.two_way else after[:-1]
+
+    def trace(
+        self,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        state: LanguageState | None,
+        condition: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[np.float32], LanguageState, NDArray[np.float32]]:
+        """Read ids; see `LanguageModelRunner.trace`."""
+        logits, *after, outputs = self._outputs(ids, lengths, state, condition)
+        return logits, after, outputs
+
+    def _outputs(
+        self,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        state: LanguageState | None,
+        condition: NDArray[Any] | None,
+    ) -> list[NDArray[np.float32]]:
         device = self._model.softmax.bias.device
         before = None if state is None else State(forward=tuple(_tensor(part, device) for part in state))
         given = None if condition is None else _tensor(condition, device)
         with torch.no_grad():
-            logits, *after = self._model.outputs(_tensor(ids, device), torch.from_numpy(lengths), before, given)
-        return logits.cpu().numpy(), [part.cpu().numpy() for part in after]
+            found = self._model.outputs(_tensor(ids, device), torch.from_numpy(lengths), before, given)
+        return [part.cpu().numpy() for part in found]
 
 
 def _validator(corpus: Corpus, settings: LanguageSettings) -> Callable[[nn.Module], dict[str, float]]:
@@ -303,7 +327,24 @@ def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None
     settings = trained.settings
     losses = token_losses(trained.model, corpus, settings)
     trained.scores = score_losses(losses, corpus, seed=settings.seed).to_dict()
+    if settings.cache:
+        _choose_cache(trained, corpus)
     trained.baseline_scores = baseline_scores(trained.baseline, corpus, seed=settings.seed)
+
+
+def _choose_cache(trained: TrainedLanguageModel, corpus: Corpus) -> None:
+    """Choose how scores look back on what was read, and say so if they had better not."""
+    size = trained.settings.cache
+    found, said = TorchLanguageModel(trained).losses_with_memory(
+        list(in_order(corpus.sequences)), corpus.conditions, size=size, sharpness=SHARPNESS
+    )
+    losses, chances = np.concatenate(found), np.concatenate(said, axis=1)
+    trained.cache = choose_cache(size, losses, chances)
+    if trained.cache is None:
+        trained.notes.append(f"A cache of {size:,} tokens makes the validation texts no likelier and is left out.")
+        return
+    mixed = trained.cache.mix(losses, chances[SHARPNESS.index(trained.cache.sharpness)])
+    trained.cache_scores = score_losses(mixed, corpus, seed=trained.settings.seed).to_dict()
 
 
 def baseline_scores(baseline: KneserNey, corpus: Corpus, *, seed: int) -> dict[str, Any]:

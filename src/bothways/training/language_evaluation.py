@@ -30,6 +30,7 @@ class LanguageEvaluation:
     """How a language model does on texts, and how the baselines do on the same."""
 
     scores: LanguageScores
+    cache: LanguageScores | None  # with the cache, if the model has one
     baselines: dict[str, dict[str, Any]]
     notes: list[str]
 
@@ -40,7 +41,13 @@ class LanguageEvaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON."""
-        return {**self.scores.to_dict(), "baselines": self.baselines, "verdict": self.verdict, "notes": self.notes}
+        return {
+            **self.scores.to_dict(),
+            "cache": None if self.cache is None else self.cache.to_dict(),
+            "baselines": self.baselines,
+            "verdict": self.verdict,
+            "notes": self.notes,
+        }
 
 
 def evaluate_language_model(
@@ -91,11 +98,24 @@ def evaluate_language_model(
             f"{unknown:,} tokens ({share:.1%}) are unknown to the model and scored as one type, <unk>: "
             "compare perplexities only between models with the same vocabulary."
         )
-    losses = np.concatenate(runner.losses(found, None if given is None else given[kept]))
+    losses, mixed = _losses(runner, found, None if given is None else given[kept])
     baselines = {}
     if folder.has(BASELINE):
         baselines = baseline_scores(KneserNey.load(folder.file(BASELINE)), corpus, seed=0)
-    return LanguageEvaluation(score_losses(losses, corpus, seed=0), baselines, notes)
+    cached = None if mixed is None else score_losses(mixed, corpus, seed=0)
+    return LanguageEvaluation(score_losses(losses, corpus, seed=0), cached, baselines, notes)
+
+
+def _losses(
+    runner: LanguageModelRuntime, sequences: list[NDArray[Any]], conditions: NDArray[Any] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """-log probability of every prediction, and the same with the model's cache."""
+    cache = runner.cache
+    if cache is None:
+        return np.concatenate(runner.losses(sequences, conditions)), None
+    found, said = runner.losses_with_memory(sequences, conditions, size=cache.size, sharpness=[cache.sharpness])
+    losses = np.concatenate(found)
+    return losses, cache.mix(losses, np.concatenate(said, axis=1)[0])
 
 
 def _conditions(runner: LanguageModelRuntime, texts: PlainTexts | TableTexts) -> NDArray[Any] | None:

@@ -24,6 +24,7 @@ from bothways.bundle import literal as spelt
 from bothways.data.conditions import Condition
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
+from bothways.decoding.cache import Cache
 from bothways.errors import ModelFolderError
 from bothways.models.language_model import onnx_graph
 from bothways.settings import LanguageSettings
@@ -54,6 +55,8 @@ def save_language_model(trained: TrainedLanguageModel, path: Path | str, *, forc
         facts = describe("language", settings=trained.settings.to_dict(), whole=trained.tokens.whole)
         if trained.condition is not None:
             facts["condition"] = trained.condition.to_dict()
+        if trained.cache is not None:
+            facts["cache"] = trained.cache.to_dict()
         write_json(folder / SETTINGS, facts)
         (folder / TOKENIZER).write_text(trained.tokens.tokenizer.to_json(), encoding="utf-8")
         write_network(folder, trained.model, onnx_graph(trained.model))
@@ -86,7 +89,8 @@ def load_language_model(path: Path | str) -> TrainedLanguageModel:
         history=saved["history"], best_epoch=saved["best_epoch"], scores=saved["validation"],
         baseline=KneserNey.load(folder.file(BASELINE)) if folder.has(BASELINE) else None,
         baseline_scores=saved["baselines"], facts=saved["training"], notes=saved["notes"],
-        condition=condition,
+        condition=condition, cache=Cache(**facts["cache"]) if "cache" in facts else None,
+        cache_scores=saved["cache"],
     )  # fmt: skip
 
 
@@ -94,6 +98,7 @@ def metrics(trained: TrainedLanguageModel) -> dict[str, Any]:
     """Everything that was measured, ready for JSON."""
     return {
         "validation": trained.scores,
+        "cache": trained.cache_scores,
         "baselines": trained.baseline_scores,
         "verdict": verdict(trained.scores, trained.baseline_scores),
         "best_epoch": trained.best_epoch,
@@ -146,6 +151,15 @@ def card(trained: TrainedLanguageModel) -> str:
                 f"{trained.scores['bits_per_character']:.4f}",
             ]
         ]
+        if trained.cache is not None and trained.cache_scores is not None:
+            low, high = trained.cache_scores["interval"]
+            rows.append(
+                [
+                    f"with its cache of {trained.cache.size:,} tokens",
+                    f"{trained.cache_scores['perplexity']:.2f} ({low:.2f} to {high:.2f})",
+                    f"{trained.cache_scores['bits_per_character']:.4f}",
+                ]
+            )
         rows += [
             [name, f"{score['perplexity']:.2f}", f"{score['bits_per_character']:.4f}"]
             for name, score in trained.baseline_scores.items()
