@@ -8,7 +8,8 @@ from pathlib import Path
 import typer
 
 from bothways.cli.commands import app
-from bothways.settings import ClassifierSettings, FillSettings, GenerationSettings, LanguageSettings, Setting, Settings
+from bothways.declaring import Setting, Settings
+from bothways.settings import ClassifierSettings, FillSettings, GenerationSettings, LanguageSettings
 
 HERE = Path(__file__).parent
 PAGES: dict[str, tuple[type[Settings], str]] = {

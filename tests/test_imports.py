@@ -11,7 +11,7 @@ import bothways
 
 SOURCE = Path(bothways.__file__).parent
 HEAVY_PACKAGES = {"torch", "lightning", "sklearn", "matplotlib", "onnx", "scipy"}
-BASE = ["errors", "settings", "data", "decoding", "bundle"]
+BASE = ["errors", "declaring", "settings", "data", "decoding", "bundle"]
 LIGHT = [*BASE, "runtime", "serve", "cli"]
 HEAVY = [*BASE, "nn", "models", "training", "estimators", "lab", "scale"]
 

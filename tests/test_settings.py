@@ -3,8 +3,9 @@ from typing import get_args
 
 import pytest
 
+from bothways.declaring import Setting
 from bothways.errors import SettingsError
-from bothways.settings import POOLINGS, ClassifierSettings, GenerationSettings, LanguageSettings, Setting
+from bothways.settings import POOLINGS, ClassifierSettings, GenerationSettings, LanguageSettings
 
 
 @pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, GenerationSettings])

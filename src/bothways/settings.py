@@ -5,15 +5,11 @@ are all made from these classes. Values are plain, `None` means "off" or "decide
 says, and `check` refuses bad values in milliseconds, all of them at once.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from inspect import get_annotations
-from math import inf
-from pathlib import PurePath
-from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from bothways.errors import SettingsError, check_choice, nearest
+from bothways.declaring import Settings, at_least, in_share
+from bothways.errors import SettingsError, check_choice
 
 Unit = Literal["word", "space", "character", "bpe", "spacy", "jieba"]
 CellType = Literal["rnn", "lstm", "gru", "mingru", "minlstm", "sru"]
@@ -31,134 +27,6 @@ Device = Literal["auto", "cpu", "cuda"]
 EXACT_CELLS = ("rnn", "lstm", "gru")
 WORD_UNITS = ("word", "space", "spacy", "jieba")
 POOLINGS = ("last", "mean", "max", "attention")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting as its class declares it."""
-
-    name: str
-    annotation: Any  # the type without its help, such as `int` or `Literal["rnn", "lstm"] | None`
-    default: Any
-    help: str
-    section: str  # what it is listed under: "text", "encoder", "training"
-
-    @property
-    def choices(self) -> tuple[Any, ...]:
-        """The allowed values of a `Literal`, or an empty tuple."""
-        return get_args(_without_none(self.annotation)) if _is_literal(self.annotation) else ()
-
-    @property
-    def plain_type(self) -> type:
-        """`int`, `float`, `bool` or `str`, whatever is optional or a choice."""
-        inner = _without_none(self.annotation)
-        return str if _is_literal(inner) else inner
-
-    @property
-    def optional(self) -> bool:
-        """Whether `None` is allowed."""
-        return NoneType in get_args(self.annotation)
-
-
-class Settings:
-    """What all groups of settings can do; each group is a keyword-only dataclass of plain values."""
-
-    section: ClassVar[str]  # what a group's settings are listed under
-
-    @classmethod
-    def declared(cls) -> tuple[Setting, ...]:
-        """List the settings in the order of their declaration."""
-        found = []
-        for field in fields(cls):  # type: ignore[arg-type]
-            owner: Any = next(base for base in reversed(cls.__mro__) if field.name in get_annotations(base))
-            annotation, text = get_args(get_annotations(owner)[field.name])
-            found.append(Setting(field.name, annotation, field.default, text, owner.section))
-        return tuple(found)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build settings from saved values; refuse an unknown name with the nearest known one."""
-        known = [setting.name for setting in cls.declared()]
-        for name in values:
-            if name not in known:
-                raise SettingsError(f"{name!r} is not a setting of this task.{nearest(name, known)}")
-        settings = cls(**values)
-        settings.check()
-        return settings
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give every setting as a plain value for JSON."""
-        values = asdict(self)  # type: ignore[call-overload]
-        # Paths and NumPy's scalars become what their setting declares.
-        return {
-            setting.name: None if values[setting.name] is None else setting.plain_type(values[setting.name])
-            for setting in self.declared()
-        }
-
-    def check(self) -> None:
-        """Raise `SettingsError`, naming every bad value, unless all are good."""
-        problems = [problem for setting in self.declared() if (problem := self._type_problem(setting))]
-        if not problems:
-            problems = self._problems()
-        if problems:
-            raise SettingsError(" ".join(problems))
-
-    def _problems(self) -> list[str]:
-        """What is wrong with values of the right type; each group adds its own."""
-        return []
-
-    def _type_problem(self, setting: Setting) -> str | None:
-        value = getattr(self, setting.name)
-        if value is None and setting.optional:
-            return None
-        if setting.choices:
-            try:
-                check_choice(setting.name, value, setting.choices)
-            except SettingsError as error:
-                return str(error)
-            return None
-        wanted = setting.plain_type
-        good: tuple[type, ...] = {float: (float, int), str: (str, PurePath)}.get(wanted, (wanted,))
-        # NumPy's scalars come from parameter grids; they say what they are through __index__ and __float__.
-        is_number = wanted in (int, float) and not isinstance(value, (bool, str)) and hasattr(value, "__float__")
-        if wanted is int and is_number:
-            is_number = hasattr(value, "__index__")
-        if is_number or (isinstance(value, good) and (wanted is bool or not isinstance(value, bool))):
-            return None
-        return f"{setting.name} is {value!r}, but it must be {_spoken(wanted)}{' or None' if setting.optional else ''}."
-
-
-def _is_literal(annotation: Any) -> bool:
-    return get_origin(_without_none(annotation)) is Literal
-
-
-def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) in (Union, UnionType):
-        return next(part for part in get_args(annotation) if part is not NoneType)
-    return annotation
-
-
-def _spoken(kind: type) -> str:
-    return {int: "a whole number", float: "a number", bool: "True or False", str: "text"}[kind]
-
-
-def _at_least(settings: Settings, lowest: float, *names: str) -> list[str]:
-    problems = []
-    for name in names:
-        value = getattr(settings, name)
-        if value is not None and not lowest <= value < inf:
-            wanted = "finite" if value == inf else f"at least {lowest}"
-            problems.append(f"{name} is {value}, but it must be {wanted}.")
-    return problems
-
-
-def _in_share(settings: Settings, *names: str) -> list[str]:
-    values = {name: getattr(settings, name) for name in names}
-    return [
-        f"{name} is {value}, but it must be in [0, 1)."
-        for name, value in values.items()
-        if value is not None and not 0 <= value < 1
-    ]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -180,8 +48,8 @@ class TextSettings(Settings):
     def _problems(self) -> list[str]:
         return [
             *super()._problems(),
-            *_at_least(self, 3, "vocabulary_size"),
-            *_at_least(self, 1, "min_count"),
+            *at_least(self, 3, "vocabulary_size"),
+            *at_least(self, 1, "min_count"),
         ]
 
 
@@ -192,7 +60,7 @@ class CutTextSettings(TextSettings):
     max_length: Annotated[int, "most steps read of one sequence; the rest is cut, and said"] = 1024
 
     def _problems(self) -> list[str]:
-        return [*super()._problems(), *_at_least(self, 1, "max_length")]
+        return [*super()._problems(), *at_least(self, 1, "max_length")]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -218,8 +86,8 @@ class ReaderSettings(Settings):
     def _problems(self) -> list[str]:
         return [
             *super()._problems(),
-            *_at_least(self, 1, "embedding_dim", "hidden_size", "num_layers", "recompute"),
-            *_in_share(self, "dropout", "embedding_dropout"),
+            *at_least(self, 1, "embedding_dim", "hidden_size", "num_layers", "recompute"),
+            *in_share(self, "dropout", "embedding_dropout"),
         ]
 
 
@@ -262,7 +130,7 @@ class EncoderSettings(ReaderSettings):
     def _problems(self) -> list[str]:
         problems = [
             *super()._problems(),
-            *_in_share(self, "word_dropout", "type_dropout"),
+            *in_share(self, "word_dropout", "type_dropout"),
         ]
         for kind in self.poolings:
             try:
@@ -305,9 +173,9 @@ class TrainingSettings(Settings):
     def _problems(self) -> list[str]:
         problems = [
             *super()._problems(),
-            *_at_least(self, 1, "epochs", "patience"),
-            *_at_least(self, 0, "weight_decay", "seed"),
-            *_in_share(self, "warmup", "averaging", "validation_size"),
+            *at_least(self, 1, "epochs", "patience"),
+            *at_least(self, 0, "weight_decay", "seed"),
+            *in_share(self, "warmup", "averaging", "validation_size"),
         ]
         rates = {"lr": self.lr, "embedding_lr": self.embedding_lr, "max_grad_norm": self.max_grad_norm}
         problems += [
@@ -346,9 +214,9 @@ class SupervisedSettings(TrainingSettings):
     def _problems(self) -> list[str]:
         return [
             *super()._problems(),
-            *_at_least(self, 1, "batch_size", "crop", "seeds"),
-            *_at_least(self, 0, "adversarial"),
-            *_in_share(self, "label_smoothing"),
+            *at_least(self, 1, "batch_size", "crop", "seeds"),
+            *at_least(self, 0, "adversarial"),
+            *in_share(self, "label_smoothing"),
             *([] if 0 < self.layer_decay <= 1 else [f"layer_decay is {self.layer_decay}, but it must be in (0, 1]."]),
         ]
 
@@ -375,7 +243,7 @@ class CorpusTrainingSettings(TrainingSettings):
     ] = None
 
     def _problems(self) -> list[str]:
-        return [*super()._problems(), *_at_least(self, 1, "batch_size", "window", "negatives")]
+        return [*super()._problems(), *at_least(self, 1, "batch_size", "window", "negatives")]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -387,7 +255,7 @@ class TokenReaderSettings(ReaderSettings):
     tied: Annotated[bool, "one matrix for the vectors of tokens that are read and of tokens that are predicted"] = True
 
     def _problems(self) -> list[str]:
-        problems = [*super()._problems(), *_in_share(self, "weight_dropout", "type_dropout")]
+        problems = [*super()._problems(), *in_share(self, "weight_dropout", "type_dropout")]
         if self.weight_dropout and self.cell_type not in EXACT_CELLS:
             problems.append(
                 f"weight_dropout is {self.weight_dropout}, but {self.cell_type} has no recurrent weights. Set it to 0."
@@ -410,7 +278,7 @@ class LanguageReaderSettings(TokenReaderSettings):
     bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
 
     def _problems(self) -> list[str]:
-        problems = [*super()._problems(), *_at_least(self, 0, "cache")]
+        problems = [*super()._problems(), *at_least(self, 0, "cache")]
         if self.cache and self.two_way:
             problems.append("cache is for scores of a one-way model, but two_way is True. Set one of them only.")
         if self.bidirectional:
@@ -456,7 +324,7 @@ class FillSettings(FillTrainingSettings, TokenReaderSettings, TextSettings):
     validation_size: float = 0.1
 
     def _problems(self) -> list[str]:
-        problems = [*super()._problems(), *_at_least(self, 3, "window")]
+        problems = [*super()._problems(), *at_least(self, 3, "window")]
         if self.unit not in WORD_UNITS:
             problems.append(
                 f"unit is {self.unit!r}, but a gap is filled by a whole word. Use one of: {', '.join(WORD_UNITS)}."
@@ -482,8 +350,8 @@ class GenerationSettings(Settings):
     def _problems(self) -> list[str]:
         problems = [
             *super()._problems(),
-            *_at_least(self, 0, "temperature", "seed"),
-            *_at_least(self, 1, "top_k", "max_length", "samples", "repetition_penalty"),
+            *at_least(self, 0, "temperature", "seed"),
+            *at_least(self, 1, "top_k", "max_length", "samples", "repetition_penalty"),
         ]
         if not 0 < self.top_p <= 1:
             problems.append(f"top_p is {self.top_p}, but it must be in (0, 1].")

@@ -17,6 +17,7 @@ from bothways.errors import ResumeError
 from bothways.settings import TrainingSettings
 from bothways.training import loop
 from bothways.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from bothways.training.device import make_fabric
 from bothways.training.loop import CheckpointPlan, Job, Silence, going_back_over, learning_rate, train
 
 RANDOM = np.random.default_rng(0)
@@ -153,7 +154,7 @@ def in_a_child(action):
 def kill_and_resume(folder):
     """Kill a training at 20 random steps (and twice while it writes), resume each, and print how many were killed."""
     torch.set_num_threads(1)
-    loop.make_fabric(SETTINGS)  # imported here once, not in each child
+    make_fabric(SETTINGS)  # imported here once, not in each child
     chance = random.Random(0)
     steps = chance.sample(range(1, 25), 20)
     killed = 0

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bothways.settings import Setting, Settings
+from bothways.declaring import Setting, Settings
 
 
 def with_settings(kind: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., None]]:

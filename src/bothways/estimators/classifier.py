@@ -81,7 +81,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
 
     def _fit(self, inputs: Any, labels: Any, validation: Any, progress: bool, before: TrainedClassifier | None) -> Self:
         from bothways.training.classification import check_vectors, train_classifier
-        from bothways.training.loop import check_device
+        from bothways.training.device import check_device
         from bothways.training.preparation import prepare
         from bothways.training.pretrained import read_pretrained
         from bothways.training.progress import TerminalProgress

@@ -55,8 +55,8 @@ class GapFiller(TrainedOnTexts, BaseEstimator, FillSettings):  # type: ignore[mi
             Interrupted: Ctrl-C; the best epoch so far is in the estimator.
         """
         from bothways.training.corpora import prepare_corpus
+        from bothways.training.device import check_device
         from bothways.training.infilling import train_infiller
-        from bothways.training.loop import check_device
         from bothways.training.progress import TerminalProgress
 
         self.check()

@@ -56,8 +56,8 @@ class LanguageModel(TrainedOnTexts, BaseEstimator, LanguageSettings):  # type: i
             Interrupted: Ctrl-C; the best epoch so far is in the estimator.
         """
         from bothways.training.corpora import prepare_corpus
+        from bothways.training.device import check_device
         from bothways.training.language import train_language_model
-        from bothways.training.loop import check_device
         from bothways.training.progress import TerminalProgress
 
         self.check()

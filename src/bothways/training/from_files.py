@@ -13,7 +13,7 @@ from bothways.data.tables import Table, read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import OutputError, SettingsError
 from bothways.training.classification import TrainedClassifier, check_vectors, train_classifier
-from bothways.training.loop import check_device
+from bothways.training.device import check_device
 from bothways.training.places import check_places, end_interrupted, say_all, workplace
 from bothways.training.preparation import Prepared, prepare
 from bothways.training.pretrained import read_pretrained

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from bothways.errors import SettingsError
 from bothways.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -31,6 +30,7 @@ from bothways.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
+from bothways.training.device import make_fabric
 from bothways.training.optimizer import AdamW, clip_gradients
 
 if TYPE_CHECKING:
@@ -213,38 +213,6 @@ def train(
         listener.ended()
         _set_paces(job, epoch=None)
     return _outcome(state, interrupted=False)
-
-
-def check_device(settings: TrainingSettings) -> None:
-    """Refuse a device that this machine does not have.
-
-    Raises:
-        SettingsError: `cuda` is asked for, and there is none.
-    """
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("device is 'cuda', but torch finds no CUDA device here. Use 'auto' or 'cpu'.")
-
-
-def make_fabric(settings: TrainingSettings) -> Any:
-    """Start Fabric on the device and in the precision that the settings ask for."""
-    from lightning.fabric import Fabric
-
-    check_device(settings)
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bfloat16" if computes_bfloat16(device) else "float32"
-    return Fabric(accelerator=device, devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")
-
-
-def computes_bfloat16(device: str) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware; without it bfloat16 is far slower than float32."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 
 def make_optimizer(module: nn.Module, settings: TrainingSettings, paces: Sequence[Pace] = ()) -> torch.optim.Optimizer:

@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bothways.training.corpora import prepare_corpus
-from bothways.training.loop import check_device
+from bothways.training.device import check_device
 from bothways.training.places import check_places, end_interrupted, say_all, workplace
 
 if TYPE_CHECKING:
