@@ -115,7 +115,7 @@ def test_one_text_is_a_stream_and_its_lines_end_with_eos():
         "<eos>",
     ]
     assert model.trained_.facts["characters"] + model.trained_.scores["characters"] == len(STREAM)
-    assert model.perplexity([STREAM]) == small(epochs=1).fit(STREAM).perplexity([STREAM])
+    assert model.perplexity(STREAM) == small(epochs=1).fit(STREAM).perplexity([STREAM])
 
 
 def test_validation_texts_that_are_given_choose_the_epoch():

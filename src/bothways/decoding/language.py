@@ -153,18 +153,18 @@ class LanguageModelRunner(ABC):
         """Name the words of a prompt that the model never learned."""
         return unknown_words(self.tokens, prompt)
 
-    def perplexity(self, texts: Iterable[str], conditions: Iterable[Any] | None = None) -> float:
+    def perplexity(self, texts: str | Iterable[str], conditions: Iterable[Any] | None = None) -> float:
         """Give exp of the mean of -log probability over all tokens of some texts; lower is better.
 
         Args:
-            texts: to score.
+            texts: to score; of a model of one stream also one text.
             conditions: one for each text, for a model that was trained with them.
 
         Raises:
             DataError: there is no token to predict, or a condition is missing or unknown.
             SettingsError: conditions that are missing, or of no use to the model.
         """
-        listed = as_texts(texts)
+        listed = [texts] if isinstance(texts, str) and self.tokens.whole else as_texts(texts)
         given = self.read_conditions(None if conditions is None else values_of_python(conditions, len(listed)))
         losses = np.concatenate(self.losses(self.tokens.sequences(listed), given) or [np.zeros(0, np.float32)])
         if not len(losses):

@@ -85,10 +85,10 @@ class LanguageModel(TrainedOnTexts, BaseEstimator, LanguageSettings):  # type: i
         """Name the words of a prompt that the model never learned."""
         return self._runner().unknown_words(prompt)
 
-    def perplexity(self, texts: Iterable[str], conditions: Iterable[Any] | None = None) -> float:
+    def perplexity(self, texts: str | Iterable[str], conditions: Iterable[Any] | None = None) -> float:
         """Give exp of the mean of -log probability over all tokens of some texts; lower is better.
 
-        `conditions` has one for each text, for a model that was trained with them.
+        A model of one stream also takes one text. `conditions` has one for each text, for a model that was trained with them.
         """
         return self._runner().perplexity(texts, conditions)
 
