@@ -88,7 +88,8 @@ class LanguageModel(TrainedOnTexts, BaseEstimator, LanguageSettings):  # type: i
     def perplexity(self, texts: str | Iterable[str], conditions: Iterable[Any] | None = None) -> float:
         """Give exp of the mean of -log probability over all tokens of some texts; lower is better.
 
-        A model of one stream also takes one text. `conditions` has one for each text, for a model that was trained with them.
+        A model of one stream also takes one text. `conditions` has one for each text, for a model that was trained with
+        them.
         """
         return self._runner().perplexity(texts, conditions)
 
