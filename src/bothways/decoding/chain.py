@@ -72,7 +72,7 @@ class LinearChain:
                     here[:count] = came[step - 1][np.arange(count), here[:count]]
         return labels, scores
 
-    def marginals(self, emissions: Floats, lengths: Ints) -> tuple[Floats, Floats]:
+    def marginals(self, emissions: Floats, lengths: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Give the probability of each label at each step, (B,T,K), zero on padding, and the log partition, (B,).
 
         The forward-backward algorithm (Baum et al., 1970), in float64. Where no path is possible, all are 0.
