@@ -48,7 +48,7 @@ class HiddenStates:
         return [some[:length] for some, length in zip(chances, lengths, strict=True)]
 
     def log_likelihood(self, sequences: Sequence[Sequence[str]]) -> Floats:
-        """Give the log probability of each sequence of symbols, float64 (N,), nats; symbols never seen count as certain."""
+        """Give the log probability of each sequence, float64 (N,), nats; symbols never seen count as certain."""
         return self._chain.marginals(*self._scores(sequences))[1]
 
     def sample(self, length: int, random: np.random.Generator) -> tuple[list[str], Ints]:
