@@ -23,6 +23,10 @@ Schedule = Literal["constant", "linear", "cosine"]
 ClassWeight = Literal["balanced"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda"]
+TagScheme = Literal["auto", "none", "io", "bio", "bioes"]
+TagMonitor = Literal["loss", "accuracy", "f1"]
+TagDecoder = Literal["crf", "softmax"]
+TagModel = Literal["network", "hmm"]
 
 EXACT_CELLS = ("rnn", "lstm", "gru")
 WORD_UNITS = ("word", "space", "spacy", "jieba")
@@ -92,35 +96,47 @@ class ReaderSettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False)
-class EncoderSettings(ReaderSettings):
-    """What is needed to rebuild the encoder of whole sequences; saved as JSON beside its weights."""
+class ContextReaderSettings(ReaderSettings):
+    """A reader that may read both ways, and what its words start from."""
 
     bidirectional: Annotated[bool, "read both ways"] = True
     one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
     stack: Annotated[Stack, "joined: a layer reads both directions of the one below; apart: two one-way stacks"] = (
         "joined"
     )
-    pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = "max"
     word_dropout: Annotated[float, "share of a text's tokens hidden from a training step, each by itself"] = 0.0
+    vectors: Annotated[str | None, "file of pretrained vectors: GloVe, word2vec or fastText text format, also .gz"] = (
+        None
+    )
+    freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the encoder reads."""
+        return "both" if self.bidirectional else self.one_way
+
+    def _problems(self) -> list[str]:
+        problems = [*super()._problems(), *in_share(self, "word_dropout")]
+        if self.freeze_vectors and self.vectors is None:
+            problems.append("freeze_vectors is True, but there are no vectors to freeze: name a file with vectors.")
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class EncoderSettings(ContextReaderSettings):
+    """What is needed to rebuild the encoder of whole sequences; saved as JSON beside its weights."""
+
+    pooling: Annotated[str, "from states to one vector: last, mean, max, attention, or several joined by +"] = "max"
     type_dropout: Annotated[float, "share of a text's word types hidden from a training step, wherever they stand"] = (
         0.0
     )
     initial_vectors: Annotated[
         InitialVectors, "what token vectors start from: their company in the training texts, or random numbers"
     ] = "cooccurrence"
-    vectors: Annotated[str | None, "file of pretrained vectors: GloVe, word2vec or fastText text format, also .gz"] = (
-        None
-    )
-    freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
     pretrained: Annotated[
         str | None,
         "folder of a language model to start from: it decides on tokens, sizes and directions; two-way for both",
     ] = None
-
-    @property
-    def direction(self) -> Direction:
-        """Which way the encoder reads."""
-        return "both" if self.bidirectional else self.one_way
 
     @property
     def poolings(self) -> tuple[str, ...]:
@@ -128,17 +144,12 @@ class EncoderSettings(ReaderSettings):
         return tuple(part.strip() for part in self.pooling.split("+"))
 
     def _problems(self) -> list[str]:
-        problems = [
-            *super()._problems(),
-            *in_share(self, "word_dropout", "type_dropout"),
-        ]
+        problems = [*super()._problems(), *in_share(self, "type_dropout")]
         for kind in self.poolings:
             try:
                 check_choice("pooling", kind, POOLINGS)
             except SettingsError as error:
                 problems.append(str(error))
-        if self.freeze_vectors and self.vectors is None:
-            problems.append("freeze_vectors is True, but there are no vectors to freeze: name a file with vectors.")
         return problems
 
 
@@ -330,6 +341,68 @@ class FillSettings(FillTrainingSettings, TokenReaderSettings, TextSettings):
                 f"unit is {self.unit!r}, but a gap is filled by a whole word. Use one of: {', '.join(WORD_UNITS)}."
             )
         return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class TagDataSettings(Settings):
+    """How tagged sentences are read."""
+
+    section = "sentences"
+
+    scheme: Annotated[
+        TagScheme, "how tags mark entities; none: tags are plain, as parts of speech are; auto finds out and says so"
+    ] = "auto"
+    repair: Annotated[bool, "read tags that the scheme does not allow, such as I- after another type, as a begin"] = (
+        False
+    )
+    lowercase: Annotated[bool, "one vector for a word however it is written; the spelling is still read as it is"] = (
+        True
+    )
+    min_count: Annotated[int, "times a word must occur in training to have a vector"] = 2
+
+    def _problems(self) -> list[str]:
+        return [*super()._problems(), *at_least(self, 1, "min_count")]
+
+
+@dataclass(kw_only=True, eq=False)
+class TagReaderSettings(ContextReaderSettings):
+    """The reader of a tagger: words by their vectors and by their letters."""
+
+    model: Annotated[
+        TagModel, "network; or hmm, a hidden Markov model: counts, in seconds, and no setting below matters to it"
+    ] = "network"
+    spelling_size: Annotated[
+        int, "width of one direction of the reader of a word's letters, for unknown words, case and digits; 0: none"
+    ] = 50
+    spelling_dim: Annotated[int, "width of a letter's vector"] = 32
+    decoder: Annotated[
+        TagDecoder, "crf: the best sequence of tags, by scores of neighbours; softmax: the best tag of each word alone"
+    ] = "crf"
+
+    def _problems(self) -> list[str]:
+        return [
+            *super()._problems(),
+            *at_least(self, 0, "spelling_size"),
+            *at_least(self, 1, "spelling_dim"),
+        ]
+
+
+@dataclass(kw_only=True, eq=False)
+class TagTrainingSettings(TrainingSettings):
+    """How the weights of a tagger are found."""
+
+    batch_size: Annotated[int, "sentences of average length in a batch; longer ones come in smaller batches"] = 32
+    monitor: Annotated[TagMonitor, "what decides on the best epoch; f1 is accuracy where tags are plain"] = "f1"
+
+    def _problems(self) -> list[str]:
+        return [*super()._problems(), *at_least(self, 1, "batch_size")]
+
+
+@dataclass(kw_only=True, eq=False)
+class TaggerSettings(TagTrainingSettings, TagReaderSettings, TagDataSettings):
+    """All settings of `tag`: a tag for every word of a sentence."""
+
+    validation_size: float = 0.1
 
 
 @dataclass(kw_only=True, eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,6 +82,20 @@ def read_vectors(path: str | Path, vocabulary: Sequence[str], *, lowercase: bool
         )
     _draw(matrix, found, np.array([token == PAD for token in vocabulary]), seed)
     return Vectors(matrix, found, words)
+
+
+def frequent_words(path: str | Path, most: int = 50_000) -> list[str]:
+    """Give the first words of a file of vectors; files have their most frequent words first.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: an empty, binary or damaged file.
+    """
+    path = Path(path)
+    with opened(path) as file:
+        width, lines = _start(path, file)
+        words = (_parted(path, number, line, width)[0].decode(errors="replace") for number, line in islice(lines, most))
+        return list(dict.fromkeys(words))
 
 
 def _start(path: Path, file: BinaryIO) -> tuple[int, Lines]:

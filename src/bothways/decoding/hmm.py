@@ -84,7 +84,7 @@ class HiddenMarkovModel:
         if decoding == "posterior":
             return [[self.labels[label] for label in chances.argmax(axis=1)] for chances in self.marginals(sentences)]
         found: list[list[str]] = [[] for _ in sentences]
-        for rows, emissions, lengths in self._batches(sentences):
+        for rows, emissions, lengths in self.scored(sentences):
             paths, _ = self.chain.best(emissions, lengths)
             for row, path, length in zip(rows, paths, lengths, strict=True):
                 found[row] = [self.labels[state % len(self.labels)] for state in path[:length]]
@@ -94,7 +94,7 @@ class HiddenMarkovModel:
         """Give the probability of each label of each word, float64 (T,K) for each sentence."""
         count = len(self.labels)
         found = [np.zeros((0, count)) for _ in sentences]
-        for rows, emissions, lengths in self._batches(sentences):
+        for rows, emissions, lengths in self.scored(sentences):
             chances, _ = self.chain.marginals(emissions, lengths)
             for row, some, length in zip(rows, chances, lengths, strict=True):
                 found[row] = some[:length].reshape(length, -1, count).sum(axis=1)
@@ -159,7 +159,7 @@ class HiddenMarkovModel:
         np.add.at(numbers, rows, self.written.numbers)
         return Counts(names, numbers)
 
-    def _batches(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[Ints, Floats, Ints]]:
+    def scored(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[Ints, Floats, Ints]]:
         """Scores of the chain's states for sentences of like length: rows, float64 (B,T,S), lengths."""
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
         order = np.argsort(-lengths, kind="stable")

@@ -1,0 +1,84 @@
+"""What the commands that serve every task print of a tagger."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bothways.bundle import literal
+from bothways.cli.output import print_json
+
+if TYPE_CHECKING:
+    from bothways.decoding.tagging import TagRunner
+
+
+def show_evaluation(
+    model: Path, data: Path, *, words: str | None, tags: str | None, encoding: str, as_json: bool
+) -> None:
+    """Score a tagger and print it."""
+    from bothways.training.tagging_evaluation import evaluate_tagger
+
+    found = evaluate_tagger(model, data, words=words, tags=tags, encoding=encoding)
+    for note in found.notes:
+        print(literal(note), file=sys.stderr)
+    if as_json:
+        print_json({"model": str(model), "data": str(data), **found.to_dict()})
+        return
+    scores = found.scores
+    print(f"{scores.sentences:,} sentences, {scores.words:,} words. In brackets: 95% bootstrap interval.")
+    if scores.f1 is not None and scores.f1_interval is not None:
+        low, high = scores.f1_interval
+        print(f"F1 of entities    {scores.f1:.4f}  ({low:.4f} to {high:.4f})")
+        print(f"precision, recall {scores.precision:.4f}  {scores.recall:.4f}")
+    low, high = scores.accuracy_interval
+    print(f"accuracy          {scores.accuracy:.4f}  ({low:.4f} to {high:.4f})")
+    if scores.unknown_accuracy is not None:
+        print(f"  {scores.unknown:,} words that training never had: {scores.unknown_accuracy:.4f}")
+    print(f"whole sentences   {scores.sentence_accuracy:.4f}")
+    for name, score in found.baselines.items():
+        print(f"  {name + ' baseline:':<16}{_main(score)}")
+    if found.verdict is not None:
+        print(found.verdict)
+    title = "tag" if scores.f1 is None else "entity"
+    width = max([len(title), *map(len, map(literal, scores.by_name))])
+    print(f"{title:<{width}}  precision  recall      F1  in truth")
+    for name, share in scores.by_name.items():
+        print(f"{literal(name):<{width}}  {share.precision:9.4f}  {share.recall:.4f}  {share.f1:.4f}  {share.support:8,}")
+    if scores.confused:
+        print("most confused (right, given): " + ", ".join(
+            f"{literal(one)} {literal(other)} {count:,}" for one, other, count in scores.confused[:6]
+        ))  # fmt: skip
+
+
+def _main(score: dict[str, Any]) -> str:
+    if score["f1"] is None:
+        return f"accuracy {score['accuracy']:.4f}"
+    return f"F1 {score['f1']:.4f}  accuracy {score['accuracy']:.4f}"
+
+
+def show_predictions(model: Path, texts: list[str], *, as_json: bool) -> None:
+    """Print each text's words with their tags."""
+    from bothways.data.words import word_spans
+    from bothways.runtime import load
+
+    runner: TagRunner = load(model)
+    spans = [word_spans(text) for text in texts]
+    sentences = [[text[start:end] for start, end in some] for text, some in zip(texts, spans, strict=True)]
+    found = runner.predict(sentences)
+    if not as_json:
+        for words, tags in zip(sentences, found, strict=True):
+            print("  ".join(f"{literal(word)}/{literal(tag)}" for word, tag in zip(words, tags, strict=True)))
+        return
+    named = runner.entities(sentences) if runner.scheme != "none" else [[] for _ in texts]
+    for text, places, words, tags, some in zip(texts, spans, sentences, found, named, strict=True):
+        entities = [
+            {
+                "text": text[places[one.entity.start][0] : places[one.entity.end - 1][1]],
+                "type": one.entity.type,
+                "start": places[one.entity.start][0],
+                "end": places[one.entity.end - 1][1],
+                "score": round(one.score, 6),
+            }
+            for one in some
+        ]
+        tagged = [[word, tag] for word, tag in zip(words, tags, strict=True)]
+        print_json({"words": tagged, **({"entities": entities} if runner.scheme != "none" else {}), "text": text})

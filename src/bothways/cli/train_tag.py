@@ -1,0 +1,82 @@
+"""bothways train tag: train a tagger from a file and save it as a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bothways.cli.options import with_settings
+from bothways.cli.training import AsJson, Encoding, Force, Out, Resume, TensorBoard, run_training
+from bothways.settings import TaggerSettings
+
+if TYPE_CHECKING:
+    from bothways.training.loop import Listener
+    from bothways.training.tagging import TrainedTagger
+
+
+@with_settings(TaggerSettings)
+def train_tag(
+    data: Annotated[
+        Path,
+        typer.Argument(help="CoNLL columns, CoNLL-U, a folder of seq.in and seq.out, or a table; also .gz"),
+    ],
+    *,
+    out: Out,
+    validation: Annotated[
+        Path | None, typer.Option("--validation", help="sentences that choose the best epoch; else some are held out")
+    ] = None,
+    words: Annotated[str | None, typer.Option("--words", help="column of words, by number or name; else the first")] = None,
+    tags: Annotated[
+        str | None, typer.Option("--tags", help="column of tags, by number or name; else the last, of CoNLL-U upos")
+    ] = None,
+    encoding: Encoding = "auto",
+    resume: Resume = False,
+    force: Force = False,
+    tensorboard: TensorBoard = None,
+    as_json: AsJson = False,
+    settings: TaggerSettings,
+) -> None:
+    """Train a tagger: names, parts of speech, slots; a tag for every word of a sentence.
+
+    Examples: bothways train tag train.conll --validation dev.conll --out names
+              bothways train tag train.conll --model hmm --out names-hmm
+    """
+
+    def train(listener: "Listener", say: Callable[[str], None]) -> "TrainedTagger":
+        from bothways.training.tagging_from_files import train_tagger_from_file
+
+        return train_tagger_from_file(
+            data,
+            out,
+            settings,
+            validation=validation,
+            words=words,
+            tags=tags,
+            encoding=encoding,
+            resume=resume,
+            force=force,
+            listener=listener,
+            say=say,
+        )
+
+    def measured(trained: "TrainedTagger") -> dict[str, Any]:
+        from bothways.training.saving_tagger import metrics
+
+        return metrics(trained)
+
+    run_training(train, out=out, tensorboard=tensorboard, several=False, measured=measured, show=_show, as_json=as_json)
+
+
+def _show(trained: "TrainedTagger") -> None:
+    from bothways.training.saving_tagger import verdict
+
+    scores = trained.scores
+    if scores is None:
+        return
+    low, high = scores.f1_interval or scores.accuracy_interval
+    name = "accuracy" if scores.f1 is None else "F1 of entities"
+    epoch = "" if trained.model is None else f", epoch {trained.best_epoch} of {len(trained.history)} kept"
+    print(f"validation {name} {scores.main:.4f} (95% interval {low:.4f} to {high:.4f}){epoch}")
+    if (said := verdict(scores.to_dict(), trained.baseline_scores)) is not None:
+        print(said)

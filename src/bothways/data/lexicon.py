@@ -1,0 +1,124 @@
+"""Words as a tagger reads them: a vector for each known word, and the letters of all.
+
+A batch names each distinct word once, so that its letters are read once however often it stands there.
+
+Shapes: B sentences, T words in the longest, N distinct words of a batch, C letters in the longest word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+
+from bothways.data.batches import rounded_up
+from bothways.data.token_rules import PAD, UNK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+
+LONGEST_WORD = 40  # letters that are read; of a longer word the first and the last half
+UNKNOWN = 1  # of words and of letters; 0 is padding
+
+
+class WordBatch(NamedTuple):
+    """Sentences, padded to one length, whose words are named once."""
+
+    which: Ints  # (B,T), the place of each word among the N; 0 on padding
+    lengths: Ints  # (B,), words of each sentence
+    words: Ints  # (N,), ids of the words' vectors
+    letters: Ints  # (N,C), ids
+    letter_counts: Ints  # (N,)
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Which words and letters have a vector: ids are places in these lists."""
+
+    words: list[str]  # <pad>, <unk>, then by frequency
+    letters: list[str]  # <pad>, <unk>, then in order
+    lowercase: bool  # whether words are looked up in small letters
+
+    @classmethod
+    def learn(
+        cls,
+        sentences: Iterable[Sequence[str]],
+        *,
+        lowercase: bool,
+        min_count: int,
+        more: Iterable[str] = (),
+    ) -> Self:
+        """Take the words and letters of training sentences.
+
+        Args:
+            sentences: words.
+            lowercase: one vector for a word however it is written.
+            min_count: times that a word must occur.
+            more: words that have a vector however often they occur.
+        """
+        forms = Counter(word for words in sentences for word in words)
+        counts: Counter[str] = Counter()
+        for form, count in forms.items():
+            counts[form.lower() if lowercase else form] += count
+        known = dict.fromkeys(word for word, count in counts.most_common() if count >= min_count)
+        known |= dict.fromkeys(word.lower() if lowercase else word for word in more)
+        letters = sorted({letter for form in forms for letter in form})
+        return cls([PAD, UNK, *(word for word in known if word not in (PAD, UNK))], [PAD, UNK, *letters], lowercase)
+
+    def word_ids(self, forms: Sequence[str]) -> Ints:
+        """Give the ids of words as they are written, int64 (N,)."""
+        names = (form.lower() for form in forms) if self.lowercase else forms
+        return np.array([self._word_places.get(name, UNKNOWN) for name in names], dtype=np.int64)
+
+    def spell(self, forms: Sequence[str]) -> tuple[Ints, Ints]:
+        """Give the letters of words as they are written, int64 (N,C), and their numbers, int64 (N,)."""
+        cut = [_cut(form) for form in forms]
+        counts = np.array([max(1, len(form)) for form in cut], dtype=np.int64)
+        letters = np.zeros((len(cut), rounded_up(int(counts.max(initial=1)), multiple=8)), dtype=np.int64)
+        for row, form in enumerate(cut):
+            letters[row, : len(form)] = [self._letter_places.get(letter, UNKNOWN) for letter in form]
+        return letters, counts
+
+    def batch(self, sentences: Sequence[Sequence[str]], *, rounded: bool = False) -> WordBatch:
+        """Read sentences, each of at least one word; `rounded` pads so that few lengths occur."""
+        lengths = np.array([len(words) for words in sentences], dtype=np.int64)
+        longest = int(lengths.max())
+        which = np.zeros((len(sentences), rounded_up(longest, multiple=8) if rounded else longest), dtype=np.int64)
+        places: dict[str, int] = {}
+        for row, words in enumerate(sentences):
+            which[row, : len(words)] = [places.setdefault(word, len(places)) for word in words]
+        forms = list(places)
+        return WordBatch(which, lengths, self.word_ids(forms), *self.spell(forms))
+
+    def to_json(self) -> str:
+        """Give everything for a file."""
+        facts: dict[str, Any] = {"words": self.words, "letters": self.letters, "lowercase": self.lowercase}
+        return json.dumps(facts, ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` gave."""
+        return cls(**json.loads(text))
+
+    @cached_property
+    def _word_places(self) -> dict[str, int]:
+        return {word: place for place, word in enumerate(self.words) if place > UNKNOWN}
+
+    @cached_property
+    def _letter_places(self) -> dict[str, int]:
+        return {letter: place for place, letter in enumerate(self.letters) if place > UNKNOWN}
+
+
+def _cut(form: str) -> str:
+    if len(form) <= LONGEST_WORD:
+        return form
+    half = LONGEST_WORD // 2
+    return form[:half] + form[-half:]

@@ -1,0 +1,241 @@
+"""A tag for every word of a sentence, in scikit-learn's manner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from bothways.errors import DataError, NotFittedError, SettingsError
+from bothways.estimators.on_texts import TrainedOnTexts
+from bothways.settings import TaggerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bothways.data.tagged_sentences import TaggedSentences
+    from bothways.decoding.hmm import HiddenMarkovModel
+    from bothways.decoding.hidden_states import HiddenStates
+    from bothways.decoding.tagging import ScoredEntity, TagRunner
+
+
+class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ignore[misc]
+    """Learn to tag words: names, parts of speech, slots.
+
+        tagger = SequenceTagger().fit(sentences, tags)      # lists of words, lists of tags
+        tagger.predict([["Ada", "met", "Charles"]])
+        tagger.entities([["Ada", "met", "Charles"]])        # with the probability of each
+        tagger.save("names")
+
+    Its parameters are the settings of `tag`; see docs/settings.md.
+    """
+
+    def fit(
+        self,
+        X: Iterable[Sequence[str]],  # noqa: N803  scikit-learn's name
+        y: Iterable[Sequence[str]],
+        *,
+        validation: tuple[Iterable[Sequence[str]], Iterable[Sequence[str]]] | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Train from scratch.
+
+        Args:
+            X: sentences, each a list of words.
+            y: the tags of each, as many as words.
+            validation: sentences and tags that choose the best epoch; None holds `validation_size` of them out.
+            progress: show a progress bar, in a terminal or a notebook.
+
+        Raises:
+            SettingsError: a parameter is out of range.
+            DataError: sentences that cannot be trained on.
+            Interrupted: Ctrl-C; the best epoch so far is in the estimator.
+        """
+        from bothways.training.device import check_device
+        from bothways.training.progress import TerminalProgress
+        from bothways.training.tag_preparation import prepare_tags
+        from bothways.training.tagging import train_tagger
+
+        self.check()
+        settings = TaggerSettings.from_dict(self.get_params())
+        check_device(settings)
+        checked = None if validation is None else _tagged(*validation, name="validation")
+        prepared = prepare_tags(_tagged(X, y, name="X"), checked, settings)
+        trained = train_tagger(prepared, settings, listener=TerminalProgress() if progress else None)
+        self._keep(trained)
+        return self
+
+    def predict(self, X: Iterable[Sequence[str]]) -> list[list[str]]:  # noqa: N803  scikit-learn's name
+        """Give the tags of each sentence; of a sentence without words none."""
+        return self._runner().predict(as_sentences(X))
+
+    def predict_marginals(self, X: Iterable[Sequence[str]]) -> list[NDArray[np.float64]]:  # noqa: N803
+        """Give the probability of each tag of each word, (T,K) for each sentence; columns are `classes_`."""
+        return self._runner().predict_marginals(as_sentences(X))
+
+    def entities(self, X: Iterable[Sequence[str]]) -> list[list[ScoredEntity]]:  # noqa: N803
+        """Find the entities of each sentence, each with the probability that it is one, as it stands."""
+        return self._runner().entities(as_sentences(X))
+
+    def score(self, X: Iterable[Sequence[str]], y: Iterable[Sequence[str]]) -> float:  # noqa: N803
+        """Give the F1 of entities by exact match, or the accuracy where tags are plain; higher is better."""
+        from bothways.training.tag_scores import score_tags
+
+        given = _tagged(X, y, name="X")
+        scheme = self._fitted().scheme
+        return score_tags(given.words, given.tags, self.predict(given.words), scheme, known=set()).main
+
+    def save(self, path: Path | str, *, force: bool = False) -> None:
+        """Write a model folder that `load` and `bothways.load` read.
+
+        Raises:
+            OutputError: the place is taken (and `force` is False) or cannot be written.
+        """
+        from bothways.training.saving_tagger import save_tagger
+
+        save_tagger(self._fitted(), path, force=force)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a model folder, with its weights."""
+        from bothways.training.saving_tagger import load_tagger
+
+        return cls._of(load_tagger(path))
+
+    @property
+    def classes_(self) -> list[str]:
+        """The tags, in the order of `predict_marginals`' columns."""
+        return list(self._fitted().labels)
+
+    def _runner(self) -> TagRunner:
+        from bothways.decoding.tagging import HmmTagger
+        from bothways.training.tagging import TorchTagger
+
+        trained = self._fitted()
+        if trained.model is None:
+            return HmmTagger(trained.baseline, trained.scheme)
+        return TorchTagger(trained.model, trained.labels, trained.scheme, trained.lexicon)
+
+
+class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
+    """A hidden Markov model: of tagged sentences by counting, of sentences without tags by Baum-Welch.
+
+    HiddenMarkovTagger().fit(sentences, tags).predict(sentences)
+    HiddenMarkovTagger(states=6).fit(sentences).model_.table()      # what the states stand for
+    """
+
+    def __init__(
+        self, *, order: int | None = None, states: int = 10, steps: int = 100, restarts: int = 5, seed: int = 0
+    ) -> None:
+        """Choose.
+
+        Args:
+            order: with tags: how many of them the next one hangs on, 1 or 2; None takes 2 for at most 24 tags.
+            states: without tags: how many states to find.
+            steps: without tags: most steps of expectation and maximisation.
+            restarts: without tags: random starts, of which the likeliest end is kept.
+            seed: start of all random numbers.
+        """
+        self.order, self.states, self.steps, self.restarts, self.seed = order, states, steps, restarts, seed
+
+    def fit(
+        self,
+        X: Iterable[Sequence[str]],  # noqa: N803  scikit-learn's name
+        y: Iterable[Sequence[str]] | None = None,
+    ) -> Self:
+        """Learn from sentences, each a list of words, with tags or without.
+
+        Raises:
+            SettingsError: a parameter is out of range.
+            DataError: sentences that cannot be learned from.
+        """
+        from bothways.training.baum_welch import baum_welch
+        from bothways.training.hmm import fit_hmm
+
+        sentences = as_sentences(X)
+        self.model_: HiddenMarkovModel | HiddenStates
+        if y is None:
+            found = baum_welch(sentences, self.states, steps=self.steps, restarts=self.restarts, seed=self.seed)
+            self.model_, self.log_likelihoods_ = found.model, found.log_likelihoods
+        else:
+            self.model_ = fit_hmm(sentences, as_sentences(y), order=self.order)
+        return self
+
+    def predict(self, X: Iterable[Sequence[str]], decoding: str = "posterior") -> list[list[Any]]:  # noqa: N803
+        """Give the tags (without tags in training: the numbers of the states) of each sentence.
+
+        Args:
+            X: sentences.
+            decoding: "posterior", each word's likeliest, or "viterbi", the likeliest sequence.
+
+        Raises:
+            SettingsError: another decoding.
+        """
+        if decoding not in ("posterior", "viterbi"):
+            raise SettingsError(f"decoding is {decoding!r}, but it must be 'posterior' or 'viterbi'.")
+        from bothways.decoding.hmm import HiddenMarkovModel
+
+        model, sentences = self._fitted(), as_sentences(X)
+        if isinstance(model, HiddenMarkovModel):
+            return model.predict(sentences, "posterior" if decoding == "posterior" else "viterbi")
+        if decoding == "viterbi":
+            return [path.tolist() for path in model.predict(sentences)]
+        return [chances.argmax(axis=1).tolist() for chances in model.marginals(sentences)]
+
+    def predict_marginals(self, X: Iterable[Sequence[str]]) -> list[NDArray[np.float64]]:  # noqa: N803
+        """Give the probability of each tag (or state) of each word, (T,K) for each sentence."""
+        return self._fitted().marginals(as_sentences(X))
+
+    def score(self, X: Iterable[Sequence[str]], y: Iterable[Sequence[str]]) -> float:  # noqa: N803
+        """Give the share of words with the right tag."""
+        pairs = [
+            one == other
+            for some, others in zip(self.predict(X), as_sentences(y), strict=True)
+            for one, other in zip(some, others, strict=True)
+        ]
+        return float(np.mean(pairs)) if pairs else 0.0
+
+    def _fitted(self) -> HiddenMarkovModel | HiddenStates:
+        if not hasattr(self, "model_"):
+            raise NotFittedError("This HiddenMarkovTagger is not trained yet. Call fit(sentences, tags).")
+        return self.model_
+
+
+def as_sentences(sentences: Iterable[Any], name: str = "sentences") -> list[list[str]]:
+    """Check that every element is a list of words.
+
+    Raises:
+        DataError: a text that is not cut into words, or a word that is no str.
+    """
+    if isinstance(sentences, str):
+        raise DataError(f"{name} is one str, but it must be a list of sentences, each a list of words.")
+    found = []
+    for row, words in enumerate(sentences):
+        if isinstance(words, str):
+            raise DataError(f"{name}[{row}] is a str, but it must be a list of words: {words.split()[:4]!r}.")
+        wrong = next((word for word in words if not isinstance(word, str)), None)
+        if wrong is not None:
+            raise DataError(f"{name}[{row}] holds {wrong!r}, but words must be str.")
+        found.append([str(word) for word in words])
+    return found
+
+
+def _tagged(words: Iterable[Any], tags: Iterable[Any], *, name: str) -> TaggedSentences:
+    """Check sentences and their tags."""
+    from bothways.data.tagged_sentences import TaggedSentences
+
+    sentences, given = as_sentences(words, name), as_sentences(tags, f"tags of {name}")
+    if len(sentences) != len(given):
+        raise DataError(f"{name} has {len(sentences)} sentences, but {len(given)} lists of tags. Give one for each.")
+    for row, (some, others) in enumerate(zip(sentences, given, strict=True)):
+        if len(some) != len(others):
+            raise DataError(f"{name}[{row}] has {len(some)} words, but {len(others)} tags. Give one for each word.")
+    kept = [row for row, some in enumerate(sentences) if some]
+    return TaggedSentences(
+        name, [sentences[row] for row in kept], [given[row] for row in kept],
+        [[row + 1] * len(sentences[row]) for row in kept],
+    )  # fmt: skip

@@ -1,0 +1,144 @@
+"""A tag for every word: vectors of words and of their letters, recurrent encoder, linear map, linear-chain CRF.
+
+Huang et al. (2015), Lample et al. (2016). A word's letters are read both ways; the last states of both readings are its
+spelling.
+
+Shapes: B sentences, T words in the longest, N distinct words of a batch, C letters in the longest, E width of a word's
+vector, K tags.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bothways.data.lexicon import UNKNOWN
+from bothways.models.classifier import CELLS
+from bothways.nn import LSTM
+from bothways.nn.chain import Chain, LinearChainCRF
+from bothways.nn.pooling import is_real
+from bothways.nn.reader import sequence_dropout
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bothways.settings import TagReaderSettings
+
+
+class Tagger(nn.Module):
+    """Score the tags of every word of a sentence, the same alone as in any batch."""
+
+    def __init__(
+        self,
+        settings: TagReaderSettings,
+        *,
+        labels: int,
+        vocabulary: int,
+        letters: int,
+        allowed: Chain | None = None,
+    ) -> None:
+        """Build a tagger with fresh weights.
+
+        Args:
+            settings: cell, sizes, directions, dropout, decoder.
+            labels: K.
+            vocabulary: words that have a vector, <pad> and <unk> counted.
+            letters: letters that have a vector, likewise.
+            allowed: which tags may stand next to each other; None: all. The CRF keeps to it.
+        """
+        super().__init__()
+        self.word_dropout = settings.word_dropout
+        self.embedding_dropout = settings.embedding_dropout
+        self.dropout = settings.dropout
+        self.embedding = nn.Embedding(vocabulary, settings.embedding_dim, padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        nn.init.zeros_(self.embedding.weight[0])
+        self.letters = self.spelling = None
+        width = settings.embedding_dim
+        if settings.spelling_size:
+            self.letters = nn.Embedding(letters, settings.spelling_dim, padding_idx=0)
+            self.spelling = LSTM(settings.spelling_dim, settings.spelling_size, direction="both")
+            width += 2 * settings.spelling_size
+        self.encoder = CELLS[settings.cell_type](
+            input_size=width,
+            hidden_size=settings.hidden_size,
+            num_layers=settings.num_layers,
+            direction=settings.direction,
+            stack=settings.stack,
+            dropout=settings.dropout if settings.num_layers > 1 else 0.0,
+            recompute=settings.recompute,
+        )
+        self.output = nn.Linear(self.encoder.output_size, labels)
+        self.crf = LinearChainCRF(labels, allowed=allowed) if settings.decoder == "crf" else None
+
+    def use_vectors(self, matrix: NDArray[np.float32], *, freeze: bool) -> None:
+        """Start from pretrained vectors, float32 (V,E); with `freeze` they are not trained."""
+        with torch.no_grad():
+            self.embedding.weight.copy_(torch.from_numpy(matrix))
+        self.embedding.weight.requires_grad_(not freeze)
+
+    def forward(self, which: Tensor, lengths: Tensor, words: Tensor, letters: Tensor, letter_counts: Tensor) -> Tensor:
+        """Score every tag at every word, float (B,T,K); arguments as `WordBatch` has them, int64."""
+        read = self._vectors(which, words)
+        if self.spelling is not None and self.letters is not None:
+            spelt = self.spelling(self.letters(letters), letter_counts).final_state
+            spellings = torch.cat([parts[0][-1] for parts in spelt if parts is not None], dim=-1)  # (N,2C)
+            read = torch.cat([read, functional.embedding(which, spellings)], dim=-1)
+        if self.training and self.embedding_dropout:
+            read = read * sequence_dropout(read, len(read), self.embedding_dropout)[:, None]
+        states = self.encoder(read, lengths).outputs
+        if self.training and self.dropout:
+            states = states * sequence_dropout(states, len(states), self.dropout)[:, None]
+        return self.output(states)  # type: ignore[no-any-return]
+
+    def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+        """Give -log probability of the right tags, nats, added up over all words of all sentences.
+
+        Args:
+            emissions: float (B,T,K).
+            tags: int64 (B,T), from 0 to K-1 also on padding.
+            lengths: int64 (B,).
+        """
+        emissions = emissions.float()
+        if self.crf is not None:
+            return self.crf(emissions, tags, lengths).sum()  # type: ignore[no-any-return]
+        real = is_real(lengths, emissions.shape[1])
+        return functional.cross_entropy(emissions[real], tags[real], reduction="sum")
+
+    def chain(self) -> Chain | None:
+        """Give the scores of tags next to each other, -inf where forbidden; None without a CRF."""
+        return None if self.crf is None else self.crf.chain()
+
+    def _vectors(self, which: Tensor, words: Tensor) -> Tensor:
+        """The vectors of words, (B,T,E); in training some are read as unknown, their letters are not."""
+        if not (self.training and self.word_dropout):
+            return functional.embedding(which, self.embedding(words))
+        ids = words[which]
+        hidden = torch.rand(ids.shape, device=ids.device) < self.word_dropout
+        return self.embedding(ids.masked_fill(hidden, UNKNOWN))  # type: ignore[no-any-return]
+
+
+def onnx_graph(model: Tagger) -> Any:
+    """Write a tagger as an ONNX graph: what `WordBatch` has in, `emissions` (B,T,K) out; B, T, N and C are free.
+
+    Scores of tags next to each other are no part of it: decoding is done in `decoding/chain.py`.
+    """
+    from bothways.models.graph import add_embedding, add_linear, add_recurrent
+    from bothways.models.graph_builder import GraphBuilder
+
+    graph = GraphBuilder("bothways_tagger")
+    which = graph.input("which", "int64", ["B", "T"])
+    lengths = graph.input("lengths", "int64", ["B"])
+    vectors = add_embedding(graph, model.embedding, graph.input("words", "int64", ["N"]))
+    if model.spelling is not None and model.letters is not None:
+        letters = add_embedding(graph, model.letters, graph.input("letters", "int64", ["N", "C"]))
+        spelt = add_recurrent(graph, model.spelling, letters, graph.input("letter_counts", "int64", ["N"]))
+        top = graph.constant(torch.tensor(-1).numpy())
+        ends = [graph.add("Gather", [state[0], top]) for state in spelt.final_state if state is not None]
+        vectors = graph.add("Concat", [vectors, *ends], axis=-1)
+    reading = add_recurrent(graph, model.encoder, graph.add("Gather", [vectors, which]), lengths)
+    return graph.build({"emissions": add_linear(graph, model.output, reading.outputs)})

@@ -1,0 +1,56 @@
+"""Run a tagger from a model folder with onnxruntime, or a hidden Markov model with NumPy alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bothways.bundle import GRAPH
+from bothways.data.lexicon import Lexicon
+from bothways.decoding.chain import LinearChain
+from bothways.decoding.hmm import HiddenMarkovModel
+from bothways.decoding.tagging import HmmTagger, LexiconTagger, TagRunner
+from bothways.runtime.session import open_session
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bothways.bundle import ModelFolder
+    from bothways.data.lexicon import WordBatch
+
+LEXICON, CHAIN, HMM = "lexicon.json", "chain.safetensors", "hmm.safetensors"
+
+
+class TaggerRuntime(LexiconTagger):
+    """A trained tagger that needs no torch."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        from safetensors.numpy import load_file
+
+        self.folder = folder
+        self.labels, self.scheme = list(folder.description["labels"]), folder.description["scheme"]
+        self.lexicon = Lexicon.from_json(folder.file(LEXICON).read_text(encoding="utf-8"))
+        self.chain = LinearChain(**load_file(folder.file(CHAIN)))
+        self.tag_of = np.arange(len(self.labels))
+        self._session = open_session(str(folder.file(GRAPH)))
+        self._inputs = {part.name for part in self._session.get_inputs()}
+
+    def run(self, batch: WordBatch) -> NDArray[np.float32]:
+        """Score tags; see `LexiconTagger.run`."""
+        given: dict[str, Any] = {name: part for name, part in batch._asdict().items() if name in self._inputs}
+        (found,) = self._session.run(None, given)
+        return found  # type: ignore[no-any-return]
+
+
+class HmmRuntime(HmmTagger):
+    """A hidden Markov model from a model folder."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        self.folder = folder
+        super().__init__(HiddenMarkovModel.load(folder.file(HMM)), folder.description["scheme"])
+
+
+def tagger_runtime(folder: ModelFolder) -> TagRunner:
+    """Open a tagger's folder, by what it holds."""
+    return TaggerRuntime(folder) if folder.has(GRAPH) else HmmRuntime(folder)

@@ -1,0 +1,110 @@
+"""From tagged sentences to what the loop reads: a split, tags as numbers, a lexicon."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bothways.data.lexicon import Lexicon
+from bothways.data.vectors import frequent_words
+from bothways.decoding.scheme_check import check_scheme
+from bothways.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bothways.data.tagged_sentences import TaggedSentences
+    from bothways.decoding.schemes import Scheme
+    from bothways.settings import TaggerSettings
+
+
+@dataclass
+class TaggedPart:
+    """Sentences with their tags."""
+
+    words: list[list[str]]
+    tags: list[list[str]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Words of each sentence, int64 (N,)."""
+        return np.array([len(words) for words in self.words], dtype=np.int64)
+
+
+@dataclass
+class PreparedTags:
+    """Everything that training needs of the data."""
+
+    labels: list[str]
+    scheme: Scheme
+    lexicon: Lexicon
+    train: TaggedPart
+    validation: TaggedPart | None
+    identity: str  # fingerprint of settings and data
+    notes: list[str] = field(default_factory=list)
+
+
+def prepare_tags(
+    sentences: TaggedSentences, validation: TaggedSentences | None, settings: TaggerSettings
+) -> PreparedTags:
+    """Check tags, hold sentences out, and learn which words and letters there are.
+
+    Args:
+        sentences: to train on, and to hold out from if `validation` is None.
+        validation: sentences that choose the best epoch.
+        settings: checked already.
+
+    Raises:
+        DataError: no sentences, or tags that the scheme does not allow; names file and line.
+    """
+    sentences, scheme = check_scheme(sentences, settings.scheme, repair=settings.repair)
+    notes = list(sentences.notes)
+    checked: TaggedPart | None = None
+    train = TaggedPart(sentences.words, sentences.tags)
+    if validation is not None:
+        validation, _ = check_scheme(validation, scheme, repair=settings.repair)
+        notes += validation.notes
+        checked = TaggedPart(validation.words, validation.tags)
+    elif settings.validation_size:
+        train, checked = _split(train, settings)
+    labels = sorted({tag for tags in train.tags for tag in tags})
+    if not labels:
+        raise DataError(f"{sentences.name} holds no tagged word to train on. Give some sentences.")
+    if checked is not None:
+        new = sorted({tag for tags in checked.tags for tag in tags} - set(labels))
+        if new:
+            notes.append(f"Validation has tags that training never had, counted wrong: {', '.join(new)}.")
+    more = frequent_words(settings.vectors) if settings.vectors is not None else []
+    lexicon = Lexicon.learn(train.words, lowercase=settings.lowercase, min_count=settings.min_count, more=more)
+    return PreparedTags(labels, scheme, lexicon, train, checked, _identity(settings, train, checked), notes)
+
+
+def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, TaggedPart]:
+    """Hold sentences out, at random."""
+    count = len(part.words)
+    held = min(count - 1, max(1, round(count * settings.validation_size)))
+    if count < 2:
+        raise DataError(
+            f"{count} sentence is too few to hold some out. Add sentences, give --validation, or set "
+            "--validation-size 0."
+        )
+    order = np.random.default_rng(settings.seed).permutation(count)
+
+    def taken(rows: Sequence[int]) -> TaggedPart:
+        return TaggedPart([part.words[row] for row in rows], [part.tags[row] for row in rows])
+
+    return taken(sorted(order[held:].tolist())), taken(sorted(order[:held].tolist()))
+
+
+def _identity(settings: TaggerSettings, train: TaggedPart, validation: TaggedPart | None) -> str:
+    """A fingerprint of everything that decides on the weights."""
+    content: list[Any] = [settings.to_dict(), train.words, train.tags]
+    if validation is not None:
+        content += [validation.words, validation.tags]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

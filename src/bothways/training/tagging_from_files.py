@@ -1,0 +1,80 @@
+"""Train a tagger from files, save it, and go on where a stopped training was."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bothways.data.tagged import read_tagged
+from bothways.errors import MissingFileError
+from bothways.training.device import check_device
+from bothways.training.places import check_places, end_interrupted, say_all, workplace
+from bothways.training.saving_tagger import save_tagger
+from bothways.training.tag_preparation import prepare_tags
+from bothways.training.tagging import TrainedTagger, train_tagger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bothways.settings import TaggerSettings
+    from bothways.training.loop import Listener
+
+
+def train_tagger_from_file(
+    data: Path,
+    out: Path,
+    settings: TaggerSettings,
+    *,
+    validation: Path | None = None,
+    words: str | None = None,
+    tags: str | None = None,
+    encoding: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    listener: Listener | None = None,
+    say: Callable[[str], None] = lambda note: None,
+) -> TrainedTagger:
+    """Train a tagger on a file and save it as a model folder.
+
+    While it trains, its state is kept in the folder `OUT.training`, so that a training that was killed goes
+    on with `resume` and ends in the same weights.
+
+    Args:
+        data: CoNLL columns, CoNLL-U, a folder of seq.in and seq.out, or a table; also .gz.
+        out: the model folder to write.
+        settings: how to train.
+        validation: sentences that choose the best epoch; None holds `validation_size` of them out.
+        words: the column of words, by number or name; None takes the first.
+        tags: the column of tags, likewise; None takes the last, of CoNLL-U UPOS.
+        encoding: of the files; "auto" detects it.
+        resume: go on from `OUT.training`.
+        force: replace `out`, and start again where a training was stopped.
+        listener: who hears of progress.
+        say: hears every note.
+
+    Raises:
+        BothwaysError: with one line that says what is wrong; nothing that existed is lost.
+        Interrupted: Ctrl-C; the best epoch so far is saved in `out`, and the state beside it.
+    """
+    settings.check()
+    check_device(settings)
+    if settings.vectors is not None and not Path(settings.vectors).is_file():
+        raise MissingFileError(f"{settings.vectors} does not exist. Check the path given with --vectors.")
+    out = out.absolute()
+    state = check_places(out, resume=resume, force=force)
+    columns: dict[str, Any] = {"words": words, "tags": tags, "encoding": encoding}
+    sentences = read_tagged(data, **columns)
+    checked = None if validation is None else read_tagged(validation, **columns)
+    with workplace(state) as place:
+        prepared = prepare_tags(sentences, checked, settings)
+        said = say_all(prepared.notes, say)
+        trained = train_tagger(prepared, settings, folder=place, resume=resume, listener=listener)
+        say_all(trained.notes[said:], say)
+        if trained.best_epoch:
+            save_tagger(trained, out, force=force or resume)
+        if trained.interrupted:
+            raise end_interrupted(out, best_epoch=trained.best_epoch)
+    shutil.rmtree(state, ignore_errors=True)
+    return trained
+
