@@ -73,6 +73,16 @@ class Table:
         self.check_column(text)
         return self._stream(self.columns, as_found=set(self.columns) - {text})
 
+    def rows_as_found(self, columns: Sequence[str]) -> Iterator[tuple[Value, ...]]:
+        """Yield the chosen columns of each row as they were found, lists and objects as JSON text.
+
+        Raises:
+            DataError: as `rows` does.
+        """
+        for column in columns:
+            self.check_column(column)
+        return self._stream(columns, as_found=set(columns))
+
     def _stream(self, columns: Sequence[str], as_found: Collection[str]) -> Iterator[tuple[Value, ...]]:
         for file in self._files:
             rows = 0
