@@ -16,16 +16,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bothways.errors import BothwaysError
-    from bothways.estimators import GapFiller, LanguageModel, TextClassifier
+    from bothways.estimators import (
+        GapFiller,
+        HiddenMarkovTagger,
+        LanguageModel,
+        SequenceTagger,
+        TextClassifier,
+    )
     from bothways.runtime import load
 
 __version__ = "0.1.0"
-__all__ = ["BothwaysError", "GapFiller", "LanguageModel", "TextClassifier", "__version__", "load"]
+__all__ = [
+    "BothwaysError",
+    "GapFiller",
+    "HiddenMarkovTagger",
+    "LanguageModel",
+    "SequenceTagger",
+    "TextClassifier",
+    "__version__",
+    "load",
+]
 
 _HOMES = {
     "BothwaysError": "bothways.errors",
     "GapFiller": "bothways.estimators.infiller",
+    "HiddenMarkovTagger": "bothways.estimators.tagger",
     "LanguageModel": "bothways.estimators.language_model",
+    "SequenceTagger": "bothways.estimators.tagger",
     "TextClassifier": "bothways.estimators.classifier",
     "load": "bothways.runtime",
 }

@@ -16,6 +16,7 @@ from bothways.cli.predict import predict
 from bothways.cli.train import classify
 from bothways.cli.train_fill import train_fill
 from bothways.cli.train_language import language
+from bothways.cli.train_tag import train_tag
 from bothways.errors import BothwaysError, Interrupted
 
 _BEHAVIOUR: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
@@ -82,6 +83,7 @@ def _root(
 train_app.command("classify")(explained(classify))
 train_app.command("language")(explained(language))
 train_app.command("fill")(explained(train_fill))
+train_app.command("tag")(explained(train_tag))
 app.add_typer(train_app, name="train")
 app.command("evaluate")(explained(evaluate))
 app.command("predict")(explained(predict))

@@ -10,6 +10,7 @@ from bothways.bundle import literal, open_folder
 from bothways.cli.fill import show_evaluation as show_fill_evaluation
 from bothways.cli.language import refuse_options, show_evaluation
 from bothways.cli.output import print_json
+from bothways.cli.tag import show_evaluation as show_tag_evaluation
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,6 +36,12 @@ def evaluate(
         typer.Option("--condition", help="columns of what a text is written on; those of the training data if none"),
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of the file; auto detects it")] = "auto",
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="of words and of tags, by number or name: 1,4; for taggers")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="read tags that the scheme does not allow as a begin; for taggers")
+    ] = False,
     skip_unlabelled: Annotated[bool, typer.Option("--skip-unlabelled", help="leave out rows without a label")] = False,
     confusion: Annotated[Path | None, typer.Option("--confusion", help="draw the confusion matrix in this PNG")] = None,
     reliability: Annotated[
@@ -45,12 +52,28 @@ def evaluate(
     """Score a model, with an interval, beside the baselines.
 
     A classifier: accuracy, macro-F1, scores by class, log loss, calibration, confusion. A language model: perplexity,
-    bits per character. A model of missing words: accuracy, pseudo-perplexity.
+    bits per character. A model of missing words: accuracy, pseudo-perplexity. A tagger: accuracy; precision, recall and
+    F1 of whole entities.
 
     Examples: bothways evaluate reviews-model test.csv
               bothways evaluate novel test.txt
     """
     task = open_folder(model).task
+    if task == "tag":
+        refuse_options(
+            task,
+            {
+                "text": text,
+                "label": label,
+                "condition": condition,
+                "skip-unlabelled": skip_unlabelled,
+                "confusion": confusion,
+                "reliability": reliability,
+            },
+        )
+        show_tag_evaluation(model, data, columns=columns, encoding=encoding, repair=repair, as_json=as_json)
+        return
+    refuse_options(task, {"columns": columns, "repair": repair})
     if task in ("language", "fill"):
         refuse_options(
             task,

@@ -9,6 +9,7 @@ import typer
 from bothways.bundle import literal, open_folder
 from bothways.cli.language import refuse_options, show_predictions
 from bothways.cli.output import print_json
+from bothways.cli.tag import show_predictions as show_tags
 from bothways.errors import DataError, SettingsError
 
 
@@ -38,7 +39,8 @@ def predict(
     Prints label, probability and text, with tabs between.
 
     Of a language model: the log probability (nats) of each text and of each of its words. Of a model of missing words:
-    of each word, given all others.
+    of each word, given all others. Of a tagger: each word with its tag; with --json also the entities and their
+    probabilities.
 
     Examples: bothways predict reviews-model "I really enjoyed it."
               bothways predict reviews-model --file new.csv --out predictions.csv
@@ -57,6 +59,10 @@ def predict(
         show_predictions(model, given, condition=condition, as_json=as_json)
         return
     refuse_options(task, {"condition": condition})
+    if task == "tag":
+        refuse_options(task, {"file": file, "text": text})
+        show_tags(model, texts or read_lines([] if sys.stdin is None else sys.stdin.buffer), as_json=as_json)
+        return
     runner = load(model)
     if file is not None and out is not None:
         for note in predict_file(runner, file, out, text=text, encoding=encoding, force=force):

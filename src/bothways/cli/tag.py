@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def show_evaluation(
-    model: Path, data: Path, *, words: str | None, tags: str | None, encoding: str, as_json: bool
+    model: Path, data: Path, *, columns: str | None, encoding: str, repair: bool, as_json: bool
 ) -> None:
     """Score a tagger and print it."""
     from bothways.training.tagging_evaluation import evaluate_tagger
 
-    found = evaluate_tagger(model, data, words=words, tags=tags, encoding=encoding)
+    found = evaluate_tagger(model, data, columns=columns, encoding=encoding, repair=repair)
     for note in found.notes:
         print(literal(note), file=sys.stderr)
     if as_json:
@@ -42,7 +42,9 @@ def show_evaluation(
     width = max([len(title), *map(len, map(literal, scores.by_name))])
     print(f"{title:<{width}}  precision  recall      F1  in truth")
     for name, share in scores.by_name.items():
-        print(f"{literal(name):<{width}}  {share.precision:9.4f}  {share.recall:.4f}  {share.f1:.4f}  {share.support:8,}")
+        print(
+            f"{literal(name):<{width}}  {share.precision:9.4f}  {share.recall:.4f}  {share.f1:.4f}  {share.support:8,}"
+        )
     if scores.confused:
         print("most confused (right, given): " + ", ".join(
             f"{literal(one)} {literal(other)} {count:,}" for one, other, count in scores.confused[:6]

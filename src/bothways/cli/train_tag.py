@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bothways.cli.options import with_settings
-from bothways.cli.training import AsJson, Encoding, Force, Out, Resume, TensorBoard, run_training
+from bothways.cli.training import AsJson, Columns, Encoding, Force, Out, Resume, TensorBoard, run_training
 from bothways.settings import TaggerSettings
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def train_tag(
     validation: Annotated[
         Path | None, typer.Option("--validation", help="sentences that choose the best epoch; else some are held out")
     ] = None,
-    words: Annotated[str | None, typer.Option("--words", help="column of words, by number or name; else the first")] = None,
-    tags: Annotated[
-        str | None, typer.Option("--tags", help="column of tags, by number or name; else the last, of CoNLL-U upos")
-    ] = None,
+    columns: Columns = None,
     encoding: Encoding = "auto",
     resume: Resume = False,
     force: Force = False,
@@ -51,8 +48,7 @@ def train_tag(
             out,
             settings,
             validation=validation,
-            words=words,
-            tags=tags,
+            columns=columns,
             encoding=encoding,
             resume=resume,
             force=force,

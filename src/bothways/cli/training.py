@@ -28,6 +28,10 @@ ValidationTexts = Annotated[
 TextColumn = Annotated[
     str | None, typer.Option("--text", help="column of texts of a table; guessed if only one makes sense")
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", help="of words and of tags, by number or name: 1,4; else the first and the last"),
+]
 
 Trained = TypeVar("Trained")
 

@@ -22,7 +22,7 @@ from bothways.data.encoding import find_encoding
 from bothways.data.files import format_of, is_packed
 from bothways.data.tables import Table, read_table
 from bothways.data.tagged_sentences import TaggedSentences
-from bothways.errors import DataError, MissingFileError
+from bothways.errors import DataError, MissingFileError, SettingsError
 
 WORDS, TAGS, LABELS = "seq.in", "seq.out", "label"
 
@@ -32,6 +32,21 @@ _NAMES = {
     "tags": (("tags", "slots", "ner_tags", "pos_tags", "upos", "labels"),),
     "intent": (("intent",),),
 }
+
+
+def two_columns(columns: str | None) -> tuple[Column, Column]:
+    """Read what stands after --columns: the words' column and the tags', by number or by name.
+
+    Raises:
+        SettingsError: not two of them.
+    """
+    if columns is None:
+        return None, None
+    parts = [part.strip() for part in columns.split(",")]
+    if len(parts) != 2 or not all(parts):
+        raise SettingsError(f"--columns is {columns!r}, but it must name two, of words and of tags: 1,4 or form,upos.")
+    words, tags = (int(part) if part.isdecimal() else part for part in parts)
+    return words, tags
 
 
 def read_tagged(

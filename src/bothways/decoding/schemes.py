@@ -103,6 +103,14 @@ def may_follow(before: Tag, after: Tag, scheme: Scheme) -> bool:
     return scheme == "bio" or before.prefix not in _OPENS
 
 
+def continues(tag: str, after: str, scheme: Scheme) -> bool:
+    """Say whether a tag makes the entity that the one before it belongs to one word longer."""
+    if scheme == "none":
+        return False
+    one, other = parse(tag, scheme), parse(after, scheme)
+    return one.prefix != "O" and other.prefix in _GOES_ON and one.type == other.type and one.prefix in ("B", "I")
+
+
 def allowed(labels: Sequence[str], scheme: Scheme) -> tuple[Bools, Bools, Bools]:
     """Tell which steps of a chain over these labels are legal.
 

@@ -88,9 +88,7 @@ class TagRunner(ABC):
                 found[row] = self._with_scores(there, tags, some[:length])
         return found
 
-    def _with_scores(
-        self, there: Sequence[Entity], tags: Ints, scores: NDArray[np.floating]
-    ) -> list[ScoredEntity]:
+    def _with_scores(self, there: Sequence[Entity], tags: Ints, scores: NDArray[np.floating]) -> list[ScoredEntity]:
         """Give entities their probability: the share of all tag sequences that have exactly this one here."""
         if not there:
             return []

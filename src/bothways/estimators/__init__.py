@@ -7,5 +7,6 @@ What `fit` learns ends in an underscore.
 from bothways.estimators.classifier import TextClassifier
 from bothways.estimators.infiller import GapFiller
 from bothways.estimators.language_model import LanguageModel
+from bothways.estimators.tagger import HiddenMarkovTagger, SequenceTagger
 
-__all__ = ["GapFiller", "LanguageModel", "TextClassifier"]
+__all__ = ["GapFiller", "HiddenMarkovTagger", "LanguageModel", "SequenceTagger", "TextClassifier"]

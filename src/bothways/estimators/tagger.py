@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bothways.data.tagged_sentences import TaggedSentences
-    from bothways.decoding.hmm import HiddenMarkovModel
     from bothways.decoding.hidden_states import HiddenStates
+    from bothways.decoding.hmm import HiddenMarkovModel
     from bothways.decoding.tagging import ScoredEntity, TagRunner
 
 

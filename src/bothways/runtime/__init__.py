@@ -7,16 +7,17 @@ from typing import Any
 from bothways.bundle import open_folder
 from bothways.errors import ModelFolderError
 
-# One line for each task: the module and the class that run it.
+# One line for each task: the module, and what opens a folder in it.
 _RUNNERS = {
     "classify": ("bothways.runtime.classifier", "ClassifierRuntime"),
     "language": ("bothways.runtime.language_model", "LanguageModelRuntime"),
+    "tag": ("bothways.runtime.tagger", "tagger_runtime"),
     "fill": ("bothways.runtime.infiller", "InfillerRuntime"),
 }
 
 
 def load(folder: Path | str) -> Any:
-    """Load a model folder, by its task as a `ClassifierRuntime`, a `LanguageModelRuntime` or an `InfillerRuntime`.
+    """Load a model folder, as what runs its task: a `ClassifierRuntime`, a `LanguageModelRuntime`, a `TagRunner`, ...
 
     Raises:
         ModelFolderError: the folder is missing, damaged or of a newer format.

@@ -44,9 +44,7 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
     from safetensors.numpy import save
 
     with new_folder(path, force=force) as folder:
-        facts = describe(
-            "tag", settings=trained.settings.to_dict(), labels=trained.labels, scheme=trained.scheme
-        )
+        facts = describe("tag", settings=trained.settings.to_dict(), labels=trained.labels, scheme=trained.scheme)
         write_json(folder / SETTINGS, facts)
         (folder / LEXICON).write_text(trained.lexicon.to_json(), encoding="utf-8")
         if trained.model is not None:
@@ -137,7 +135,9 @@ def card(trained: TrainedTagger) -> str:
         lines.append("None: no sentence was held out, so no score is known.")
     else:
         name = "accuracy" if trained.scores.f1 is None else "F1 of entities"
-        low, high = trained.scores.accuracy_interval if trained.scores.f1_interval is None else trained.scores.f1_interval
+        low, high = (
+            trained.scores.accuracy_interval if trained.scores.f1_interval is None else trained.scores.f1_interval
+        )
         rows: list[list[object]] = [["this model", f"{trained.scores.main:.4f} ({low:.4f} to {high:.4f})"]]
         for baseline, score in trained.baseline_scores.items():
             rows.append([baseline, f"{score['accuracy'] if score['f1'] is None else score['f1']:.4f}"])
@@ -175,4 +175,3 @@ def _verify(trained: TrainedTagger, path: Path) -> None:
             there = model(*map(torch.from_numpy, batch)).numpy()
         real = np.arange(there.shape[1]) < batch.lengths[:, None]
         check_same(here[real], there[real])
-

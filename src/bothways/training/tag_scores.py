@@ -75,7 +75,9 @@ class TagScores:
     def from_dict(cls, saved: dict[str, Any]) -> Self:
         """Read what `to_dict` gave, also through JSON."""
         by_name = {name: Share(**share) for name, share in saved["by_name"].items()}
-        pairs = {name: None if saved[name] is None else tuple(saved[name]) for name in ("accuracy_interval", "f1_interval")}
+        pairs = {
+            name: None if saved[name] is None else tuple(saved[name]) for name in ("accuracy_interval", "f1_interval")
+        }
         confused = [tuple(one) for one in saved["confused"]]
         return cls(**{**saved, **pairs, "by_name": by_name, "confused": confused})
 
@@ -99,7 +101,9 @@ def score_tags(
         known: words of training, as they are written.
         seed: of the bootstrap.
     """
-    right = [np.array([one == other for one, other in zip(*pair, strict=True)]) for pair in zip(gold, predicted, strict=True)]
+    right = [
+        np.array([one == other for one, other in zip(*pair, strict=True)]) for pair in zip(gold, predicted, strict=True)
+    ]
     sizes = np.array([len(one) for one in right])
     hits = np.array([one.sum() for one in right])
     new = np.array([word not in known for some in words for word in some], dtype=bool)
@@ -155,7 +159,9 @@ def _by_tag(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -
 def _f1_interval(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme, seed: int
 ) -> tuple[float, float]:
-    counts = [score_entities([one], [other], scheme, strict=False).micro for one, other in zip(gold, predicted, strict=True)]
+    counts = [
+        score_entities([one], [other], scheme, strict=False).micro for one, other in zip(gold, predicted, strict=True)
+    ]
     correct = np.array([2 * one.correct for one in counts])
     return _interval(correct, np.array([one.gold + one.predicted for one in counts]), seed)
 

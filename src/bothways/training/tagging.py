@@ -199,9 +199,7 @@ def _initial_vectors(
     """The vectors (V,E) that training starts from, and settings of their width; None leaves them random."""
     if settings.vectors is None:
         return None, settings
-    vectors = read_vectors(
-        settings.vectors, prepared.lexicon.words, lowercase=settings.lowercase, seed=settings.seed
-    )
+    vectors = read_vectors(settings.vectors, prepared.lexicon.words, lowercase=settings.lowercase, seed=settings.seed)
     prepared.notes.append(f"{vectors}; embedding_dim is their width.")
     matrix = vectors.matrix * (SPREAD / max(1e-6, float(vectors.matrix[vectors.found].std())))
     return matrix, replace(settings, embedding_dim=vectors.dim)

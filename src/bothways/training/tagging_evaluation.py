@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import GRAPH, open_folder
-from bothways.data.tagged import read_tagged
+from bothways.data.tagged import read_tagged, two_columns
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.scheme_check import check_scheme
 from bothways.decoding.tagging import HmmTagger
@@ -40,8 +40,7 @@ def evaluate_tagger(
     model: Path,
     data: Path,
     *,
-    words: str | None = None,
-    tags: str | None = None,
+    columns: str | None = None,
     encoding: str = "auto",
     repair: bool = False,
 ) -> TaggingEvaluation:
@@ -50,8 +49,8 @@ def evaluate_tagger(
     Args:
         model: the folder.
         data: what `read_tagged` reads.
-        words: the column of words, by number or name; None takes the first.
-        tags: the column of tags, likewise; None takes the last, of CoNLL-U UPOS.
+        columns: of words and tags, by number or name, with a comma between; None takes the first and the last, of
+            CoNLL-U form and upos.
         encoding: of the file.
         repair: read tags that the model's scheme does not allow as a begin, instead of refusing them.
 
@@ -60,6 +59,7 @@ def evaluate_tagger(
     """
     folder = open_folder(model)
     runner = tagger_runtime(folder)
+    words, tags = two_columns(columns)
     sentences, _ = check_scheme(
         read_tagged(data, words=words, tags=tags, encoding=encoding), runner.scheme, repair=repair
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bothways.data.tagged import read_tagged
+from bothways.data.tagged import read_tagged, two_columns
 from bothways.errors import MissingFileError
 from bothways.training.device import check_device
 from bothways.training.places import check_places, end_interrupted, say_all, workplace
@@ -27,8 +27,7 @@ def train_tagger_from_file(
     settings: TaggerSettings,
     *,
     validation: Path | None = None,
-    words: str | None = None,
-    tags: str | None = None,
+    columns: str | None = None,
     encoding: str = "auto",
     resume: bool = False,
     force: bool = False,
@@ -45,8 +44,8 @@ def train_tagger_from_file(
         out: the model folder to write.
         settings: how to train.
         validation: sentences that choose the best epoch; None holds `validation_size` of them out.
-        words: the column of words, by number or name; None takes the first.
-        tags: the column of tags, likewise; None takes the last, of CoNLL-U UPOS.
+        columns: of words and tags, by number or name, with a comma between; None takes the first and the last, of
+            CoNLL-U form and upos.
         encoding: of the files; "auto" detects it.
         resume: go on from `OUT.training`.
         force: replace `out`, and start again where a training was stopped.
@@ -63,9 +62,9 @@ def train_tagger_from_file(
         raise MissingFileError(f"{settings.vectors} does not exist. Check the path given with --vectors.")
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
-    columns: dict[str, Any] = {"words": words, "tags": tags, "encoding": encoding}
-    sentences = read_tagged(data, **columns)
-    checked = None if validation is None else read_tagged(validation, **columns)
+    words, tags = two_columns(columns)
+    sentences = read_tagged(data, words=words, tags=tags, encoding=encoding)
+    checked = None if validation is None else read_tagged(validation, words=words, tags=tags, encoding=encoding)
     with workplace(state) as place:
         prepared = prepare_tags(sentences, checked, settings)
         said = say_all(prepared.notes, say)
@@ -77,4 +76,3 @@ def train_tagger_from_file(
             raise end_interrupted(out, best_epoch=trained.best_epoch)
     shutil.rmtree(state, ignore_errors=True)
     return trained
-
