@@ -1,0 +1,255 @@
+"""Taggers on public data, from files to scores: python -m benchmarks.tagging ewt|wnut|snips|teddy|speed
+
+    ewt     parts of speech of UD English EWT (gold tokens): hidden Markov model, and networks that have words, letters,
+            pretrained vectors, one way or both
+    wnut    emerging entities of WNUT-17, with and without pretrained vectors
+    snips   slots of SNIPS
+    teddy   the generated sentences in which only a later word tells whether a word is a name; five seeds
+    speed   what a CRF costs in training beside a softmax, decoding, prediction without torch
+
+Recipes were chosen on the published development parts, which also choose the epoch; the test part is read once, by this
+command. Wall time is that of the commands a user would type, `train tag` and `evaluate`.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
+
+import numpy as np
+
+from benchmarks.record import bothways, data_folder, options, record
+
+RECIPE: dict[str, Any] = {
+    "cell_type": "lstm",
+    "hidden_size": 200,
+    "embedding_dim": 100,
+    "spelling_size": 50,
+    "dropout": 0.5,
+    "embedding_dropout": 0.3,
+    "word_dropout": 0.1,
+    "lr": 0.003,
+    "batch_size": 32,
+    "epochs": 15,
+    "patience": 15,
+    "averaging": 0.99,
+}
+SEEDS = range(5)
+
+
+def vectors() -> Path:
+    """The pretrained vectors."""
+    return data_folder("word2vec_googlenews_8k_300d") / "googlenews_8k_300d.vec.gz"
+
+
+def measure(
+    place: Path, name: str, files: tuple[Path, Path, Path], given: dict[str, Any], seed: int
+) -> tuple[dict[str, Any], float]:
+    """Train and evaluate by the command line; all that was measured, and minutes."""
+    train, validation, test = files
+    out = place / name.replace(" ", "-")
+    _, training = bothways(
+        "train", "tag", train, "--validation", validation, "--out", out, *options(given), "--seed", seed
+    )
+    said, evaluating = bothways("evaluate", out, test, "--json")
+    return json.loads(said), (training + evaluating) / 60
+
+
+def row(name: str, measured: dict[str, Any], minutes: float) -> list[str]:
+    """A row of the table."""
+    main = "accuracy" if measured["f1"] is None else "f1"
+    low, high = measured[f"{main}_interval"]
+    unknown = measured["unknown_accuracy"]
+    return [name, f"{measured[main]:.4f} ({low:.4f} to {high:.4f})", f"{unknown:.4f}", f"{minutes:.1f}"]
+
+
+def compare(
+    command: str, title: str, files: tuple[Path, Path, Path], settings: dict[str, dict[str, Any]], seed: int
+) -> None:
+    """Train each and record."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, given in settings.items():
+            measured, minutes = measure(Path(folder), name, files, given, seed)
+            rows.append(row(name, measured, minutes))
+            print(rows[-1], flush=True)
+    score = "accuracy" if measured["f1"] is None else "F1 of entities"
+    record(
+        f"python -m benchmarks.tagging {command}",
+        title,
+        ["model", f"test {score} (95% interval)", "accuracy on words not in training", "minutes in all"],
+        rows,
+        f"{measured['sentences']:,} test sentences, {measured['words']:,} words, seed {seed}. "
+        f"Recipe of the networks: {json.dumps(RECIPE)}",
+    )
+
+
+def ewt(seed: int) -> None:
+    """Parts of speech."""
+    folder = data_folder("ud_english_ewt")
+    files = tuple(folder / f"en_ewt-ud-{part}.conllu" for part in ("train", "dev", "test"))
+    full = {**RECIPE, "vectors": vectors()}
+    compare(
+        "ewt",
+        "UD English EWT, universal parts of speech",
+        files,  # type: ignore[arg-type]
+        {
+            "hidden Markov model": {"model": "hmm"},
+            "words": {**RECIPE, "spelling_size": 0},
+            "words and letters": RECIPE,
+            "words, letters and vectors": full,
+            "forward only": {**full, "bidirectional": False},
+            "backward only": {**full, "bidirectional": False, "one_way": "backward"},
+        },
+        seed,
+    )
+
+
+def wnut(seed: int) -> None:
+    """Emerging entities."""
+    folder = data_folder("wnut17")
+    files = (folder / "wnut17train.conll", folder / "emerging.dev.conll", folder / "emerging.test.annotated")
+    compare(
+        "wnut",
+        "WNUT-17, entities",
+        files,
+        {
+            "hidden Markov model": {"model": "hmm"},
+            "words and letters": RECIPE,
+            "words, letters and vectors": {**RECIPE, "vectors": vectors()},
+        },
+        seed,
+    )
+
+
+def snips(seed: int) -> None:
+    """Slots."""
+    folder = data_folder("snips")
+    compare(
+        "snips",
+        "SNIPS, slots",
+        (folder / "train", folder / "valid", folder / "test"),
+        {"hidden Markov model": {"model": "hmm"}, "words and letters": RECIPE},
+        seed,
+    )
+
+
+def teddy(_: int) -> None:
+    """Names that only a later word tells."""
+    from bothways import HiddenMarkovTagger, SequenceTagger
+    from bothways.data.teddy import place_of_name, teddy_sentences
+
+    train, (words, tags) = teddy_sentences("train"), teddy_sentences("test")
+
+    def right(predicted: list[list[str]]) -> float:
+        """Accuracy on the words that may be names, half of which are."""
+        places = [place_of_name(some) for some in words]
+        return mean(one[at] == other[at] for one, other, at in zip(predicted, tags, places, strict=True))
+
+    rows = []
+    for name, given in {
+        "both ways": {},
+        "forward only": {"bidirectional": False},
+        "backward only": {"bidirectional": False, "one_way": "backward"},
+    }.items():
+        scores = [
+            right(
+                SequenceTagger(epochs=4, hidden_size=32, embedding_dim=32, seed=seed, **given)
+                .fit(*train)
+                .predict(words)
+            )
+            for seed in SEEDS
+        ]
+        rows.append([f"LSTM 32, {name}", f"{mean(scores):.4f} ± {stdev(scores):.4f}"])
+    rows.append(["hidden Markov model", f"{right(HiddenMarkovTagger().fit(*train).predict(words)):.4f}"])
+    record(
+        "python -m benchmarks.tagging teddy",
+        "Names that only a later word tells: accuracy on the words in question, half of which are names",
+        ["model", "mean ± deviation"],
+        rows,
+        f"Seeds {SEEDS[0]} to {SEEDS[-1]}; 4 epochs, other settings by default. Generated sentences.",
+    )
+
+
+def speed(_: int) -> None:
+    """What decoding costs."""
+    import torch
+
+    from bothways.data.lexicon import Lexicon
+    from bothways.decoding.chain import LinearChain
+    from bothways.models.tagger import Tagger
+    from bothways.runtime import load
+    from bothways.settings import TaggerSettings
+    from bothways.training.saving_tagger import save_tagger
+    from bothways.training.tagging import TrainedTagger
+
+    random = np.random.default_rng(0)
+    labels = [f"T{number:02}" for number in range(20)]
+    vocabulary = [f"w{number}" for number in range(5_000)]
+    sentences = [[vocabulary[place] for place in random.zipf(1.3, size=20) % 5_000] for _ in range(640)]
+    lexicon = Lexicon.learn(sentences, lowercase=True, min_count=1)
+    batch = lexicon.batch(sentences[:32])
+    tensors = [torch.from_numpy(part) for part in batch]
+    tags = torch.from_numpy(random.integers(0, 20, size=batch.which.shape))
+    sizes = {"vocabulary": len(lexicon.words), "letters": len(lexicon.letters)}
+    models = {
+        decoder: Tagger(TaggerSettings(decoder=decoder), labels=20, **sizes)  # type: ignore[arg-type]
+        for decoder in ("crf", "softmax")
+    }
+
+    def step(model: Tagger) -> None:
+        model.loss(model(*tensors), tags, tensors[1]).backward()
+        model.zero_grad()
+
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(3 + 20):
+        for name, model in models.items():
+            times[name].append(timed(lambda model=model: step(model)))  # type: ignore[misc]
+    crf, softmax = (median(times[name][3:]) for name in ("crf", "softmax"))
+    emissions = random.normal(size=(10_000, 25, 20)).astype(np.float32)
+    lengths = random.integers(10, 26, size=10_000)
+    chain = LinearChain(*(random.normal(size=size).astype(np.float32) for size in ((20, 20), 20, 20)))
+    viterbi = median(timed(lambda: chain.best(emissions, lengths)) for _ in range(5))
+    with tempfile.TemporaryDirectory() as folder:
+        trained = TrainedTagger(models["crf"].eval(), TaggerSettings(), labels, "none", lexicon)
+        save_tagger(trained, Path(folder) / "model")
+        runner = load(Path(folder) / "model")
+        many = sentences * 8
+        predicting = median(timed(lambda: runner.predict(many)) for _ in range(3))
+    record(
+        "python -m benchmarks.tagging speed",
+        "A tagger of 20 tags: what decoding costs",
+        ["what", "figure"],
+        [
+            ["a training step with a CRF, softmax = 1", f"{crf / softmax:.2f}"],
+            ["best paths of 10,000 sentences of 10 to 25 words", f"{viterbi:.2f} s"],
+            ["sentences of 20 words a second, LSTM 128 both ways with letters and CRF, without torch",
+             f"{len(many) / predicting:,.0f}"],
+        ],
+        "Medians; 32 sentences of 20 words a step.",
+    )  # fmt: skip
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure and record."""
+    arguments = argparse.ArgumentParser()
+    tasks = {"ewt": ewt, "wnut": wnut, "snips": snips, "teddy": teddy, "speed": speed}
+    arguments.add_argument("task", choices=[*tasks])
+    arguments.add_argument("--seed", type=int, default=0)
+    chosen = arguments.parse_args()
+    tasks[chosen.task](chosen.seed)
+
+
+if __name__ == "__main__":
+    main()
