@@ -369,7 +369,9 @@ class TagReaderSettings(ContextReaderSettings):
     """The reader of a tagger: words by their vectors and by their letters."""
 
     model: Annotated[
-        TagModel, "network; or hmm, a hidden Markov model: counts, in seconds, and no setting below matters to it"
+        TagModel,
+        "network; or hmm, a hidden Markov model: counts, in seconds; of the other settings scheme, repair, "
+        "validation_size and seed matter to it",
     ] = "network"
     spelling_size: Annotated[
         int, "width of one direction of the reader of a word's letters, for unknown words, case and digits; 0: none"
@@ -393,9 +395,10 @@ class TagTrainingSettings(TrainingSettings):
 
     batch_size: Annotated[int, "sentences of average length in a batch; longer ones come in smaller batches"] = 32
     monitor: Annotated[TagMonitor, "what decides on the best epoch; f1 is accuracy where tags are plain"] = "f1"
+    seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
 
     def _problems(self) -> list[str]:
-        return [*super()._problems(), *at_least(self, 1, "batch_size")]
+        return [*super()._problems(), *at_least(self, 1, "batch_size", "seeds")]
 
 
 @dataclass(kw_only=True, eq=False)

@@ -35,8 +35,7 @@ def test_a_misplaced_tag_is_named_by_its_line(read):
     with pytest.raises(DataError) as error:
         check_scheme(read(BROKEN))
     assert str(error.value) == (
-        "train.conll, line 3: I-PER after B-LOC, which BIO forbids. Correct it, or train with --repair to read it as "
-        "B-PER."
+        "train.conll, line 3: I-PER after B-LOC, which BIO forbids. Correct it, or read it as B-PER with --repair."
     )
 
 

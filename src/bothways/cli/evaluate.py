@@ -24,7 +24,9 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="folder written by 'bothways train'")],
     data: Annotated[
         Path,
-        typer.Argument(help="labelled rows: CSV, TSV, JSON Lines or Parquet, also .gz, or a folder; or plain text"),
+        typer.Argument(
+            help="labelled rows: CSV, TSV, JSON Lines or Parquet, also .gz, or a folder; or plain text; or tagged words"
+        ),
     ],
     *,
     text: Annotated[str | None, typer.Option("--text", help="column of texts; guessed if only one makes sense")] = None,
@@ -42,6 +44,10 @@ def evaluate(
     repair: Annotated[
         bool, typer.Option("--repair", help="read tags that the scheme does not allow as a begin; for taggers")
     ] = False,
+    predicted: Annotated[
+        Path | None,
+        typer.Option("--predicted", help="score these tags, written by 'bothways predict --file'; for taggers"),
+    ] = None,
     skip_unlabelled: Annotated[bool, typer.Option("--skip-unlabelled", help="leave out rows without a label")] = False,
     confusion: Annotated[Path | None, typer.Option("--confusion", help="draw the confusion matrix in this PNG")] = None,
     reliability: Annotated[
@@ -57,6 +63,7 @@ def evaluate(
 
     Examples: bothways evaluate reviews-model test.csv
               bothways evaluate novel test.txt
+              bothways evaluate names test.conll
     """
     task = open_folder(model).task
     if task == "tag":
@@ -71,9 +78,11 @@ def evaluate(
                 "reliability": reliability,
             },
         )
-        show_tag_evaluation(model, data, columns=columns, encoding=encoding, repair=repair, as_json=as_json)
+        show_tag_evaluation(
+            model, data, columns=columns, encoding=encoding, repair=repair, predicted=predicted, as_json=as_json
+        )
         return
-    refuse_options(task, {"columns": columns, "repair": repair})
+    refuse_options(task, {"columns": columns, "repair": repair, "predicted": predicted})
     if task in ("language", "fill"):
         refuse_options(
             task,

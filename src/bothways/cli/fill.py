@@ -36,7 +36,7 @@ def fill(
     refuse_half_characters(texts or [])
     folder = open_folder(model)
     if folder.task != "fill":
-        better = {"language": "bothways generate", "classify": "bothways predict"}.get(folder.task, "bothways info")
+        better = "bothways generate" if folder.task == "language" else "bothways predict"
         raise ModelFolderError(
             f"{model} was trained to {folder.task!r}, which fills no gaps. "
             f"Train a model with 'bothways train fill', or use '{better}'."

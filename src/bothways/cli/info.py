@@ -28,7 +28,7 @@ def info(
         return
     size = sum((folder.path / name).stat().st_size for name in folder.checksums)
     print(f"{folder.task}, {size / 1e6:.1f} MB, written by bothways {description['bothways']}; every file is whole")
-    show = {"classify": _show_classifier, "language": _show_language_model, "fill": _show_infiller}.get(folder.task)
+    show = _SHOWS.get(folder.task)
     if show is not None:
         show(description, measured)
     for note in measured["notes"]:
@@ -93,3 +93,30 @@ def _show_infiller(_: dict[str, Any], measured: dict[str, Any]) -> None:
         )
     for name, score in measured["baselines"].items():
         print(f"  {name} baseline: accuracy {score['accuracy']:.4f}, perplexity {score['perplexity']:.2f}")
+
+
+def _show_tagger(description: dict[str, Any], measured: dict[str, Any]) -> None:
+    training, validation = measured["training"], measured["validation"]
+    scheme = "plain" if description["scheme"] == "none" else description["scheme"].upper()
+    print(f"tags ({scheme}): {', '.join(map(literal, description['labels']))}")
+    network = f", {training['parameters']:,} parameters, epoch {measured['best_epoch']} kept"
+    print(
+        f"trained on {training['words']:,} words in {training['sentences']:,} sentences"
+        f"{network if 'parameters' in training else ', a hidden Markov model'}"
+    )
+    if validation is None:
+        return
+    name = "accuracy" if validation["f1"] is None else "f1"
+    low, high = validation[f"{name}_interval"]
+    print(f"validation {_SPOKEN[name]} {validation[name]:.4f} ({low:.4f} to {high:.4f})")
+    for baseline, score in measured["baselines"].items():
+        print(f"  {baseline} baseline: {_SPOKEN[name]} {score[name]:.4f}")
+
+
+_SPOKEN = {"accuracy": "accuracy", "f1": "F1 of entities"}
+_SHOWS = {
+    "classify": _show_classifier,
+    "language": _show_language_model,
+    "fill": _show_infiller,
+    "tag": _show_tagger,
+}

@@ -10,6 +10,7 @@ from bothways.bundle import literal, open_folder
 from bothways.cli.language import refuse_options, show_predictions
 from bothways.cli.output import print_json
 from bothways.cli.tag import show_predictions as show_tags
+from bothways.cli.tag import tag_whole_file
 from bothways.errors import DataError, SettingsError
 
 
@@ -17,9 +18,11 @@ def predict(
     model: Annotated[Path, typer.Argument(help="folder written by 'bothways train'")],
     texts: Annotated[list[str] | None, typer.Argument(help="texts; lines of standard input if there are none")] = None,
     *,
-    file: Annotated[Path | None, typer.Option("--file", help="table whose rows are predicted")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="table whose rows are predicted; for taggers CoNLL columns, too")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="table to write: the rows of --file, with predictions")
+        Path | None, typer.Option("--out", help="file to write: the rows of --file, with predictions")
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", help="column of texts in --file; guessed if only one makes sense")
@@ -27,6 +30,9 @@ def predict(
     condition: Annotated[
         str | None,
         typer.Option("--condition", help="label or numbers that the texts are scored on, by a model with conditions"),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="of words in --file, by number or name; for taggers")
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of --file; auto detects it")] = "auto",
     force: Annotated[bool, typer.Option("--force", help="replace --out if it exists")] = False,
@@ -40,10 +46,12 @@ def predict(
 
     Of a language model: the log probability (nats) of each text and of each of its words. Of a model of missing words:
     of each word, given all others. Of a tagger: each word with its tag; with --json also the entities and their
-    probabilities.
+    probabilities. A file for a tagger holds words, in CoNLL columns, say, which stay as they are; --out gets them with
+    their tags.
 
     Examples: bothways predict reviews-model "I really enjoyed it."
               bothways predict reviews-model --file new.csv --out predictions.csv
+              bothways predict names --file new.conll --out tagged.conll
     """
     from bothways.runtime import load  # here, so that --help does not wait for it
     from bothways.runtime.classifier import Tally
@@ -54,15 +62,23 @@ def predict(
     refuse_half_characters(texts or [])
     task = open_folder(model).task
     if task in ("language", "fill"):
-        refuse_options(task, {"file": file, "text": text, "condition": condition if task == "fill" else None})
+        refuse_options(
+            task, {"file": file, "text": text, "columns": columns, "condition": condition if task == "fill" else None}
+        )
         given = texts or read_lines([] if sys.stdin is None else sys.stdin.buffer)
         show_predictions(model, given, condition=condition, as_json=as_json)
         return
     refuse_options(task, {"condition": condition})
     if task == "tag":
-        refuse_options(task, {"file": file, "text": text})
+        refuse_options(task, {"text": text})
+        if file is not None and out is not None:
+            tag_whole_file(model, file, out, columns=columns, encoding=encoding, force=force)
+            return
+        if columns is not None:
+            raise SettingsError("--columns names the columns of --file, but there is no file. Leave it out.")
         show_tags(model, texts or read_lines([] if sys.stdin is None else sys.stdin.buffer), as_json=as_json)
         return
+    refuse_options(task, {"columns": columns})
     runner = load(model)
     if file is not None and out is not None:
         for note in predict_file(runner, file, out, text=text, encoding=encoding, force=force):

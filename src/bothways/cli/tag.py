@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 
 
 def show_evaluation(
-    model: Path, data: Path, *, columns: str | None, encoding: str, repair: bool, as_json: bool
+    model: Path,
+    data: Path,
+    *,
+    columns: str | None,
+    encoding: str,
+    repair: bool,
+    predicted: Path | None,
+    as_json: bool,
 ) -> None:
     """Score a tagger and print it."""
     from bothways.training.tagging_evaluation import evaluate_tagger
 
-    found = evaluate_tagger(model, data, columns=columns, encoding=encoding, repair=repair)
+    found = evaluate_tagger(model, data, columns=columns, encoding=encoding, repair=repair, predicted=predicted)
     for note in found.notes:
         print(literal(note), file=sys.stderr)
     if as_json:
@@ -59,28 +66,21 @@ def _main(score: dict[str, Any]) -> str:
 
 def show_predictions(model: Path, texts: list[str], *, as_json: bool) -> None:
     """Print each text's words with their tags."""
-    from bothways.data.words import word_spans
     from bothways.runtime import load
 
     runner: TagRunner = load(model)
-    spans = [word_spans(text) for text in texts]
-    sentences = [[text[start:end] for start, end in some] for text, some in zip(texts, spans, strict=True)]
-    found = runner.predict(sentences)
-    if not as_json:
-        for words, tags in zip(sentences, found, strict=True):
-            print("  ".join(f"{literal(word)}/{literal(tag)}" for word, tag in zip(words, tags, strict=True)))
-        return
-    named = runner.entities(sentences) if runner.scheme != "none" else [[] for _ in texts]
-    for text, places, words, tags, some in zip(texts, spans, sentences, found, named, strict=True):
-        entities = [
-            {
-                "text": text[places[one.entity.start][0] : places[one.entity.end - 1][1]],
-                "type": one.entity.type,
-                "start": places[one.entity.start][0],
-                "end": places[one.entity.end - 1][1],
-                "score": round(one.score, 6),
-            }
-            for one in some
-        ]
-        tagged = [[word, tag] for word, tag in zip(words, tags, strict=True)]
-        print_json({"words": tagged, **({"entities": entities} if runner.scheme != "none" else {}), "text": text})
+    for tagged in runner.tag_texts(texts):
+        if as_json:
+            print_json(tagged.to_dict())
+        else:
+            pairs = zip(tagged.words, tagged.tags, strict=True)
+            print("  ".join(f"{literal(word)}/{literal(tag)}" for word, tag in pairs))
+
+
+def tag_whole_file(model: Path, data: Path, out: Path, *, columns: str | None, encoding: str, force: bool) -> None:
+    """Write the words of a file with their tags."""
+    from bothways.runtime import load
+    from bothways.runtime.tagger import tag_file
+
+    for note in tag_file(load(model), data, out, columns=columns, encoding=encoding, force=force):
+        print(literal(note), file=sys.stderr)

@@ -61,16 +61,26 @@ def train_tag(
 
         return metrics(trained)
 
-    run_training(train, out=out, tensorboard=tensorboard, several=False, measured=measured, show=_show, as_json=as_json)
+    run_training(
+        train,
+        out=out,
+        tensorboard=tensorboard,
+        several=settings.seeds > 1,
+        measured=measured,
+        show=_show,
+        as_json=as_json,
+    )
 
 
 def _show(trained: "TrainedTagger") -> None:
-    from bothways.training.saving_tagger import verdict
+    from bothways.training.saving_tagger import spread, verdict
 
+    if len(trained.by_seed) > 1:
+        print(spread(trained))
     scores = trained.scores
     if scores is None:
         return
-    low, high = scores.f1_interval or scores.accuracy_interval
+    low, high = scores.interval
     name = "accuracy" if scores.f1 is None else "F1 of entities"
     epoch = "" if trained.model is None else f", epoch {trained.best_epoch} of {len(trained.history)} kept"
     print(f"validation {name} {scores.main:.4f} (95% interval {low:.4f} to {high:.4f}){epoch}")

@@ -70,7 +70,12 @@ class Lexicon:
             counts[form.lower() if lowercase else form] += count
         known = dict.fromkeys(word for word, count in counts.most_common() if count >= min_count)
         known |= dict.fromkeys(word.lower() if lowercase else word for word in more)
-        letters = sorted({letter for form in forms for letter in form})
+        written: Counter[str] = Counter()
+        for form, count in forms.items():
+            for letter in form:
+                written[letter] += count
+        # From letters seen only once the vector of unknown ones is learned.
+        letters = sorted(letter for letter, count in written.items() if count > 1)
         return cls([PAD, UNK, *(word for word in known if word not in (PAD, UNK))], [PAD, UNK, *letters], lowercase)
 
     def word_ids(self, forms: Sequence[str]) -> Ints:

@@ -34,15 +34,17 @@ _NAMES = {
 }
 
 
-def two_columns(columns: str | None) -> tuple[Column, Column]:
+def two_columns(columns: str | None, *, need_tags: bool = True) -> tuple[Column, Column]:
     """Read what stands after --columns: the words' column and the tags', by number or by name.
 
     Raises:
-        SettingsError: not two of them.
+        SettingsError: not two of them, or, if tags are not needed, not one or two.
     """
     if columns is None:
         return None, None
     parts = [part.strip() for part in columns.split(",")]
+    if len(parts) == 1 and not need_tags:
+        parts.append("1")
     if len(parts) != 2 or not all(parts):
         raise SettingsError(f"--columns is {columns!r}, but it must name two, of words and of tags: 1,4 or form,upos.")
     words, tags = (int(part) if part.isdecimal() else part for part in parts)

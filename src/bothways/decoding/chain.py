@@ -9,6 +9,7 @@ Shapes: B sequences, T steps in the longest, K labels, N paths.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,6 +30,15 @@ class Path(NamedTuple):
 
     labels: Ints  # (T,)
     score: float
+
+
+class Readings(NamedTuple):
+    """What both readings found of some sequences, as logarithms, float64; what stands on padding means nothing."""
+
+    rows: Ints  # (N,), the places of the sequences in their batch
+    before: Floats  # (N,T,K), sum over all beginnings that end at a label, its own emission counted
+    behind: Floats  # (N,T,K), sum over all ends that begin behind a label, its own emission not counted
+    partition: Floats  # (N,), sum over all paths
 
 
 @dataclass(frozen=True)
@@ -79,17 +89,26 @@ class LinearChain:
         """
         found = np.zeros(emissions.shape)
         partition = np.zeros(len(emissions))
+        for rows, before, behind, total in self.readings(emissions, lengths):
+            with np.errstate(invalid="ignore"):
+                chances = np.exp(before + behind - total[:, None, None])
+            real = np.arange(emissions.shape[1]) < lengths[rows][:, None]
+            found[rows] = np.where(real[..., None], np.nan_to_num(chances), 0.0)
+            partition[rows] = total
+        return found, partition
+
+    def readings(self, emissions: Floats, lengths: Ints) -> Iterator[Readings]:
+        """Read sequences, float (B,T,K), from both sides, those of like length together."""
         for rows, alive in self._together(lengths):
             some = emissions[rows].astype(np.float64)
             before = self._forward(some, alive)
-            behind = self._backward(some, alive, lengths[rows])
             last = before[np.arange(len(rows)), lengths[rows] - 1] + self.end
-            partition[rows] = log_sum(last)
-            with np.errstate(invalid="ignore"):
-                chances = np.exp(before + behind - partition[rows][:, None, None])
-            real = np.arange(some.shape[1]) < lengths[rows][:, None]
-            found[rows] = np.where(real[..., None], np.nan_to_num(chances), 0.0)
-        return found, partition
+            yield Readings(rows, before, self._backward(some, alive, lengths[rows]), log_sum(last))
+
+    def onward(self, reached: Floats) -> Floats:
+        """Go from sums over all paths to each label, as logarithms, (K,), to those one step on, no emission counted."""
+        found: Floats = _step(reached[None], self._weights)[0]
+        return found
 
     def score(self, emissions: Floats, labels: Ints) -> float:
         """Give the score of one path: float (T,K) and int64 (T,)."""
@@ -127,22 +146,25 @@ class LinearChain:
 
     def _forward(self, emissions: Floats, alive: Ints) -> Floats:
         """Log of the sum over all beginnings that end at a label, its own emission counted: (B,T,K)."""
-        weights = np.exp(self.transitions.astype(np.float64))
         found = np.full(emissions.shape, -np.inf)
         found[:, 0] = self.start + emissions[:, 0]
         for step, count in enumerate(alive[1:], start=1):
-            found[:count, step] = _step(found[:count, step - 1], weights) + emissions[:count, step]
+            found[:count, step] = _step(found[:count, step - 1], self._weights) + emissions[:count, step]
         return found
 
     def _backward(self, emissions: Floats, alive: Ints, lengths: Ints) -> Floats:
         """Log of the sum over all ends that begin behind a label, its own emission not counted: (B,T,K)."""
-        weights = np.exp(self.transitions.astype(np.float64)).T
+        weights = self._weights.T
         found = np.full(emissions.shape, -np.inf)
         found[np.arange(len(lengths)), lengths - 1] = self.end
         for step in range(len(alive) - 2, -1, -1):
             count = alive[step + 1]
             found[:count, step] = _step(found[:count, step + 1] + emissions[:count, step + 1], weights)
         return found
+
+    @cached_property
+    def _weights(self) -> NDArray[np.float64]:
+        return np.exp(self.transitions.astype(np.float64))
 
     def _together(self, lengths: Ints) -> Iterator[tuple[Ints, Ints]]:
         """Rows that are worked on together, the longest first, and how many of them reach each step."""

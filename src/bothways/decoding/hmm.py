@@ -68,7 +68,9 @@ class HiddenMarkovModel:
     """
 
     labels: list[str]  # K
-    followers: NDArray[np.int32]  # (K+1,K+1,K+1): two labels before (K: none yet), the label (K: the end)
+    # (K+1,K+1,K+1): two labels before (K: none yet) and the label (K: the end). Of order 1 (1,K+1,K+1), as the cube of
+    # many labels would fill the memory.
+    followers: NDArray[np.int32]
     written: Counts  # words as they are written
     endings: Counts  # looks and endings of rare words, as `look_alikes` names them
     order: int = 2  # labels that the next one hangs on

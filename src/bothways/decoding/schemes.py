@@ -108,7 +108,7 @@ def continues(tag: str, after: str, scheme: Scheme) -> bool:
     if scheme == "none":
         return False
     one, other = parse(tag, scheme), parse(after, scheme)
-    return one.prefix != "O" and other.prefix in _GOES_ON and one.type == other.type and one.prefix in ("B", "I")
+    return one.prefix in _OPENS and other.prefix in _GOES_ON and one.type == other.type
 
 
 def allowed(labels: Sequence[str], scheme: Scheme) -> tuple[Bools, Bools, Bools]:

@@ -6,19 +6,22 @@ Shapes: B sentences, T words in the longest, K tags, S states of the chain.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bothways.data.batches import plan_in_order_of_length
-from bothways.decoding.chain import LinearChain
+from bothways.data.words import word_spans
+from bothways.decoding.chain import LinearChain, log_sum
 from bothways.decoding.entities import Entity, entities
-from bothways.decoding.schemes import continues
+from bothways.decoding.schemes import OUTSIDE, continues, parse
+from bothways.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +41,33 @@ class ScoredEntity:
 
     entity: Entity
     score: float  # the probability that exactly these words are one entity of this type
+
+
+@dataclass(frozen=True)
+class TaggedText:
+    """A text whose words were found and tagged."""
+
+    text: str
+    places: list[tuple[int, int]]  # of each word: from its first character, counted from 0, up to but not with the end
+    tags: list[str]  # of each word
+    entities: list[ScoredEntity] | None  # by words; None where tags are plain
+
+    @property
+    def words(self) -> list[str]:
+        """The words, as they stand in the text."""
+        return [self.text[start:end] for start, end in self.places]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything for JSON; start and end of an entity cut it out of the text."""
+        tagged = [[word, tag] for word, tag in zip(self.words, self.tags, strict=True)]
+        if self.entities is None:
+            return {"words": tagged, "text": self.text}
+        return {"words": tagged, "entities": [self._in_text(one) for one in self.entities], "text": self.text}
+
+    def _in_text(self, found: ScoredEntity) -> dict[str, Any]:
+        start, end = self.places[found.entity.start][0], self.places[found.entity.end - 1][1]
+        score = round(found.score, 6)
+        return {"text": self.text[start:end], "type": found.entity.type, "start": start, "end": end, "score": score}
 
 
 class TagRunner(ABC):
@@ -62,7 +92,8 @@ class TagRunner(ABC):
             return [[self.labels[tag] for tag in some.argmax(axis=1)] for some in self.predict_marginals(sentences)]
         found: list[list[str]] = [[] for _ in sentences]
         for rows, scores, lengths in self.scored(sentences):
-            paths, _ = self.chain.best(scores, lengths)
+            # In single precision the sums over a very long sentence would be too coarse to tell near paths apart.
+            paths, _ = self.chain.best(scores.astype(np.float64), lengths)
             for row, path, length in zip(rows, paths, lengths, strict=True):
                 found[row] = [self.labels[tag] for tag in self.tag_of[path[:length]]]
         return found
@@ -78,35 +109,73 @@ class TagRunner(ABC):
         return found
 
     def entities(self, sentences: Sequence[Sequence[str]]) -> list[list[ScoredEntity]]:
-        """Find the entities of each sentence, each with the probability that it is one, as it stands."""
-        found: list[list[ScoredEntity]] = [[] for _ in sentences]
+        """Find the entities of each sentence, each with the probability that it is one, as it stands.
+
+        Raises:
+            DataError: the tags are plain and mark no entities.
+        """
+        return [some for _, some in self.tags_and_entities(sentences)]
+
+    def tags_and_entities(self, sentences: Sequence[Sequence[str]]) -> list[tuple[list[str], list[ScoredEntity]]]:
+        """Give what `predict` and `entities` give, for the price of one."""
+        if self.scheme == "none":
+            raise DataError("The tags of this model are plain: they mark no entities. Ask for the tags alone.")
+        found: list[tuple[list[str], list[ScoredEntity]]] = [([], []) for _ in sentences]
         for rows, scores, lengths in self.scored(sentences):
-            paths, _ = self.chain.best(scores, lengths)
-            for row, path, some, length in zip(rows, paths, scores, lengths, strict=True):
-                tags = self.tag_of[path[:length]]
-                there = entities([self.labels[tag] for tag in tags], self.scheme, strict=False)
-                found[row] = self._with_scores(there, tags, some[:length])
+            exact = scores.astype(np.float64)
+            paths, _ = self.chain.best(exact, lengths)
+            for places, before, behind, partition in self.chain.readings(exact, lengths):
+                for place, *read in zip(places, before, behind, partition, strict=True):
+                    length = lengths[place]
+                    tags = [self.labels[tag] for tag in self.tag_of[paths[place, :length]]]
+                    there = entities(tags, self.scheme, strict=False)
+                    shares = [self._share(entity, exact[place, :length], *read) for entity in there]
+                    found[rows[place]] = tags, [ScoredEntity(*pair) for pair in zip(there, shares, strict=True)]
         return found
 
-    def _with_scores(self, there: Sequence[Entity], tags: Ints, scores: NDArray[np.floating]) -> list[ScoredEntity]:
-        """Give entities their probability: the share of all tag sequences that have exactly this one here."""
-        if not there:
-            return []
-        only = np.repeat(scores[None].astype(np.float64), len(there) + 1, axis=0)  # the last is left as it is
-        for place, entity in enumerate(there):
-            for step in range(entity.start, entity.end):
-                only[place, step, self.tag_of != tags[step]] = -np.inf
-            if entity.end < len(tags):
-                going_on = self._going_on[tags[entity.end - 1]]
-                only[place, entity.end, going_on[self.tag_of]] = -np.inf
-        _, partition = self.chain.marginals(only, np.full(len(only), len(tags)))
-        chances = np.exp(partition[:-1] - partition[-1])
-        return [ScoredEntity(entity, float(chance)) for entity, chance in zip(there, chances, strict=True)]
+    def tag_texts(self, texts: Sequence[str]) -> list[TaggedText]:
+        """Find the words of texts and tag them."""
+        places = [word_spans(text) for text in texts]
+        words = [[text[start:end] for start, end in some] for text, some in zip(texts, places, strict=True)]
+        found: Iterable[tuple[list[str], list[ScoredEntity] | None]]
+        found = zip(self.predict(words), repeat(None)) if self.scheme == "none" else self.tags_and_entities(words)
+        return [TaggedText(text, some, *tags) for text, some, tags in zip(texts, places, found, strict=True)]
+
+    def _share(
+        self,
+        entity: Entity,
+        scores: NDArray[np.float64],
+        before: NDArray[np.float64],
+        behind: NDArray[np.float64],
+        partition: np.float64,
+    ) -> float:
+        """The share of all tag sequences of a sentence, scores (T,S), that hold exactly this entity."""
+        if partition == -np.inf:
+            return 0.0
+        go_on, part = self._chains
+        first, end = entity.start, entity.end
+        reached = part.onward(before[first - 1]) + scores[first] if first else before[0]
+        reached = np.where(self._types[self.tag_of] == entity.type, reached, -np.inf)
+        for step in range(first + 1, end):
+            reached = go_on.onward(reached) + scores[step]
+        if end < len(scores):
+            reached = part.onward(reached) + scores[end]
+        total = log_sum(reached + behind[min(end, len(scores) - 1)])
+        return min(1.0, float(np.exp(total - partition)))
 
     @cached_property
-    def _going_on(self) -> NDArray[np.bool_]:
-        """Whether the column's tag behind the row's makes the same entity one word longer, (K,K)."""
-        return np.array([[continues(one, other, self.scheme) for other in self.labels] for one in self.labels])
+    def _types(self) -> NDArray[np.object_]:
+        """The type of the entity that each tag belongs to, (K,); None of O."""
+        parsed = [parse(label, self.scheme) for label in self.labels]
+        return np.array([None if tag == OUTSIDE else tag.type for tag in parsed], dtype=object)
+
+    @cached_property
+    def _chains(self) -> tuple[LinearChain, LinearChain]:
+        """The chain with those steps alone that make an entity longer, and with all others alone."""
+        longer = np.array([[continues(one, other, self.scheme) for other in self.labels] for one in self.labels])
+        pairs = longer[self.tag_of[:, None], self.tag_of]
+        go_on, part = (np.where(some, self.chain.transitions, -np.inf) for some in (pairs, ~pairs))
+        return replace(self.chain, transitions=go_on), replace(self.chain, transitions=part)
 
 
 class LexiconTagger(TagRunner):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from bothways.errors import Interrupted, NotFittedError
 
 
 class TrainedOnTexts:
-    """An estimator that predicts the tokens of texts."""
+    """An estimator that holds what a training left."""
 
     trained_: Any
+    _learns_from: ClassVar[str] = "texts"  # what `fit` is given
 
     @classmethod
     def _of(cls, trained: Any) -> Self:
@@ -39,7 +40,7 @@ class TrainedOnTexts:
     def _fitted(self) -> Any:
         if not hasattr(self, "trained_"):
             name = type(self).__name__
-            raise NotFittedError(f"This {name} is not trained yet. Call fit(texts), or load a folder.")
+            raise NotFittedError(f"This {name} is not trained yet. Call fit({self._learns_from}), or load a folder.")
         return self.trained_
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
+from bothways.data.tagged_sentences import TaggedSentences
 from bothways.errors import DataError, NotFittedError, SettingsError
 from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import TaggerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from bothways.data.tagged_sentences import TaggedSentences
     from bothways.decoding.hidden_states import HiddenStates
     from bothways.decoding.hmm import HiddenMarkovModel
     from bothways.decoding.tagging import ScoredEntity, TagRunner
@@ -33,6 +35,8 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
 
     Its parameters are the settings of `tag`; see docs/settings.md.
     """
+
+    _learns_from = "sentences, tags"
 
     def fit(
         self,
@@ -83,11 +87,10 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
 
     def score(self, X: Iterable[Sequence[str]], y: Iterable[Sequence[str]]) -> float:  # noqa: N803
         """Give the F1 of entities by exact match, or the accuracy where tags are plain; higher is better."""
-        from bothways.training.tag_scores import score_tags
+        from bothways.training.tag_scores import accuracy_and_f1
 
         given = _tagged(X, y, name="X")
-        scheme = self._fitted().scheme
-        return score_tags(given.words, given.tags, self.predict(given.words), scheme, known=set()).main
+        return accuracy_and_f1(given.tags, self.predict(given.words), self._fitted().scheme)[1]
 
     def save(self, path: Path | str, *, force: bool = False) -> None:
         """Write a model folder that `load` and `bothways.load` read.
@@ -112,13 +115,8 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
         return list(self._fitted().labels)
 
     def _runner(self) -> TagRunner:
-        from bothways.decoding.tagging import HmmTagger
-        from bothways.training.tagging import TorchTagger
-
-        trained = self._fitted()
-        if trained.model is None:
-            return HmmTagger(trained.baseline, trained.scheme)
-        return TorchTagger(trained.model, trained.labels, trained.scheme, trained.lexicon)
+        runner: TagRunner = self._fitted().runner()
+        return runner
 
 
 class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
@@ -192,12 +190,10 @@ class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
 
     def score(self, X: Iterable[Sequence[str]], y: Iterable[Sequence[str]]) -> float:  # noqa: N803
         """Give the share of words with the right tag."""
-        pairs = [
-            one == other
-            for some, others in zip(self.predict(X), as_sentences(y), strict=True)
-            for one, other in zip(some, others, strict=True)
-        ]
-        return float(np.mean(pairs)) if pairs else 0.0
+        from bothways.training.tag_scores import accuracy_and_f1
+
+        given = _tagged(X, y, name="X")
+        return accuracy_and_f1(given.tags, self.predict(given.words), "none")[0]
 
     def _fitted(self) -> HiddenMarkovModel | HiddenStates:
         if not hasattr(self, "model_"):
@@ -217,6 +213,8 @@ def as_sentences(sentences: Iterable[Any], name: str = "sentences") -> list[list
     for row, words in enumerate(sentences):
         if isinstance(words, str):
             raise DataError(f"{name}[{row}] is a str, but it must be a list of words: {words.split()[:4]!r}.")
+        if not isinstance(words, Iterable):
+            raise DataError(f"{name}[{row}] is {words!r}, but it must be a list of words.")
         wrong = next((word for word in words if not isinstance(word, str)), None)
         if wrong is not None:
             raise DataError(f"{name}[{row}] holds {wrong!r}, but words must be str.")
@@ -224,18 +222,33 @@ def as_sentences(sentences: Iterable[Any], name: str = "sentences") -> list[list
     return found
 
 
-def _tagged(words: Iterable[Any], tags: Iterable[Any], *, name: str) -> TaggedSentences:
-    """Check sentences and their tags."""
-    from bothways.data.tagged_sentences import TaggedSentences
+@dataclass(frozen=True)
+class ListedSentences(TaggedSentences):
+    """Tagged sentences that were given as lists."""
 
+    def where(self, sentence: int, position: int = 0) -> str:
+        """Say where a tag stands; sentence and position are counted from 0."""
+        return f"tags of {self.name}[{self.word_lines[sentence][position] - 1}][{position}]"
+
+
+def _tagged(words: Iterable[Any], tags: Iterable[Any], *, name: str) -> ListedSentences:
+    """Check sentences and their tags; those without a word are left out."""
     sentences, given = as_sentences(words, name), as_sentences(tags, f"tags of {name}")
     if len(sentences) != len(given):
         raise DataError(f"{name} has {len(sentences)} sentences, but {len(given)} lists of tags. Give one for each.")
     for row, (some, others) in enumerate(zip(sentences, given, strict=True)):
         if len(some) != len(others):
             raise DataError(f"{name}[{row}] has {len(some)} words, but {len(others)} tags. Give one for each word.")
+        if not all(map(_is_tag, others)):
+            wrong = next(tag for tag in others if not _is_tag(tag))
+            raise DataError(f"tags of {name}[{row}] hold {wrong!r}, but a tag must be text that a file can hold.")
     kept = [row for row, some in enumerate(sentences) if some]
-    return TaggedSentences(
+    return ListedSentences(
         name, [sentences[row] for row in kept], [given[row] for row in kept],
         [[row + 1] * len(sentences[row]) for row in kept],
     )  # fmt: skip
+
+
+def _is_tag(tag: str) -> bool:
+    """Whether a tag has letters, and no half of a surrogate pair, which no file can hold."""
+    return bool(tag) and not any("\ud800" <= letter <= "\udfff" for letter in tag)

@@ -8,12 +8,17 @@ import numpy as np
 
 from bothways.bundle import GRAPH
 from bothways.data.lexicon import Lexicon
+from bothways.data.tag_writing import write_columns
+from bothways.data.tagged import read_tagged, two_columns
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.tagging import HmmTagger, LexiconTagger, TagRunner
+from bothways.errors import OutputError
 from bothways.runtime.session import open_session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from bothways.bundle import ModelFolder
@@ -54,3 +59,34 @@ class HmmRuntime(HmmTagger):
 def tagger_runtime(folder: ModelFolder) -> TagRunner:
     """Open a tagger's folder, by what it holds."""
     return TaggerRuntime(folder) if folder.has(GRAPH) else HmmRuntime(folder)
+
+
+def tag_file(
+    runner: TagRunner, data: Path, out: Path, *, columns: str | None = None, encoding: str = "auto", force: bool = False
+) -> list[str]:
+    """Write the words of a file with their tags: CoNLL columns, a row for each word, in the order of the file.
+
+    Words stay as the file cuts them. Tags that the file has already are not read.
+
+    Args:
+        runner: a loaded model.
+        data: what `read_tagged` reads.
+        out: the file to write, also .gz.
+        columns: the column of words, by number or name; None takes the first, of CoNLL-U form.
+        encoding: of the file that is read.
+        force: replace `out` if it exists.
+
+    Returns:
+        Notes: what was guessed, and how much was written.
+
+    Raises:
+        DataError: the file cannot be read, or holds words that no column can.
+        OutputError: `out` exists or cannot be written; what stood there is untouched.
+    """
+    if out.exists() and not force:
+        raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
+    words, _ = two_columns(columns, need_tags=False)
+    sentences = read_tagged(data, words=words, need_tags=False, encoding=encoding)
+    write_columns(out, sentences, runner.predict(sentences.words))
+    count = sum(map(len, sentences.words))
+    return [*sentences.notes, f"{len(sentences):,} sentences, {count:,} words, are in {out}."]

@@ -128,7 +128,7 @@ def _best_of(
 ) -> tuple[TrainedClassifier, int]:
     """The one of several trainings that validates best, with what the others reached, and its place among them."""
     usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
-    best = max(usable, key=lambda place: _monitored(tried[place][1], settings), default=0)
+    best = max(usable, key=lambda place: tried[place][1].reached(settings.monitor), default=0)
     model, outcome = tried[best]
     trained = TrainedClassifier(
         model, settings, prepared.classes, prepared.tokenizer, prepared.features,
@@ -294,13 +294,6 @@ def _validator(part: Part, classes: list[Any]) -> Callable[[nn.Module], dict[str
         return {"loss": loss, **score_answers(part.names, answers, names)}
 
     return validate
-
-
-def _monitored(outcome: Outcome, settings: ClassifierSettings) -> float:
-    row = outcome.history[outcome.best_epoch - 1]
-    if settings.monitor not in row:
-        return -row["train_loss"]
-    return -row["loss"] if settings.monitor == "loss" else row[settings.monitor]
 
 
 def _calibrate_and_score(trained: TrainedClassifier, part: Part) -> None:

@@ -29,10 +29,12 @@ def fit_hmm(
 
     Raises:
         SettingsError: another order.
-        DataError: no words, or other numbers of words and labels.
+        DataError: no words, or other numbers of sentences, words and labels.
     """
     if order not in (None, 1, 2):
         raise SettingsError(f"order is {order}, but it must be 1 or 2, the labels that the next one hangs on.")
+    if len(sentences) != len(labels):
+        raise DataError(f"There are {len(sentences)} sentences, but {len(labels)} lists of labels. Give one for each.")
     for row, (words, some) in enumerate(zip(sentences, labels, strict=True)):
         if len(words) != len(some):
             raise DataError(f"Sentence {row} has {len(words)} words, but {len(some)} labels. Give one for each word.")
@@ -41,10 +43,13 @@ def fit_hmm(
         raise DataError("There are no labelled words to learn from. Give some.")
     number = {name: place for place, name in enumerate(names)}
     coded = [[number[label] for label in some] for some in labels]
-    followers = np.zeros((len(names) + 1,) * 3, dtype=np.int32)
+    chosen = order or (2 if len(names) <= MOST_PAIRS else 1)
+    size = len(names) + 1
+    followers = np.zeros((size if chosen == 2 else 1, size, size), dtype=np.int32)
     for path in filter(None, coded):
         steps = np.array([len(names), len(names), *path, len(names)])
-        np.add.at(followers, (steps[:-2], steps[1:-1], steps[2:]), 1)
+        before = steps[:-2] if chosen == 2 else np.zeros_like(steps[:-2])
+        np.add.at(followers, (before, steps[1:-1], steps[2:]), 1)
     frequent = Counter(word for words in sentences for word in words)
     written = _count(((word, label) for words, some in zip(sentences, coded, strict=True)
                       for word, label in zip(words, some, strict=True)), len(names))  # fmt: skip
@@ -58,7 +63,6 @@ def fit_hmm(
         ),
         len(names),
     )
-    chosen = order or (2 if len(names) <= MOST_PAIRS else 1)
     return HiddenMarkovModel(names, followers, written, alike, chosen)
 
 

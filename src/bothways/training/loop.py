@@ -116,6 +116,13 @@ class Outcome:
     best_epoch: int
     interrupted: bool = False
 
+    def reached(self, monitor: str) -> float:
+        """The score of the epoch that was kept, the higher the better; without validation by the training loss."""
+        row = self.history[self.best_epoch - 1]
+        if monitor not in row:
+            return -row["train_loss"]
+        return -row["loss"] if monitor == "loss" else row[monitor]
+
 
 @dataclass
 class CheckpointPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +23,21 @@ from bothways.bundle import (
 )
 from bothways.data.lexicon import Lexicon
 from bothways.decoding.hmm import HiddenMarkovModel
+from bothways.decoding.schemes import NAMES
 from bothways.errors import ModelFolderError
 from bothways.models.tagger import onnx_graph
 from bothways.runtime.tagger import CHAIN, HMM, LEXICON
 from bothways.settings import TaggerSettings
+from bothways.training.classification import mean_and_deviation
 from bothways.training.parts import check_same, write_curves, write_network
 from bothways.training.tag_scores import TagScores
 from bothways.training.tagging import TrainedTagger, make_tagger, numpy_chain
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+BASELINES = {"hmm": "hidden Markov model", "commonest": "commonest tag of each word"}
 
 
 def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False) -> None:
@@ -51,7 +57,7 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
             write_network(folder, trained.model, onnx_graph(trained.model))
             _verify(trained, folder / GRAPH)
             chain = numpy_chain(trained.model, len(trained.labels))
-            (folder / CHAIN).write_bytes(save(vars(chain)))
+            (folder / CHAIN).write_bytes(save(asdict(chain)))
         if trained.baseline is not None:
             trained.baseline.save(folder / HMM)
         write_json(folder / METRICS, metrics(trained))
@@ -80,7 +86,7 @@ def load_tagger(path: Path | str) -> TrainedTagger:
         history=saved["history"], best_epoch=saved["best_epoch"],
         scores=None if saved["validation"] is None else TagScores.from_dict(saved["validation"]),
         baseline=HiddenMarkovModel.load(folder.file(HMM)) if folder.has(HMM) else None,
-        baseline_scores=saved["baselines"], facts=saved["training"], notes=saved["notes"],
+        baseline_scores=saved["baselines"], by_seed=saved["by_seed"], facts=saved["training"], notes=saved["notes"],
     )  # fmt: skip
 
 
@@ -91,6 +97,7 @@ def metrics(trained: TrainedTagger) -> dict[str, Any]:
         "validation": scores,
         "baselines": trained.baseline_scores,
         "verdict": verdict(scores, trained.baseline_scores),
+        "by_seed": trained.by_seed,
         "best_epoch": trained.best_epoch,
         "history": trained.history,
         "training": trained.facts,
@@ -99,30 +106,48 @@ def metrics(trained: TrainedTagger) -> dict[str, Any]:
 
 
 def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
-    """Say whether the network beats the hidden Markov model on the same sentences; a loss is said as one."""
-    if scores is None or "hmm" not in baselines:
+    """Say whether a tagger beats its best baseline on the same sentences; a loss is said as one."""
+    if scores is None or not baselines:
         return None
     name = "accuracy" if scores["f1"] is None else "f1"
-    ours, theirs = scores[name], baselines["hmm"][name]
+    best = max(baselines, key=lambda baseline: baselines[baseline][name])
+    we, they = f"The {'network' if 'hmm' in baselines else BASELINES['hmm']}", f"the {BASELINES[best]}"
+    ours, theirs = scores[name], baselines[best][name]
     figures = f"{'F1' if name == 'f1' else name} {ours:.4f} against {theirs:.4f} on the same sentences"
     if theirs > ours:
-        return f"The hidden Markov model wins: {figures}. For this data it is the better and cheaper model."
+        return f"T{they[1:]} wins: {figures}. For this data it is the better and cheaper model."
     if theirs == ours:
-        return f"The network and the hidden Markov model are level: {figures}."
-    return f"The network beats the hidden Markov model: {figures}."
+        return f"{we} and {they} are level: {figures}."
+    return f"{we} beats {they}: {figures}."
+
+
+def spread(trained: TrainedTagger) -> str:
+    """Mean and deviation of the validation scores over the seeds, in words."""
+    parts = []
+    for name in ("accuracy",) if trained.scheme == "none" else ("f1", "accuracy"):
+        values = [row[name] for row in trained.by_seed if name in row]
+        if values:
+            middle, deviation = mean_and_deviation(values)
+            parts.append(f"{'F1' if name == 'f1' else name} {middle:.4f} ± {deviation:.4f}")
+    scores = ", ".join(parts) or "no sentences were held out to score"
+    return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."
 
 
 def card(trained: TrainedTagger) -> str:
     """The model card: what the model is, how it was trained, how good it is, how to use it."""
     settings, facts = trained.settings, trained.facts
-    lines = ["# A bothways tagger", "", f"Gives every word one of {len(trained.labels)} tags.", ""]
+    written = "" if trained.scheme == "none" else f", written as {NAMES[trained.scheme]}"
+    tags = ", ".join(literal(label) for label in trained.labels[:50]) + (", ..." if len(trained.labels) > 50 else "")
+    lines = ["# A bothways tagger", "", f"Gives every word one of {len(trained.labels)} tags{written}: {tags}.", ""]
     if trained.model is None:
         lines.append("A hidden Markov model: counts of words, of their endings, and of tags that follow tags.")
     else:
-        ways = "both ways" if settings.bidirectional else settings.one_way
+        ways = {"both": "both ways", "forward": "forwards", "backward": "backwards"}[settings.direction]
+        letters = "words and their letters" if settings.spelling_size else "words"
+        decoded = {"crf": "the best sequence of tags (CRF)", "softmax": "the best tag of each word"}[settings.decoder]
         lines.append(
             f"{type(trained.model.encoder).__name__}, {settings.num_layers} layer(s) of width {settings.hidden_size}, "
-            f"read {ways}; decoded by {settings.decoder}; {facts.get('parameters', 0):,} parameters."
+            f"reads {letters} {ways} and gives {decoded}; {facts.get('parameters', 0):,} parameters."
         )
     lines += [
         f"Trained on {facts.get('sentences', 0):,} sentences, {facts.get('words', 0):,} words, on "
@@ -135,16 +160,16 @@ def card(trained: TrainedTagger) -> str:
         lines.append("None: no sentence was held out, so no score is known.")
     else:
         name = "accuracy" if trained.scores.f1 is None else "F1 of entities"
-        low, high = (
-            trained.scores.accuracy_interval if trained.scores.f1_interval is None else trained.scores.f1_interval
-        )
+        low, high = trained.scores.interval
         rows: list[list[object]] = [["this model", f"{trained.scores.main:.4f} ({low:.4f} to {high:.4f})"]]
         for baseline, score in trained.baseline_scores.items():
-            rows.append([baseline, f"{score['accuracy'] if score['f1'] is None else score['f1']:.4f}"])
+            rows.append([BASELINES[baseline], f"{score['accuracy'] if score['f1'] is None else score['f1']:.4f}"])
         lines += [as_table(rows, ["model", f"{name} (95% interval)"]), ""]
         lines += [verdict(trained.scores.to_dict(), trained.baseline_scores) or ""]
         if trained.model is not None:
             lines += ["", "These sentences also chose the best epoch: expect slightly less on new ones."]
+        if len(trained.by_seed) > 1:
+            lines += ["", spread(trained)]
         lines += ["", as_table(
             [[literal(one), f"{share.precision:.4f}", f"{share.recall:.4f}", f"{share.f1:.4f}", share.support]
              for one, share in trained.scores.by_name.items()],
@@ -166,8 +191,8 @@ def _verify(trained: TrainedTagger, path: Path) -> None:
     model = trained.model.cpu().eval()
     session = open_session(str(path))
     names = {part.name for part in session.get_inputs()}
-    forms = [*trained.lexicon.words[2:7], "Never-seen 1", "a"]
-    for sentences in ([forms[:1]], [forms, forms[2:4], forms[::-1] * 2]):
+    forms = [*trained.lexicon.words[2:7], "Never-seen 1", "a", "B2"]
+    for sentences in ([forms[:1]], [forms, forms[1:3], forms[::-1] * 2]):
         batch = trained.lexicon.batch(sentences)
         given = {name: part for name, part in batch._asdict().items() if name in names}
         (here,) = session.run(None, given)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bothways.data.lexicon import Lexicon
 from bothways.data.vectors import frequent_words
-from bothways.decoding.scheme_check import check_scheme
+from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,23 +63,30 @@ def prepare_tags(
     Raises:
         DataError: no sentences, or tags that the scheme does not allow; names file and line.
     """
+    if not len(sentences):
+        raise DataError(f"{sentences.name} holds no tagged word to train on. Give some sentences.")
     sentences, scheme = check_scheme(sentences, settings.scheme, repair=settings.repair)
     notes = list(sentences.notes)
     checked: TaggedPart | None = None
     train = TaggedPart(sentences.words, sentences.tags)
     if validation is not None:
-        validation, _ = check_scheme(validation, scheme, repair=settings.repair)
+        if not len(validation):
+            raise DataError(f"{validation.name} holds no tagged word. Give some sentences, or no validation data.")
+        validation = check_like(validation, scheme, repair=settings.repair)
         notes += validation.notes
         checked = TaggedPart(validation.words, validation.tags)
     elif settings.validation_size:
         train, checked = _split(train, settings)
     labels = sorted({tag for tags in train.tags for tag in tags})
-    if not labels:
-        raise DataError(f"{sentences.name} holds no tagged word to train on. Give some sentences.")
     if checked is not None:
         new = sorted({tag for tags in checked.tags for tag in tags} - set(labels))
         if new:
             notes.append(f"Validation has tags that training never had, counted wrong: {', '.join(new)}.")
+        if settings.monitor == "loss" and all(set(new) & set(tags) for tags in checked.tags):
+            raise DataError(
+                "Every validation sentence has a tag that training never had, so there is no loss to go by. Give other "
+                "sentences, or set --monitor f1."
+            )
     more = frequent_words(settings.vectors) if settings.vectors is not None else []
     lexicon = Lexicon.learn(train.words, lowercase=settings.lowercase, min_count=settings.min_count, more=more)
     return PreparedTags(labels, scheme, lexicon, train, checked, _identity(settings, train, checked), notes)
@@ -88,12 +95,11 @@ def prepare_tags(
 def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, TaggedPart]:
     """Hold sentences out, at random."""
     count = len(part.words)
-    held = min(count - 1, max(1, round(count * settings.validation_size)))
     if count < 2:
         raise DataError(
-            f"{count} sentence is too few to hold some out. Add sentences, give --validation, or set "
-            "--validation-size 0."
+            "One sentence is too few to hold some out. Add sentences, give --validation, or set --validation-size 0."
         )
+    held = min(count - 1, max(1, round(count * settings.validation_size)))
     order = np.random.default_rng(settings.seed).permutation(count)
 
     def taken(rows: Sequence[int]) -> TaggedPart:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from bothways.data.batches import budget_for, plan_epoch
+from bothways.data.batches import budget_for, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.schemes import allowed
-from bothways.decoding.tagging import HmmTagger, LexiconTagger, independent
+from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, LexiconTagger, independent
 from bothways.models.tagger import Tagger
 from bothways.nn.chain import Chain
 from bothways.training.hmm import fit_hmm
-from bothways.training.loop import CheckpointPlan, Job, Listener, train
-from bothways.training.tag_scores import TagScores, score_tags
+from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
+from bothways.training.tag_baselines import score_baselines
+from bothways.training.tag_scores import TagScores, accuracy_and_f1, score_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,16 +54,23 @@ class TrainedTagger:
     scores: TagScores | None = None  # on validation data
     baseline: HiddenMarkovModel | None = None
     baseline_scores: dict[str, Any] = field(default_factory=dict)  # on the same validation data
+    by_seed: list[dict[str, float]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
+
+    def runner(self) -> TagRunner:
+        """What tags with it, as it is in memory."""
+        if self.model is not None:
+            return TorchTagger(self.model, self.labels, self.scheme, self.lexicon)
+        assert self.baseline is not None
+        return HmmTagger(self.baseline, self.scheme)
 
 
 @dataclass(frozen=True)
 class TagBatch:
     """Some sentences with their tags."""
 
-    rows: NDArray[np.int64]
     read: WordBatch
     tags: NDArray[np.int64]  # (B,T)
 
@@ -112,13 +120,13 @@ def train_tagger(
     listener: Listener | None = None,
     checkpoint_steps: int | None = None,
 ) -> TrainedTagger:
-    """Train a tagger.
+    """Train one tagger for each seed and give the one that validates best.
 
     Args:
         prepared: sentences, tags, lexicon.
         settings: checked already.
         folder: where checkpoints are kept; None keeps none.
-        resume: go on from the checkpoint in `folder`.
+        resume: go on from the checkpoints in `folder`.
         listener: who hears of progress.
         checkpoint_steps: write a checkpoint after every so many batches, besides every 30 seconds.
     """
@@ -126,31 +134,52 @@ def train_tagger(
         return _count(prepared, settings)
     began = time.monotonic()
     vectors, settings = _initial_vectors(prepared, settings)
-    plan = None
-    if folder is not None:
-        plan = CheckpointPlan(folder / f"seed-{settings.seed}.safetensors", resume, steps=checkpoint_steps)
-    with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        model = make_tagger(settings, prepared.labels, prepared.scheme, prepared.lexicon)
-        if vectors is not None:
-            model.use_vectors(vectors, freeze=settings.freeze_vectors)
-            prepared.identity = hashlib.sha256(prepared.identity.encode() + vectors.tobytes()).hexdigest()
-        outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
-    trained = TrainedTagger(
-        model, settings, prepared.labels, prepared.scheme, prepared.lexicon,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
-        interrupted=outcome.interrupted,
-    )  # fmt: skip
+    tried = []
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        path = None if folder is None else folder / f"seed-{seed}.safetensors"
+        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = make_tagger(settings, prepared.labels, prepared.scheme, prepared.lexicon)
+            if vectors is not None:
+                model.use_vectors(vectors, freeze=settings.freeze_vectors)
+            job = _job(model, prepared, settings, seed, _identity(prepared, vectors, seed))
+            tried.append((model, train(job, settings, checkpoints=plan, listener=listener)))
+        if tried[-1][1].interrupted:
+            break
+    trained = _best_of(tried, prepared, settings)
     if trained.best_epoch:
+        trained.baseline = fit_hmm(prepared.train.words, prepared.train.tags)
         _add_scores(trained, prepared)
     trained.facts = {
         **_facts(prepared),
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "parameters": sum(weight.numel() for weight in tried[0][0].parameters()),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "training_seconds": round(time.monotonic() - began, 1),
     }
     return trained
+
+
+def _identity(prepared: PreparedTags, vectors: NDArray[np.float32] | None, seed: int) -> str:
+    """A fingerprint of everything that decides on the weights."""
+    start = b"" if vectors is None else vectors.tobytes()
+    return f"{hashlib.sha256(prepared.identity.encode() + start).hexdigest()}-{seed}"
+
+
+def _best_of(tried: list[tuple[Tagger, Outcome]], prepared: PreparedTags, settings: TaggerSettings) -> TrainedTagger:
+    """The one of several trainings that validates best, with what the others reached."""
+    usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
+    model, outcome = tried[max(usable, key=lambda place: tried[place][1].reached(settings.monitor), default=0)]
+    return TrainedTagger(
+        model, settings, prepared.labels, prepared.scheme, prepared.lexicon,
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
+        by_seed=[
+            {"seed": settings.seed + place, **tried[place][1].history[tried[place][1].best_epoch - 1]}
+            for place in usable
+        ],
+        interrupted=tried[-1][1].interrupted,
+    )  # fmt: skip
 
 
 def _facts(prepared: PreparedTags) -> dict[str, Any]:
@@ -169,18 +198,9 @@ def _count(prepared: PreparedTags, settings: TaggerSettings) -> TrainedTagger:
         None, settings, prepared.labels, prepared.scheme, prepared.lexicon, best_epoch=1, notes=list(prepared.notes)
     )
     trained.baseline = fit_hmm(prepared.train.words, prepared.train.tags)
-    if prepared.validation is not None:
-        trained.scores = _score(HmmTagger(trained.baseline, trained.scheme), prepared, settings.seed)
+    _add_scores(trained, prepared)
     trained.facts = {**_facts(prepared), "training_seconds": round(time.monotonic() - began, 1)}
     return trained
-
-
-def _score(runner: TagRunner, prepared: PreparedTags, seed: int) -> TagScores:
-    """Score a tagger on the validation sentences."""
-    part = prepared.validation
-    assert part is not None
-    known = {word for words in prepared.train.words for word in words}
-    return score_tags(part.words, part.tags, runner.predict(part.words), prepared.scheme, known=known, seed=seed)
 
 
 def make_tagger(settings: TaggerSettings, labels: list[str], scheme: Scheme, lexicon: Lexicon) -> Tagger:
@@ -205,29 +225,37 @@ def _initial_vectors(
     return matrix, replace(settings, embedding_dim=vectors.dim)
 
 
-def _job(model: Tagger, prepared: PreparedTags, settings: TaggerSettings) -> Job:
+def _job(model: Tagger, prepared: PreparedTags, settings: TaggerSettings, seed: int, identity: str) -> Job:
     part = prepared.train
-    number = {label: place for place, label in enumerate(prepared.labels)}
-    targets = [np.array([number[tag] for tag in tags], dtype=np.int64) for tags in part.tags]
+    targets = _numbers(part, prepared.labels)
     lengths = part.lengths
     budget = budget_for(lengths, settings.batch_size)
-
-    def batch(rows: NDArray[np.int64]) -> TagBatch:
-        read = prepared.lexicon.batch([part.words[row] for row in rows], rounded=True)
-        tags = np.zeros(read.which.shape, dtype=np.int64)
-        for place, row in enumerate(rows):
-            tags[place, : lengths[row]] = targets[row]
-        return TagBatch(rows, read, tags)
-
     return Job(
         model,
-        plan=lambda epoch: plan_epoch(lengths, budget=budget, seed=settings.seed, epoch=epoch),
-        batch=batch,  # type: ignore[arg-type]
+        plan=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
+        batch=lambda rows: _batch(part, targets, prepared.lexicon, rows, rounded=True),  # type: ignore[arg-type,return-value]
         descend=_descent(model),
         validate=None if prepared.validation is None else _validator(prepared, prepared.validation),
-        identity=prepared.identity,
+        identity=identity,
         monitor=settings.monitor,
     )
+
+
+def _numbers(part: TaggedPart, labels: list[str]) -> list[NDArray[np.int64]]:
+    """The tags of each sentence as places among the labels; -1 for one that is not there."""
+    number = {label: place for place, label in enumerate(labels)}
+    return [np.array([number.get(tag, -1) for tag in tags], dtype=np.int64) for tags in part.tags]
+
+
+def _batch(
+    part: TaggedPart, targets: list[NDArray[np.int64]], lexicon: Lexicon, rows: NDArray[np.int64], *, rounded: bool
+) -> TagBatch:
+    """Some sentences with their tags."""
+    read = lexicon.batch([part.words[row] for row in rows], rounded=rounded)
+    tags = np.zeros(read.which.shape, dtype=np.int64)
+    for place, row in enumerate(rows):
+        tags[place, : len(targets[row])] = targets[row]
+    return TagBatch(read, tags)
 
 
 def _descent(model: Tagger) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
@@ -235,14 +263,18 @@ def _descent(model: Tagger) -> Callable[[nn.Module, Batch, Callable[[Tensor], No
 
     def descend(module: nn.Module, batch: Batch, go_back: Callable[[Tensor], None]) -> Tensor:
         some = cast("TagBatch", batch)
-        device = model.output.weight.device
-        read = _tensors(some.read, device)
-        tags = torch.from_numpy(some.tags).to(device)
-        loss = model.loss(module(*read), tags, read[1]) / some.answers
+        loss = _loss(model, module, some) / some.answers
         go_back(loss)
         return loss
 
     return descend
+
+
+def _loss(model: Tagger, module: nn.Module, batch: TagBatch) -> Tensor:
+    """-log probability of the right tags of a batch, nats, added up; `module` is the model as it is to be called."""
+    device = model.output.weight.device
+    read = _tensors(batch.read, device)
+    return model.loss(module(*read), torch.from_numpy(batch.tags).to(device), read[1])
 
 
 def _tensors(batch: WordBatch, device: torch.device) -> list[Tensor]:
@@ -251,43 +283,38 @@ def _tensors(batch: WordBatch, device: torch.device) -> list[Tensor]:
 
 def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module], dict[str, float]]:
     """Score on validation data after an epoch: loss in nats a word, accuracy, F1 (accuracy where tags are plain)."""
+    targets = _numbers(part, prepared.labels)
+    # No probability is known of tags that training never had: their sentences count in the other scores alone.
+    known = np.array([row for row, some in enumerate(targets) if (some >= 0).all()], dtype=np.int64)
+    plan = [known[places] for places in plan_in_order_of_length(part.lengths[known], budget=WORDS_AT_ONCE)]
 
     def validate(module: nn.Module) -> dict[str, float]:
         model = cast("Tagger", module)
+        total, answers = 0.0, 0
+        with torch.no_grad():
+            for rows in plan:
+                batch = _batch(part, targets, prepared.lexicon, rows, rounded=False)
+                total += float(_loss(model, model, batch))
+                answers += batch.answers
         runner = TorchTagger(model, prepared.labels, prepared.scheme, prepared.lexicon)
-        found = _score(runner, prepared, seed=0)
-        return {"loss": _loss(model, prepared, part), "accuracy": found.accuracy, "f1": found.main}
+        accuracy, f1 = accuracy_and_f1(part.tags, runner.predict(part.words), prepared.scheme)
+        return {**({"loss": total / answers} if answers else {}), "accuracy": accuracy, "f1": f1}
 
     return validate
 
 
-def _loss(model: Tagger, prepared: PreparedTags, part: TaggedPart) -> float:
-    """Mean of -log probability of the right tags, nats a word, over sentences whose tags training had."""
-    number = {label: place for place, label in enumerate(prepared.labels)}
-    rows = [row for row, tags in enumerate(part.tags) if all(tag in number for tag in tags)]
-    total, count = 0.0, 0
-    device = model.output.weight.device
-    with torch.no_grad():
-        for first in range(0, len(rows), 64):
-            some = rows[first : first + 64]
-            read = prepared.lexicon.batch([part.words[row] for row in some])
-            tags = np.zeros(read.which.shape, dtype=np.int64)
-            for place, row in enumerate(some):
-                tags[place, : len(part.tags[row])] = [number[tag] for tag in part.tags[row]]
-            tensors = _tensors(read, device)
-            total += float(model.loss(model(*tensors), torch.from_numpy(tags).to(device), tensors[1]))
-            count += int(read.lengths.sum())
-    return total / max(1, count)
-
-
 def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
-    """Score the network and, on the same validation data, the hidden Markov model."""
-    trained.baseline = fit_hmm(prepared.train.words, prepared.train.tags)
-    if prepared.validation is None:
+    """Score a tagger on the validation sentences, beside the baselines."""
+    part, counted = prepared.validation, trained.baseline
+    if part is None:
         return
-    assert trained.model is not None
-    seed = trained.settings.seed
-    runner = TorchTagger(trained.model, trained.labels, trained.scheme, trained.lexicon)
-    trained.scores = _score(runner, prepared, seed)
-    said = _score(HmmTagger(trained.baseline, trained.scheme), prepared, seed)
-    trained.baseline_scores = {"hmm": said.to_dict()}
+    assert counted is not None
+    known = set(counted.written.names)
+
+    def score(predicted: list[list[str]]) -> TagScores:
+        return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=trained.settings.seed)
+
+    trained.scores = score(trained.runner().predict(part.words))
+    trained.baseline_scores = score_baselines(
+        counted, part.words, prepared.scheme, score, beside_itself=trained.model is None
+    )

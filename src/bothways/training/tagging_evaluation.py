@@ -1,4 +1,4 @@
-"""Evaluate a tagger's folder on tagged sentences, beside the hidden Markov model."""
+"""Evaluate a tagger's folder on tagged sentences, beside the baselines."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import GRAPH, open_folder
 from bothways.data.tagged import read_tagged, two_columns
+from bothways.data.tagged_sentences import compare_tokens
 from bothways.decoding.hmm import HiddenMarkovModel
-from bothways.decoding.scheme_check import check_scheme
-from bothways.decoding.tagging import HmmTagger
+from bothways.decoding.scheme_check import check_like
+from bothways.decoding.schemes import parse
+from bothways.errors import DataError
 from bothways.runtime.tagger import HMM, tagger_runtime
 from bothways.training.saving_tagger import verdict
+from bothways.training.tag_baselines import score_baselines
 from bothways.training.tag_scores import TagScores, score_tags
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bothways.data.tagged_sentences import TaggedSentences
+    from bothways.decoding.tagging import TagRunner
+
 
 @dataclass(frozen=True)
 class TaggingEvaluation:
-    """How a tagger does on sentences, and how the hidden Markov model does on the same."""
+    """How a tagger does on sentences, and how the baselines do on the same."""
 
     scores: TagScores
     baselines: dict[str, dict[str, Any]]
@@ -28,7 +34,7 @@ class TaggingEvaluation:
 
     @property
     def verdict(self) -> str | None:
-        """Whether the network beats the hidden Markov model, in words."""
+        """Whether the tagger beats its best baseline, in words."""
         return verdict(self.scores.to_dict(), self.baselines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,6 +49,7 @@ def evaluate_tagger(
     columns: str | None = None,
     encoding: str = "auto",
     repair: bool = False,
+    predicted: Path | None = None,
 ) -> TaggingEvaluation:
     """Score a model folder on tagged sentences.
 
@@ -53,16 +60,17 @@ def evaluate_tagger(
             CoNLL-U form and upos.
         encoding: of the file.
         repair: read tags that the model's scheme does not allow as a begin, instead of refusing them.
+        predicted: tags that the model gave before, as `tag_file` writes them; None asks the model now.
 
     Raises:
-        DataError: tags that the scheme does not allow, or no sentence; names file and line.
+        DataError: tags that the scheme does not allow, no sentence, or other words in `predicted`; names file and line.
     """
     folder = open_folder(model)
     runner = tagger_runtime(folder)
     words, tags = two_columns(columns)
-    sentences, _ = check_scheme(
-        read_tagged(data, words=words, tags=tags, encoding=encoding), runner.scheme, repair=repair
-    )
+    sentences = read_tagged(data, words=words, tags=tags, encoding=encoding)
+    sentences = check_like(sentences, runner.scheme, repair=repair)
+    found = runner.predict(sentences.words) if predicted is None else _read_predicted(predicted, sentences, runner)
     counted = HiddenMarkovModel.load(folder.file(HMM))
     known = set(counted.written.names)
     notes = list(sentences.notes)
@@ -73,7 +81,18 @@ def evaluate_tagger(
     def scored(predicted: list[list[str]]) -> TagScores:
         return score_tags(sentences.words, sentences.tags, predicted, runner.scheme, known=known)
 
-    baselines = {}
-    if folder.has(GRAPH):
-        baselines["hmm"] = scored(HmmTagger(counted, runner.scheme).predict(sentences.words)).to_dict()
-    return TaggingEvaluation(scored(runner.predict(sentences.words)), baselines, notes)
+    baselines = score_baselines(counted, sentences.words, runner.scheme, scored, beside_itself=not folder.has(GRAPH))
+    return TaggingEvaluation(scored(found), baselines, notes)
+
+
+def _read_predicted(path: Path, gold: TaggedSentences, runner: TagRunner) -> list[list[str]]:
+    """Read tags that were given to the words of a gold file, and make sure that they are those of its words."""
+    given = read_tagged(path)
+    compare_tokens(gold, given)
+    for row, tags in enumerate(given.tags):
+        for place, tag in enumerate(tags):
+            try:
+                parse(tag, runner.scheme)
+            except DataError as error:
+                raise DataError(f"{given.where(row, place)}: {error}") from None
+    return given.tags

@@ -1,0 +1,54 @@
+"""Write words with their tags as CoNLL columns: beside the place first, and into it once it is whole."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from typing import TYPE_CHECKING
+
+from bothways.data.files import format_of, is_packed
+from bothways.errors import DataError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bothways.data.tagged_sentences import TaggedSentences
+
+_BREAKS = re.compile("[\t\v\f\r\n]")
+
+
+def write_columns(path: Path, sentences: TaggedSentences, tags: Sequence[Sequence[str]]) -> None:
+    """Write a row for each word, word and tag with a tab between, and a blank line behind each sentence.
+
+    Args:
+        path: the file; its folder must exist. A name in .gz packs it.
+        sentences: the words; tags that they have are not written.
+        tags: of each word.
+
+    Raises:
+        DataError: the name stands for a table, or a word holds a tab or a line's end.
+        OutputError: the place cannot be written; what stood there is untouched.
+    """
+    if format_of(path) is not None:
+        raise DataError(
+            f"{path.name} is the name of a table, but tags are written as columns. Name it as in tags.conll."
+        )
+    rows = []
+    for number, (words, some) in enumerate(zip(sentences.words, tags, strict=True)):
+        for place, (word, tag) in enumerate(zip(words, some, strict=True)):
+            if _BREAKS.search(word):
+                raise DataError(f"{sentences.where(number, place)}: {word!r} holds a tab or a line's end. Take it out.")
+            rows.append(f"{word}\t{tag}\n")
+        rows.append("\n")
+    content = "".join(rows).encode()
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        # Without a time, the same rows give the same bytes.
+        aside.write_bytes(gzip.compress(content, mtime=0) if is_packed(path) else content)
+        os.replace(aside, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Nothing was changed there.") from None
+    finally:
+        aside.unlink(missing_ok=True)
