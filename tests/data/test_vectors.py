@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bothways.data.vectors import read_vectors
+from bothways.data.vectors import frequent_words, read_vectors
 from bothways.errors import DataError, MissingFileError
 
 VOCABULARY = ["<pad>", "<unk>", "cat", "dog", "emu"]
@@ -193,3 +193,16 @@ def test_a_missing_or_a_cut_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(DataError, match=r"cut\.txt\.gz is a cut or damaged \.gz file"):
         read(path)
+
+
+def test_the_first_words_of_a_file_are_its_most_frequent_ones(tmp_path):
+    """Each once, whatever the layout; as many as are asked for."""
+    text = "the 9 9 9\ncat 1 2 -3.5\nnew york 4e-2 5 6\nthe 1 1 1\nemu 1 1 1\n"
+    for name, content in (("a.txt", text), ("a.vec", f"5 3\n{text}"), ("a.txt.gz", f"\ufeff{text}")):
+        path = written(tmp_path, content, name)
+        assert frequent_words(path) == ["the", "cat", "new york", "emu"]
+        assert frequent_words(path, 2) == ["the", "cat"]
+    with pytest.raises(MissingFileError, match="none.txt does not exist"):
+        frequent_words(tmp_path / "none.txt")
+    with pytest.raises(DataError, match="line 2: expected a word and 3 numbers, found 2 numbers"):
+        frequent_words(written(tmp_path, "a 1 2 3\nb 1 2\n"))

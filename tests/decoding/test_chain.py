@@ -119,3 +119,16 @@ def test_a_step_that_nothing_explains_leaves_all_chances_zero():
     assert partition[0] == -np.inf
     assert not chances.any()
     assert chain.k_best(emissions[0], 3) == []
+
+
+def test_one_step_onward_is_the_forward_reading():
+    """From the sums before a step and those behind it, the partition at every step."""
+    emissions, chain, lengths = make(3, [5, 2, 4], blocked=True)
+    for rows, before, behind, partition in chain.readings(emissions, lengths):
+        for place, row in enumerate(rows):
+            for step in range(lengths[row]):
+                total = np.logaddexp.reduce(before[place, step] + behind[place, step])
+                assert total == pytest.approx(partition[place])
+            for step in range(1, lengths[row]):
+                reached = chain.onward(before[place, step - 1]) + emissions[row, step]
+                np.testing.assert_allclose(reached, before[place, step])

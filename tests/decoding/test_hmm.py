@@ -154,3 +154,16 @@ def test_what_cannot_be_counted_is_refused(labels, order, kind, said):
 def test_no_words_at_all_are_refused():
     with pytest.raises(DataError, match="There are no labelled words to learn from"):
         fit_hmm([[]], [[]])
+
+
+def test_many_labels_fill_no_cube_of_them():
+    """Of order 1 nothing is lost by that: the same model as from the sums of the cube."""
+    square, cube = fit_hmm(SENTENCES, GOLD, order=1), fit_hmm(SENTENCES, GOLD, order=2)
+    np.testing.assert_array_equal(square.followers, cube.followers.sum(axis=0, keepdims=True))
+    many = [[f"L{number}" for number in range(1_500)]]
+    assert fit_hmm([["x"] * 1_500], many).followers.nbytes < 10_000_000
+
+
+def test_sentences_and_labels_of_another_number_are_refused():
+    with pytest.raises(DataError, match="There are 6 sentences, but 5 lists of labels. Give one for each."):
+        fit_hmm(SENTENCES, GOLD[:5])

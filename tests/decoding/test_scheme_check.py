@@ -3,7 +3,7 @@
 import pytest
 
 from bothways.data.tagged import read_tagged
-from bothways.decoding.scheme_check import check_scheme
+from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError, SettingsError
 
 
@@ -95,3 +95,46 @@ def test_the_tags_of_iob1_are_read_as_bio_by_repair(read):
 def test_an_unknown_scheme_is_refused(read):
     with pytest.raises(SettingsError, match="scheme is 'iob2', but it must be one of: auto, bio, bioes, io, none."):
         check_scheme(read("x O\n"), "iob2")
+
+
+BIO = "x B-PER\ny I-PER\n\nz B-LOC\nu O\n"
+BIOES = "x B-PER\ny E-PER\n\nz S-LOC\nu O\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "wanted", "note"),
+    [
+        (BIO, "bioes", BIOES, "train.conll: the tags are BIO and are read as BIOES, which the model has."),
+        (BIOES, "bio", BIO, "train.conll: the tags are BIOES and are read as BIO, which the model has."),
+        (BIO, "bio", BIO, None),
+        ("x O\n", "bioes", "x O\n", None),
+    ],
+)
+def test_the_tags_of_a_test_file_are_turned_into_the_models(read, text, scheme, wanted, note):
+    sentences = read(text)
+    checked = check_like(sentences, scheme)
+
+    assert checked.tags == read(wanted).tags
+    assert checked.notes == [*sentences.notes, *([note] if note else [])]
+    assert sentences.tags == read(text).tags
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "message"),
+    [
+        ("x NOUN\n", "bio", "'NOUN' is no tag of BIO, whose tags are O, B-TYPE and I-TYPE. The model's tags are BIO."),
+        (BIO, "io", "'B-PER' is no tag of IO, whose tags are O and I-TYPE. The model's tags are IO. Correct these, or"),
+        ("x O\ny I-PER\nz B-PER\n", "bio", "I-PER after O, which BIO forbids. Correct it, or read it as B-PER with"),
+        ("x O\ny I-PER\nz B-PER\n", "bioes", "I-PER after O, which BIO forbids. Correct it, or read it as B-PER with"),
+    ],
+)
+def test_tags_that_are_not_the_models_are_refused(read, text, scheme, message):
+    with pytest.raises(DataError) as error:
+        check_like(read(text), scheme)
+    assert message in str(error.value)
+    assert "--scheme" not in str(error.value)  # which nobody can give to a trained model
+
+
+def test_a_test_file_can_be_repaired_before_it_is_turned(read):
+    checked = check_like(read("x O\ny I-PER\nz B-PER\n"), "bioes", repair=True)
+    assert checked.tags == [["O", "S-PER", "S-PER"]]

@@ -12,6 +12,7 @@ from bothways.decoding.schemes import (
     Fault,
     Span,
     allowed,
+    continues,
     convert,
     detect,
     first_fault,
@@ -214,3 +215,11 @@ def test_tags_without_a_scheme_are_refused_where_entities_are_asked_for():
         spans(["NOUN"], "none")
     with pytest.raises(DataError, match=r"'NOUN' is no tag of BIO, whose tags are O, B-TYPE and I-TYPE\."):
         allowed(["O", "NOUN"], "bio")
+
+
+@pytest.mark.parametrize("scheme", LABELS)
+def test_a_tag_continues_another_exactly_where_both_are_words_of_one_entity(scheme):
+    for one, other in product(LABELS[scheme], repeat=2):
+        together = any(span.start == 0 and span.end == 2 for span in spans([one, other], scheme))
+        assert continues(one, other, scheme) == together, (one, other)
+    assert not continues("NOUN", "NOUN", "none")

@@ -1,0 +1,57 @@
+"""Words with their tags in a file: what is written is read again, and what stood there stays when it cannot be."""
+
+import gzip
+
+import pytest
+
+from bothways.data.tag_writing import write_columns
+from bothways.data.tagged import read_tagged
+from bothways.data.tagged_sentences import TaggedSentences
+from bothways.errors import DataError, OutputError
+
+WORDS = [["Zoë", "met", "#", "New York", "Ada"], ["Go"], ["# up", "née\u00a0Li"]]
+TAGS = [["B-PER", "O", "O", "B-LOC", "B-PER"], ["O"], ["O", "B-geo-loc"]]
+
+
+def given(words=WORDS):
+    return TaggedSentences("given", words, [[] for _ in words], [[row + 1] * len(some) for row, some in enumerate(words)])
+
+
+@pytest.mark.parametrize("name", ["out.conll", "out", "out.conll.gz", "out.txt"])
+def test_what_is_written_is_read_again(tmp_path, name):
+    write_columns(tmp_path / name, given(), TAGS)
+    found = read_tagged(tmp_path / name)
+    assert (found.words, found.tags) == (WORDS, TAGS)
+    first = (tmp_path / name).read_bytes()
+    write_columns(tmp_path / name, given(), TAGS)
+    assert (tmp_path / name).read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_rows_are_word_tab_tag_with_blank_lines_between(tmp_path):
+    write_columns(tmp_path / "out.conll", given([["a", "b"], ["c"]]), [["X", "Y"], ["Z"]])
+    assert (tmp_path / "out.conll").read_bytes() == b"a\tX\nb\tY\n\nc\tZ\n\n"
+    write_columns(tmp_path / "out.conll.gz", given([["a"]]), [["X"]])
+    assert gzip.decompress((tmp_path / "out.conll.gz").read_bytes()) == b"a\tX\n\n"
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.jsonl.gz", "out.parquet"])
+def test_the_name_of_a_table_is_refused(tmp_path, name):
+    with pytest.raises(DataError, match=f"{name} is the name of a table, but tags are written as columns"):
+        write_columns(tmp_path / name, given(), TAGS)
+
+
+@pytest.mark.parametrize("word", ["a\tb", "a\n", "\r"])
+def test_a_word_that_would_break_a_row_is_refused_by_its_place(tmp_path, word):
+    with pytest.raises(DataError, match=r"given, line 2: .* holds a tab or a line's end\. Take it out\."):
+        write_columns(tmp_path / "out.conll", given([["a"], ["b", word]]), [["X"], ["X", "X"]])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_stays_as_it_is(tmp_path):
+    (tmp_path / "folder.conll").mkdir()
+    with pytest.raises(OutputError, match=r"folder.conll cannot be written: .* Nothing was changed there\."):
+        write_columns(tmp_path / "folder.conll", given(), TAGS)
+    with pytest.raises(OutputError, match="No such file or directory"):
+        write_columns(tmp_path / "nowhere" / "out.conll", given(), TAGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.conll"]
