@@ -14,7 +14,9 @@ TAGS = [["B-PER", "O", "O", "B-LOC", "B-PER"], ["O"], ["O", "B-geo-loc"]]
 
 
 def given(words=WORDS):
-    return TaggedSentences("given", words, [[] for _ in words], [[row + 1] * len(some) for row, some in enumerate(words)])
+    return TaggedSentences(
+        "given", words, [[] for _ in words], [[row + 1] * len(some) for row, some in enumerate(words)]
+    )
 
 
 @pytest.mark.parametrize("name", ["out.conll", "out", "out.conll.gz", "out.txt"])

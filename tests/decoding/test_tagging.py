@@ -1,6 +1,6 @@
 """What a tagger says of a sentence, against every sequence of tags one by one; alone as in company."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -225,6 +225,6 @@ def test_words_of_a_text_are_found_where_they_stand():
     for text in ("Teddy Roosevelt, 26th.", "don't — 'quote'", "日本 Zoë\u00a0x", "\ud800 a", "<pad> <b>bold</b>"):
         places = word_spans(text)
         assert all(start < end for start, end in places)
-        assert all(one[1] <= other[0] for one, other in zip(places, places[1:], strict=False))
+        assert all(one[1] <= other[0] for one, other in pairwise(places))
         left = "".join(letter for at, letter in enumerate(text) if not any(a <= at < b for a, b in places))
         assert not left.strip()  # nothing but white space is lost
