@@ -99,11 +99,10 @@ def _show_tagger(description: dict[str, Any], measured: dict[str, Any]) -> None:
     training, validation = measured["training"], measured["validation"]
     scheme = "plain" if description["scheme"] == "none" else description["scheme"].upper()
     print(f"tags ({scheme}): {', '.join(map(literal, description['labels']))}")
-    network = f", {training['parameters']:,} parameters, epoch {measured['best_epoch']} kept"
-    print(
-        f"trained on {training['words']:,} words in {training['sentences']:,} sentences"
-        f"{network if 'parameters' in training else ', a hidden Markov model'}"
-    )
+    kind = "a hidden Markov model"
+    if "parameters" in training:
+        kind = f"{training['parameters']:,} parameters, epoch {measured['best_epoch']} kept"
+    print(f"trained on {training['words']:,} words in {training['sentences']:,} sentences, {kind}")
     if validation is None:
         return
     name = "accuracy" if validation["f1"] is None else "f1"
