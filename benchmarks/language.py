@@ -54,7 +54,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "num_layers": 1,
         "window": 64,
         "batch_size": 32,
-        "negatives": 2048,
+        "negatives": 1024,
         "dropout": 0.35,
         "embedding_dropout": 0.2,
         "type_dropout": 0.1,

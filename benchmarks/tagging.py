@@ -39,7 +39,7 @@ RECIPE: dict[str, Any] = {
     "averaging": 0.99,
 }
 SEEDS = range(5)
-TEDDY: dict[str, Any] = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 5}
+TEDDY: dict[str, Any] = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 10}
 
 
 def vectors() -> Path:
