@@ -81,7 +81,7 @@ def test_the_k_best_are_the_first_k_of_all(labels, length, count, seed, blocked)
 @pytest.mark.parametrize("blocked", [True, False])
 def test_both_readings_are_sums_over_beginnings_and_over_ends(blocked):
     (emissions,), chain, _ = make(3, [4], blocked=blocked)
-    before, behind = chain.readings(emissions)
+    before, behind = chain.from_both_sides(emissions)
     for step in range(4):
         for label in range(3):
             begun = [

@@ -91,7 +91,7 @@ class LinearChain:
             found[rows] = np.where(real[..., None], np.nan_to_num(chances), 0.0)
         return found, partition
 
-    def readings(self, emissions: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def from_both_sides(self, emissions: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Give both readings of one sequence, float (T,K), as the forward-backward algorithm joins them.
 
         Returns:

@@ -51,7 +51,7 @@ def hmm_readings(model: HiddenMarkovModel, words: Sequence[str]) -> TwoReadings:
     """
     if model.order != 1:
         raise SettingsError(f"The model's order is {model.order}, but its readings are shown for 1. Fit with order=1.")
-    before, behind = model.chain.readings(model.emissions(words))
+    before, behind = model.chain.from_both_sides(model.emissions(words))
     (together,) = model.marginals([words])
     return TwoReadings(list(words), model.labels, before, behind, together)
 
