@@ -377,6 +377,10 @@ class TagReaderSettings(ContextReaderSettings):
         int, "width of one direction of the reader of a word's letters, for unknown words, case and digits; 0: none"
     ] = 50
     spelling_dim: Annotated[int, "width of a letter's vector"] = 32
+    pretrained: Annotated[
+        str | None,
+        "folder of a language model whose states join each word's vector as they are; two-way for both sides",
+    ] = None
     decoder: Annotated[
         TagDecoder, "crf: the best sequence of tags, by scores of neighbours; softmax: the best tag of each word alone"
     ] = "crf"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -37,6 +37,29 @@ class WordBatch(NamedTuple):
     words: Ints  # (N,), ids of the words' vectors
     letters: Ints  # (N,C), ids
     letter_counts: Ints  # (N,)
+    enclosed: Ints  # (B,T+2), the words as a language model knows them, a border before and behind; without one (B,0)
+
+
+@dataclass(frozen=True)
+class LanguageWords:
+    """The words of a language model."""
+
+    words: list[str]  # <pad>, <unk>, ...
+    lowercase: bool
+    border: int  # what stands before and behind a text
+
+    def enclose(self, sentences: Sequence[Sequence[str]], width: int) -> Ints:
+        """Give the ids of sentences with borders, int64 (B,width)."""
+        found = np.zeros((len(sentences), width), dtype=np.int64)
+        for row, words in enumerate(sentences):
+            names = (word.lower() for word in words) if self.lowercase else words
+            ids = [self._places.get(name, UNKNOWN) for name in names]
+            found[row, : len(ids) + 2] = [self.border, *ids, self.border]
+        return found
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {word: place for place, word in enumerate(self.words) if place > UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -46,6 +69,7 @@ class Lexicon:
     words: list[str]  # <pad>, <unk>, then by frequency
     letters: list[str]  # <pad>, <unk>, then in order
     lowercase: bool  # whether words are looked up in small letters
+    language: LanguageWords | None = None  # of the language model whose states join the vectors
 
     @classmethod
     def learn(
@@ -101,17 +125,21 @@ class Lexicon:
         for row, words in enumerate(sentences):
             which[row, : len(words)] = [places.setdefault(word, len(places)) for word in words]
         forms = list(places)
-        return WordBatch(which, lengths, self.word_ids(forms), *self.spell(forms))
+        enclosed = np.zeros((len(sentences), 0), dtype=np.int64)
+        if self.language is not None:
+            enclosed = self.language.enclose(sentences, which.shape[1] + 2)
+        return WordBatch(which, lengths, self.word_ids(forms), *self.spell(forms), enclosed)
 
     def to_json(self) -> str:
         """Give everything for a file."""
-        facts: dict[str, Any] = {"words": self.words, "letters": self.letters, "lowercase": self.lowercase}
-        return json.dumps(facts, ensure_ascii=True)
+        return json.dumps(asdict(self), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` gave."""
-        return cls(**json.loads(text))
+        facts: dict[str, Any] = json.loads(text)
+        language = None if facts["language"] is None else LanguageWords(**facts["language"])
+        return cls(**{**facts, "language": language})
 
     @cached_property
     def _word_places(self) -> dict[str, int]:

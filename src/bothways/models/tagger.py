@@ -9,6 +9,7 @@ vector, K tags.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,6 +30,47 @@ if TYPE_CHECKING:
     from bothways.settings import TagReaderSettings
 
 
+@dataclass(frozen=True)
+class LanguageShape:
+    """What is needed to rebuild the reader of a language model."""
+
+    cell_type: str
+    vocabulary: int
+    embedding_dim: int
+    hidden_size: int
+    num_layers: int
+    two_way: bool
+
+
+class LanguageReader(nn.Module):
+    """What a language model makes of the words of a sentence: the states of its top layer, never trained further.
+
+    Of a two-way model, at each word the state of the forward model that has read up to it and that of the backward
+    model (Peters et al., 2018, "Deep contextualized word representations").
+    """
+
+    def __init__(self, shape: LanguageShape) -> None:
+        """Build the reader; its weights are to be loaded."""
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.vocabulary, shape.embedding_dim, padding_idx=0)
+        self.encoder = CELLS[shape.cell_type](
+            input_size=shape.embedding_dim,
+            hidden_size=shape.hidden_size,
+            num_layers=shape.num_layers,
+            direction="both" if shape.two_way else "forward",
+            stack="apart",
+        )
+        self.output_size = int(self.encoder.output_size)
+        self.requires_grad_(False)
+
+    def forward(self, enclosed: Tensor, lengths: Tensor) -> Tensor:
+        """Read ids between two borders, int64 (B,T+2), of lengths (B,) without them: float (B,T,F)."""
+        with torch.no_grad():
+            read: Tensor = self.encoder(self.embedding(enclosed), lengths + 2).outputs
+        return read[:, 1:-1]
+
+
 class Tagger(nn.Module):
     """Score the tags of every word of a sentence, the same alone as in any batch."""
 
@@ -40,6 +82,7 @@ class Tagger(nn.Module):
         vocabulary: int,
         letters: int,
         allowed: Chain | None = None,
+        language: LanguageShape | None = None,
     ) -> None:
         """Build a tagger with fresh weights.
 
@@ -49,6 +92,7 @@ class Tagger(nn.Module):
             vocabulary: words that have a vector, <pad> and <unk> counted.
             letters: letters that have a vector, likewise.
             allowed: which tags may stand next to each other; None: all. The CRF keeps to it.
+            language: of the language model whose states join the vectors; None: no such model.
         """
         super().__init__()
         self.word_dropout = settings.word_dropout
@@ -63,6 +107,9 @@ class Tagger(nn.Module):
             self.letters = nn.Embedding(letters, settings.spelling_dim, padding_idx=0)
             self.spelling = LSTM(settings.spelling_dim, settings.spelling_size, direction="both")
             width += 2 * settings.spelling_size
+        self.language = None if language is None else LanguageReader(language)
+        if self.language is not None:
+            width += self.language.output_size
         self.encoder = CELLS[settings.cell_type](
             input_size=width,
             hidden_size=settings.hidden_size,
@@ -81,17 +128,37 @@ class Tagger(nn.Module):
             self.embedding.weight.copy_(torch.from_numpy(matrix))
         self.embedding.weight.requires_grad_(not freeze)
 
-    def forward(self, which: Tensor, lengths: Tensor, words: Tensor, letters: Tensor, letter_counts: Tensor) -> Tensor:
+    def forward(
+        self,
+        which: Tensor,
+        lengths: Tensor,
+        words: Tensor,
+        letters: Tensor,
+        letter_counts: Tensor,
+        enclosed: Tensor | None = None,
+    ) -> Tensor:
         """Score every tag at every word, float (B,T,K); arguments as `WordBatch` has them, int64."""
-        return self.output(self.read(which, lengths, words, letters, letter_counts).outputs)  # type: ignore[no-any-return]
+        reading = self.read(which, lengths, words, letters, letter_counts, enclosed)
+        return self.output(reading.outputs)  # type: ignore[no-any-return]
 
-    def read(self, which: Tensor, lengths: Tensor, words: Tensor, letters: Tensor, letter_counts: Tensor) -> Reading:
+    def read(
+        self,
+        which: Tensor,
+        lengths: Tensor,
+        words: Tensor,
+        letters: Tensor,
+        letter_counts: Tensor,
+        enclosed: Tensor | None = None,
+    ) -> Reading:
         """Read sentences; in training some of the reading's outputs are dropped."""
         read = self._vectors(which, words)
         if self.spelling is not None and self.letters is not None:
             spelt = self.spelling(self.letters(letters), letter_counts).final_state
             spellings = torch.cat([parts[0][-1] for parts in spelt if parts is not None], dim=-1)  # (N,2C)
             read = torch.cat([read, functional.embedding(which, spellings)], dim=-1)
+        if self.language is not None:
+            assert enclosed is not None
+            read = torch.cat([read, self.language(enclosed, lengths)], dim=-1)
         if self.training and self.embedding_dropout:
             read = read * sequence_dropout(read, len(read), self.embedding_dropout)[:, None]
         reading: Reading = self.encoder(read, lengths)
@@ -145,5 +212,12 @@ def onnx_graph(model: Tagger) -> Any:
         top = graph.constant(torch.tensor(-1).numpy())
         ends = [graph.add("Gather", [state[0], top]) for state in spelt.final_state if state is not None]
         vectors = graph.add("Concat", [vectors, *ends], axis=-1)
-    reading = add_recurrent(graph, model.encoder, graph.add("Gather", [vectors, which]), lengths)
+    read = graph.add("Gather", [vectors, which])
+    if model.language is not None:
+        enclosed = add_embedding(graph, model.language.embedding, graph.input("enclosed", "int64", ["B", "T + 2"]))
+        all_steps = graph.add("Add", [lengths, graph.integers(2)])
+        states = add_recurrent(graph, model.language.encoder, enclosed, all_steps).outputs
+        inside = graph.add("Slice", [states, graph.integers(1), graph.integers(-1), graph.integers(1)])
+        read = graph.add("Concat", [read, inside], axis=-1)
+    reading = add_recurrent(graph, model.encoder, read, lengths)
     return graph.build({"emissions": add_linear(graph, model.output, reading.outputs)})

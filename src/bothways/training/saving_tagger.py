@@ -25,7 +25,7 @@ from bothways.data.lexicon import Lexicon
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.schemes import NAMES
 from bothways.errors import ModelFolderError
-from bothways.models.tagger import onnx_graph
+from bothways.models.tagger import LanguageShape, onnx_graph
 from bothways.runtime.tagger import CHAIN, HMM, LEXICON
 from bothways.settings import TaggerSettings
 from bothways.training.classification import mean_and_deviation
@@ -51,6 +51,8 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
 
     with new_folder(path, force=force) as folder:
         facts = describe("tag", settings=trained.settings.to_dict(), labels=trained.labels, scheme=trained.scheme)
+        if trained.model is not None and trained.model.language is not None:
+            facts["language"] = asdict(trained.model.language.shape)
         write_json(folder / SETTINGS, facts)
         (folder / LEXICON).write_text(trained.lexicon.to_json(), encoding="utf-8")
         if trained.model is not None:
@@ -77,7 +79,8 @@ def load_tagger(path: Path | str) -> TrainedTagger:
     lexicon = Lexicon.from_json(folder.file(LEXICON).read_text(encoding="utf-8"))
     model = None
     if folder.has(WEIGHTS):
-        model = make_tagger(settings, list(facts["labels"]), facts["scheme"], lexicon)
+        language = LanguageShape(**facts["language"]) if "language" in facts else None
+        model = make_tagger(settings, list(facts["labels"]), facts["scheme"], lexicon, language)
         model.load_state_dict(load_file(folder.file(WEIGHTS)))
         model.eval()
     saved = folder.json(METRICS)

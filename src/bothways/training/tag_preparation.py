@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from bothways.data.lexicon import Lexicon
 from bothways.data.vectors import frequent_words
 from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError
+from bothways.training.tag_language import TagLanguage, read_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ class PreparedTags:
     validation: TaggedPart | None
     identity: str  # fingerprint of settings and data
     notes: list[str] = field(default_factory=list)
+    language: TagLanguage | None = None
 
 
 def prepare_tags(
@@ -89,7 +91,13 @@ def prepare_tags(
             )
     more = frequent_words(settings.vectors) if settings.vectors is not None else []
     lexicon = Lexicon.learn(train.words, lowercase=settings.lowercase, min_count=settings.min_count, more=more)
-    return PreparedTags(labels, scheme, lexicon, train, checked, _identity(settings, train, checked), notes)
+    language = read_language(settings)
+    identity = _identity(settings, train, checked)
+    if language is not None:
+        lexicon = replace(lexicon, language=language.words)
+        identity += language.fingerprint
+        notes.append(f"The states of {language.path} join each word's vector.")
+    return PreparedTags(labels, scheme, lexicon, train, checked, identity, notes, language)
 
 
 def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, TaggedPart]:

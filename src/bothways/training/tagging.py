@@ -15,7 +15,7 @@ from bothways.data.vectors import read_vectors
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.schemes import allowed
 from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, LexiconTagger, independent
-from bothways.models.tagger import Tagger
+from bothways.models.tagger import LanguageShape, Tagger
 from bothways.nn.chain import Chain
 from bothways.training.hmm import fit_hmm
 from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
@@ -140,7 +140,10 @@ def train_tagger(
         plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = make_tagger(settings, prepared.labels, prepared.scheme, prepared.lexicon)
+            shape = None if prepared.language is None else prepared.language.shape
+            model = make_tagger(settings, prepared.labels, prepared.scheme, prepared.lexicon, shape)
+            if prepared.language is not None:
+                prepared.language.load_into(model)
             if vectors is not None:
                 model.use_vectors(vectors, freeze=settings.freeze_vectors)
             job = _job(model, prepared, settings, seed, _identity(prepared, vectors, seed))
@@ -203,13 +206,24 @@ def _count(prepared: PreparedTags, settings: TaggerSettings) -> TrainedTagger:
     return trained
 
 
-def make_tagger(settings: TaggerSettings, labels: list[str], scheme: Scheme, lexicon: Lexicon) -> Tagger:
+def make_tagger(
+    settings: TaggerSettings,
+    labels: list[str],
+    scheme: Scheme,
+    lexicon: Lexicon,
+    language: LanguageShape | None = None,
+) -> Tagger:
     """Build the network with fresh weights."""
     possible = None
     if settings.decoder == "crf" and scheme != "none":
         possible = Chain(*map(torch.from_numpy, allowed(labels, scheme)))
     return Tagger(
-        settings, labels=len(labels), vocabulary=len(lexicon.words), letters=len(lexicon.letters), allowed=possible
+        settings,
+        labels=len(labels),
+        vocabulary=len(lexicon.words),
+        letters=len(lexicon.letters),
+        allowed=possible,
+        language=language,
     )
 
 

@@ -1,0 +1,79 @@
+"""A tagger that reads what a language model makes of its words."""
+
+import numpy as np
+import pytest
+import torch
+
+from bothways import LanguageModel, SequenceTagger, load
+from bothways.errors import ModelFolderError, SettingsError
+from toy_tags import TAGGER, told_later
+from toys import LANGUAGE
+
+WORDS, TAGS = told_later(40)
+TEXTS = [" ".join(words) for words in WORDS]
+CHANGED = {**LANGUAGE, "epochs": 1, "unit": "space", "lowercase": True}
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["two-way", "one-way"])
+def reader(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("language") / "reader"
+    model = LanguageModel(**CHANGED, two_way=request.param).fit(TEXTS[:30])
+    model.save(path)
+    return model, path
+
+
+@pytest.fixture(scope="module")
+def tagger(reader):
+    return SequenceTagger(**TAGGER, pretrained=str(reader[1])).fit(WORDS, TAGS)
+
+
+def test_a_word_is_read_as_the_language_model_reads_it_in_its_sentence(reader, tagger):
+    """Each sentence alone, between its borders, by the language model's own network."""
+    model, trained = reader[0].trained_, tagger.trained_
+    sentences = [WORDS[0], ["never", "Seen"], WORDS[1][:1]]
+    batch = trained.lexicon.batch(sentences, rounded=True)
+    found = trained.model.language(torch.from_numpy(batch.enclosed), torch.from_numpy(batch.lengths))
+    for words, states in zip(sentences, found, strict=True):
+        ids = np.concatenate(
+            [[model.tokens.eos], *model.tokens.tokenizer.encode([" ".join(words)]), [model.tokens.eos]]
+        )
+        tokens = torch.from_numpy(ids.astype(np.int64))[None]
+        with torch.no_grad():
+            reading = model.model.read(model.model.embedding(tokens), tokens, torch.tensor([len(ids)]))
+        parts = [part for part in (reading.forward, reading.backward) if part is not None]
+        torch.testing.assert_close(states[: len(words)], torch.cat(parts, dim=-1)[0, 1:-1])
+
+
+def test_the_language_model_is_not_trained_further(reader, tagger):
+    theirs, ours = reader[0].trained_.model.state_dict(), tagger.trained_.model.language.state_dict()
+    assert ours
+    for name, weight in ours.items():
+        assert torch.equal(weight, theirs[name])
+
+
+def test_saved_is_loaded_is_exported(tagger, tmp_path):
+    tagger.save(tmp_path / "tagger")
+    again, exported = SequenceTagger.load(tmp_path / "tagger"), load(tmp_path / "tagger")
+    sentences = [*WORDS[:5], ["never", "seen"]]
+    for one, other, third in zip(
+        *(model.predict_marginals(sentences) for model in (tagger, again, exported)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+        np.testing.assert_allclose(one, third, atol=1e-4)
+
+
+def test_other_states_give_other_tags_training_knows_the_difference(reader, tagger):
+    """A tagger with a language model is another one than without, for the same seed."""
+    plain = SequenceTagger(**TAGGER).fit(WORDS, TAGS)
+    assert not np.allclose(plain.predict_marginals(WORDS[:1])[0], tagger.predict_marginals(WORDS[:1])[0])
+
+
+def test_what_reads_no_words_or_writes_on_a_condition_is_refused(tmp_path):
+    LanguageModel(**{**CHANGED, "unit": "character"}).fit(TEXTS).save(tmp_path / "letters")
+    with pytest.raises(SettingsError, match="reads characters, but a tagger tags words"):
+        SequenceTagger(**TAGGER, pretrained=str(tmp_path / "letters")).fit(WORDS, TAGS)
+    LanguageModel(**CHANGED).fit(TEXTS, ["a", "b"] * 20).save(tmp_path / "writer")
+    with pytest.raises(SettingsError, match="reads texts on a condition"):
+        SequenceTagger(**TAGGER, pretrained=str(tmp_path / "writer")).fit(WORDS, TAGS)
+    with pytest.raises(ModelFolderError, match="is not a folder"):
+        SequenceTagger(**TAGGER, pretrained=str(tmp_path / "none")).fit(WORDS, TAGS)
