@@ -43,25 +43,25 @@ RECIPES: dict[str, dict[str, Any]] = {
         "validation_size": 0,
     },
     # Sizes, rates and epochs were chosen on the last tenth of the training part.
-    # The published splits and vocabulary; sizes, dropout and epochs were chosen on valid.txt, which also chooses how
-    # the cache is used.
+    # The published splits and vocabulary. The beginning of valid.txt chooses the epoch and how the cache is used.
     "wikitext-2": {
         "unit": "space",
         "vocabulary_size": 40_000,
         "min_count": 1,
         "cell_type": "lstm",
-        "embedding_dim": 320,
-        "hidden_size": 512,
+        "embedding_dim": 256,
+        "hidden_size": 400,
         "num_layers": 1,
         "window": 64,
         "batch_size": 32,
-        "negatives": 4096,
-        "dropout": 0.4,
+        "negatives": 1024,
+        "dropout": 0.35,
         "embedding_dropout": 0.2,
-        "weight_dropout": 0.2,
-        "lr": 0.004,
-        "epochs": 12,
-        "patience": 12,
+        "type_dropout": 0.1,
+        "weight_dropout": 0.15,
+        "lr": 0.003,
+        "epochs": 13,
+        "patience": 13,
         "cache": 2000,
     },
     "time-machine": {**CHARACTERS, **SMALL_TEXT, "epochs": 40},
@@ -87,10 +87,13 @@ def by_heart(place: Path) -> tuple[Path, Path]:
     return path, path
 
 
-def wikitext() -> tuple[Path, Path, Path]:
-    """The published parts."""
+def wikitext(place: Path) -> tuple[Path, Path, Path]:
+    """The published parts, of the validation part the beginning: scores after each epoch are part of the wall time."""
     folder = data_folder("wikitext-2")
-    return folder / "train.txt", folder / "test.txt", folder / "valid.txt"
+    lines = (folder / "valid.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    beginning = place / "valid.txt"
+    beginning.write_text("".join(lines[:1_000]), encoding="utf-8")
+    return folder / "train.txt", folder / "test.txt", beginning
 
 
 Files = tuple[Path, Path] | tuple[Path, Path, Path]  # to train on, to test on, and to validate on
@@ -98,7 +101,7 @@ SOURCES: dict[str, Callable[[Path], Files]] = {
     "time-machine-by-heart": by_heart,
     "time-machine": lambda place: halves(data_folder("time_machine") / "timemachine.txt", place),
     "shakespeare": lambda place: halves(data_folder("tiny_shakespeare") / "input.txt", place),
-    "wikitext-2": lambda place: wikitext(),
+    "wikitext-2": wikitext,
 }
 
 

@@ -1,6 +1,6 @@
 """The chain in use against every path one by one, and against the chain that trains."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -76,6 +76,30 @@ def test_the_k_best_are_the_first_k_of_all(labels, length, count, seed, blocked)
     found = chain.k_best(emissions, count)
     assert [tuple(path.labels) for path in found] == [paths[place] for place in order]
     np.testing.assert_allclose([path.score for path in found], scores[order])
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_both_readings_are_sums_over_beginnings_and_over_ends(blocked):
+    (emissions,), chain, _ = make(3, [4], blocked=blocked)
+    before, behind = chain.from_both_sides(emissions)
+    for step in range(4):
+        for label in range(3):
+            begun = [
+                chain.start[path[0]]
+                + sum(emissions[at, one] for at, one in enumerate(path))
+                + sum(chain.transitions[one, other] for one, other in pairwise(path))
+                for path in product(range(3), repeat=step + 1)
+                if path[-1] == label
+            ]
+            ended = [
+                chain.end[path[-1]]
+                + sum(emissions[step + at, one] for at, one in enumerate(path) if at)
+                + sum(chain.transitions[one, other] for one, other in pairwise(path))
+                for path in product(range(3), repeat=4 - step)
+                if path[0] == label
+            ]
+            assert before[step, label] == pytest.approx(np.logaddexp.reduce(begun))
+            assert behind[step, label] == pytest.approx(np.logaddexp.reduce(ended))
 
 
 def test_drawn_paths_come_as_often_as_they_are_likely():

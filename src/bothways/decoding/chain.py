@@ -110,6 +110,18 @@ class LinearChain:
         found: Floats = _step(reached[None], self._weights)[0]
         return found
 
+    def from_both_sides(self, emissions: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give both readings of one sequence, float (T,K), as the forward-backward algorithm joins them.
+
+        Returns:
+            float64 (T,K), the log of the sum over all beginnings that end in a label, its own emission counted; and
+            the log of the sum over all ends that begin behind it, its emission not counted. Their sum at any step is
+            the log of the label's probability, but for the log partition.
+        """
+        alive = np.ones(len(emissions), dtype=np.int64)
+        some = emissions[None].astype(np.float64)
+        return self._forward(some, alive)[0], self._backward(some, alive, np.array([len(emissions)]))[0]
+
     def score(self, emissions: Floats, labels: Ints) -> float:
         """Give the score of one path: float (T,K) and int64 (T,)."""
         between = self.transitions[labels[:-1], labels[1:]].sum()

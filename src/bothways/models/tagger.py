@@ -20,7 +20,7 @@ from bothways.models.classifier import CELLS
 from bothways.nn import LSTM
 from bothways.nn.chain import Chain, LinearChainCRF
 from bothways.nn.pooling import is_real
-from bothways.nn.reader import sequence_dropout
+from bothways.nn.reader import Reading, sequence_dropout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +83,10 @@ class Tagger(nn.Module):
 
     def forward(self, which: Tensor, lengths: Tensor, words: Tensor, letters: Tensor, letter_counts: Tensor) -> Tensor:
         """Score every tag at every word, float (B,T,K); arguments as `WordBatch` has them, int64."""
+        return self.output(self.read(which, lengths, words, letters, letter_counts).outputs)  # type: ignore[no-any-return]
+
+    def read(self, which: Tensor, lengths: Tensor, words: Tensor, letters: Tensor, letter_counts: Tensor) -> Reading:
+        """Read sentences; in training some of the reading's outputs are dropped."""
         read = self._vectors(which, words)
         if self.spelling is not None and self.letters is not None:
             spelt = self.spelling(self.letters(letters), letter_counts).final_state
@@ -90,10 +94,11 @@ class Tagger(nn.Module):
             read = torch.cat([read, functional.embedding(which, spellings)], dim=-1)
         if self.training and self.embedding_dropout:
             read = read * sequence_dropout(read, len(read), self.embedding_dropout)[:, None]
-        states = self.encoder(read, lengths).outputs
+        reading: Reading = self.encoder(read, lengths)
         if self.training and self.dropout:
-            states = states * sequence_dropout(states, len(states), self.dropout)[:, None]
-        return self.output(states)  # type: ignore[no-any-return]
+            kept = sequence_dropout(reading.outputs, len(which), self.dropout)[:, None]
+            reading = reading._replace(outputs=reading.outputs * kept)
+        return reading
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Give -log probability of the right tags, nats, added up over all words of all sentences.

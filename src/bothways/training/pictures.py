@@ -137,6 +137,33 @@ def draw_reliability(probabilities: npt.NDArray[np.floating[Any]], right: npt.ND
         _save(figure, path)
 
 
+def draw_heat_maps(
+    maps: Sequence[tuple[str, Sequence[str], Sequence[str], npt.NDArray[np.floating[Any]]]], path: Path, *, columns: int
+) -> None:
+    """Draw shares between 0 and 1 as maps side by side: darker is more.
+
+    Args:
+        maps: title, names of the rows, names of the columns, and the shares, float (rows, columns), of each.
+        path: the PNG file to write.
+        columns: maps beside each other.
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    lines = -(-len(maps) // columns)
+    wide, high = max(shares.shape[1] for *_, shares in maps), max(shares.shape[0] for *_, shares in maps)
+    with _own_style():
+        figure = _new_figure(1.0 + columns * (0.9 + 0.3 * wide), lines * (1.2 + 0.3 * high))
+        for place, (title, rows, names, shares) in enumerate(maps):
+            axes = figure.add_subplot(lines, columns, place + 1)
+            axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+            _label_ticks(axes, "x", names)
+            _label_ticks(axes, "y", rows)
+            axes.set_title(title, fontsize=10)
+        _save(figure, path)
+
+
 def plain(label: str) -> str:
     """Return a label on one line, without what cannot be printed, and cut to 24 characters."""
     printable = "".join(character if character.isprintable() else " " for character in label)
