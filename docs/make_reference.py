@@ -9,11 +9,12 @@ import typer
 
 from bothways.cli.commands import app
 from bothways.declaring import Setting, Settings
-from bothways.settings import ClassifierSettings, FillSettings, GenerationSettings, LanguageSettings
+from bothways.settings import ClassifierSettings, FillSettings, GenerationSettings, LanguageSettings, TaggerSettings
 
 HERE = Path(__file__).parent
 PAGES: dict[str, tuple[type[Settings], str]] = {
     "classify": (ClassifierSettings, "In Python they are the parameters of `TextClassifier`."),
+    "tag": (TaggerSettings, "In Python they are the parameters of `SequenceTagger`."),
     "language": (LanguageSettings, "In Python they are the parameters of `LanguageModel`."),
     "fill": (FillSettings, "In Python they are the parameters of `GapFiller`."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),

@@ -5,10 +5,10 @@ import pytest
 
 from bothways.declaring import Setting
 from bothways.errors import SettingsError
-from bothways.settings import POOLINGS, ClassifierSettings, GenerationSettings, LanguageSettings
+from bothways.settings import POOLINGS, ClassifierSettings, GenerationSettings, LanguageSettings, TaggerSettings
 
 
-@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, GenerationSettings])
+@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, TaggerSettings, GenerationSettings])
 def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
     kind().check()
     for setting in kind.declared():
@@ -17,12 +17,12 @@ def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
         assert not setting.help.endswith(".")
 
 
-@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings])
+@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, TaggerSettings])
 def test_declared_settings_are_the_fields_in_the_order_text_encoder_training(kind):
     declared = kind.declared()
     assert [setting.name for setting in declared] == [field.name for field in fields(kind)]
     sections = [setting.section for setting in declared]
-    assert sections == sorted(sections, key=["text", "encoder", "training"].index)
+    assert sections == sorted(sections, key=["text", "sentences", "encoder", "training"].index)
 
 
 def test_dictionary_and_back_is_the_same():
@@ -84,6 +84,35 @@ def test_choices_are_those_of_the_layers():
     assert set(POOLINGS) == set(get_args(nn.PoolingKind))
     assert get_args(settings.Direction) == get_args(nn.Direction)
     assert get_args(settings.Stack) == get_args(nn.Stack)
+
+
+def test_tag_schemes_are_those_that_are_read():
+    from bothways import settings
+    from bothways.decoding.schemes import SCHEMES
+
+    assert get_args(settings.TagScheme) == ("auto", *SCHEMES)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"scheme": "bioe"},
+            "scheme is 'bioe', but it must be one of: auto, bio, bioes, io, none. Did you mean 'bioes'?",
+        ),
+        ({"decoder": "crv"}, "decoder is 'crv', but it must be one of: crf, softmax. Did you mean 'crf'?"),
+        ({"spelling_size": -1}, "spelling_size is -1, but it must be at least 0."),
+        ({"spelling_dim": 0}, "spelling_dim is 0, but it must be at least 1."),
+        ({"min_count": 0}, "min_count is 0, but it must be at least 1."),
+        ({"seeds": 0}, "seeds is 0, but it must be at least 1."),
+        ({"monitor": "macro_f1"}, "monitor is 'macro_f1', but it must be one of: accuracy, f1, loss."),
+        ({"freeze_vectors": True}, "there are no vectors to freeze"),
+    ],
+)
+def test_a_bad_value_of_a_tagger_is_refused(values, message):
+    with pytest.raises(SettingsError) as caught:
+        TaggerSettings(**values).check()
+    assert message in str(caught.value)
 
 
 def test_an_optional_setting_knows_its_plain_type():

@@ -252,8 +252,8 @@ def test_evaluate_in_words_and_in_json(model, test_file):
         f"F1 of entities    {measured['f1']:.4f}  ({low:.4f} to {high:.4f})",
         f"precision, recall {measured['precision']:.4f}  {measured['recall']:.4f}",
         f"accuracy          {measured['accuracy']:.4f}",
-        f"hmm baseline:   F1 {measured['baselines']['hmm']['f1']:.4f}",
-        "commonest baseline:",
+        f"hmm baseline:       F1 {measured['baselines']['hmm']['f1']:.4f}",
+        "commonest baseline: F1",
         measured["verdict"],
         f"LOC        {measured['by_name']['LOC']['precision']:.4f}",
     ):

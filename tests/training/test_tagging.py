@@ -164,6 +164,15 @@ def test_losses_are_means_over_words_of_what_each_sentence_has_alone(decoder):
 # Validation
 
 
+def test_a_network_that_finds_nothing_yet_goes_on_while_its_loss_falls():
+    """Without a single entity, F1 is 0 in each epoch; patience waits for the loss."""
+    trained = fit(names(60), epochs=3, patience=1, lr=0.01)
+    assert [row["f1"] for row in trained.history] == [0.0] * 3
+    losses = [row["loss"] for row in trained.history]
+    assert losses == sorted(losses, reverse=True)
+    assert trained.best_epoch == 3
+
+
 def test_sentences_are_held_out_once_and_by_the_seed():
     tagged = names(40)
     prepared, again, other = prepare(tagged), prepare(tagged), prepare(tagged, seed=1)

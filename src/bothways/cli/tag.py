@@ -42,7 +42,7 @@ def show_evaluation(
         print(f"  {scores.unknown:,} words that training never had: {scores.unknown_accuracy:.4f}")
     print(f"whole sentences   {scores.sentence_accuracy:.4f}")
     for name, score in found.baselines.items():
-        print(f"  {name + ' baseline:':<16}{_main(score)}")
+        print(f"  {name + ' baseline:':<20}{_main(score)}")
     if found.verdict is not None:
         print(found.verdict)
     title = "tag" if scores.f1 is None else "entity"

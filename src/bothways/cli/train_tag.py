@@ -75,14 +75,11 @@ def train_tag(
 def _show(trained: "TrainedTagger") -> None:
     from bothways.training.saving_tagger import spread, verdict
 
+    if (scores := trained.scores) is not None:
+        low, high = scores.interval
+        name = "accuracy" if scores.f1 is None else "F1 of entities"
+        epoch = "" if trained.model is None else f", epoch {trained.best_epoch} of {len(trained.history)} kept"
+        print(f"validation {name} {scores.main:.4f} (95% interval {low:.4f} to {high:.4f}){epoch}")
+        print(verdict(scores.to_dict(), trained.baseline_scores) or "")
     if len(trained.by_seed) > 1:
         print(spread(trained))
-    scores = trained.scores
-    if scores is None:
-        return
-    low, high = scores.interval
-    name = "accuracy" if scores.f1 is None else "F1 of entities"
-    epoch = "" if trained.model is None else f", epoch {trained.best_epoch} of {len(trained.history)} kept"
-    print(f"validation {name} {scores.main:.4f} (95% interval {low:.4f} to {high:.4f}){epoch}")
-    if (said := verdict(scores.to_dict(), trained.baseline_scores)) is not None:
-        print(said)

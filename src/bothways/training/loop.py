@@ -63,6 +63,7 @@ class Job:
     validate: Callable[[nn.Module], dict[str, float]] | None  # scores by name; None: keep the last epoch
     identity: str  # fingerprint of data and settings
     monitor: str = "loss"  # which score decides on the best epoch; of a loss the lowest is best
+    loss_settles: bool = False  # whether of epochs with the same score the one of lower loss is the best
     paces: Sequence[Pace] = ()
     carried: dict[str, Tensor] = field(default_factory=dict)  # what a batch leaves for the next one: recurrent states
 
@@ -314,6 +315,8 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
             row |= job.validate(state.module)
         score = -row["loss"] if job.monitor == "loss" else row[job.monitor]
         better = score > progress.best_score or progress.best_epoch == 0
+        if job.loss_settles and score == progress.best_score and "loss" in row:
+            better = row["loss"] < progress.history[progress.best_epoch - 1]["loss"]
         progress.best_score = max(score, progress.best_score)
     progress.history.append(row)
     if better:

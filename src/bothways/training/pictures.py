@@ -27,7 +27,11 @@ DOTS_PER_INCH = 150
 _CELLS_WITH_NUMBERS = 20
 _MOST_LABELS = 60
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9730d", "#6b6b6b"
-_SCORES = (("accuracy", "accuracy", _BLUE), ("macro_f1", "macro-F1", _ORANGE))
+_SCORES = (
+    ("accuracy", "accuracy", _BLUE),
+    ("macro_f1", "macro-F1", _ORANGE),
+    ("f1", "F1 of entities", _ORANGE),
+)
 # Families that hold Chinese, Japanese and Korean, as the systems name them.
 _ASIAN_FONTS = (
     "Noto Sans CJK SC",
@@ -81,8 +85,8 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, be
     """Draw loss (training and validation) and scores by epoch, with the epoch that was kept marked.
 
     Args:
-        history: one row an epoch: epoch, train_loss, loss (of validation, nats), and accuracy and macro_f1, or
-            perplexity; what is missing or None is left out. Other keys are not drawn.
+        history: one row an epoch: epoch, train_loss, loss (of validation, nats), and accuracy and macro_f1 or
+            f1, or perplexity; what is missing or None is left out. Other keys are not drawn.
         path: the PNG file to write.
         best_epoch: the epoch whose weights were kept.
 

@@ -127,7 +127,7 @@ def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | N
 def spread(trained: TrainedTagger) -> str:
     """Mean and deviation of the validation scores over the seeds, in words."""
     parts = []
-    for name in ("accuracy",) if trained.scheme == "none" else ("f1", "accuracy"):
+    for name in ("f1", "accuracy"):
         values = [row[name] for row in trained.by_seed if name in row]
         if values:
             middle, deviation = mean_and_deviation(values)

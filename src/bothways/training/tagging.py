@@ -164,6 +164,11 @@ def train_tagger(
     return trained
 
 
+def _monitor(settings: TaggerSettings, scheme: Scheme) -> str:
+    """The score that decides on the best epoch."""
+    return "accuracy" if settings.monitor == "f1" and scheme == "none" else settings.monitor
+
+
 def _identity(prepared: PreparedTags, vectors: NDArray[np.float32] | None, seed: int) -> str:
     """A fingerprint of everything that decides on the weights."""
     start = b"" if vectors is None else vectors.tobytes()
@@ -173,7 +178,9 @@ def _identity(prepared: PreparedTags, vectors: NDArray[np.float32] | None, seed:
 def _best_of(tried: list[tuple[Tagger, Outcome]], prepared: PreparedTags, settings: TaggerSettings) -> TrainedTagger:
     """The one of several trainings that validates best, with what the others reached."""
     usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
-    model, outcome = tried[max(usable, key=lambda place: tried[place][1].reached(settings.monitor), default=0)]
+    model, outcome = tried[
+        max(usable, key=lambda place: tried[place][1].reached(_monitor(settings, prepared.scheme)), default=0)
+    ]
     return TrainedTagger(
         model, settings, prepared.labels, prepared.scheme, prepared.lexicon,
         history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
@@ -251,7 +258,8 @@ def _job(model: Tagger, prepared: PreparedTags, settings: TaggerSettings, seed: 
         descend=_descent(model),
         validate=None if prepared.validation is None else _validator(prepared, prepared.validation),
         identity=identity,
-        monitor=settings.monitor,
+        monitor=_monitor(settings, prepared.scheme),
+        loss_settles=True,  # F1 is 0 while a network still learns that O is frequent: that must not end its training
     )
 
 
@@ -296,7 +304,7 @@ def _tensors(batch: WordBatch, device: torch.device) -> list[Tensor]:
 
 
 def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module], dict[str, float]]:
-    """Score on validation data after an epoch: loss in nats a word, accuracy, F1 (accuracy where tags are plain)."""
+    """Score on validation data after an epoch: loss in nats a word, accuracy and, where tags mark entities, F1."""
     targets = _numbers(part, prepared.labels)
     # No probability is known of tags that training never had: their sentences count in the other scores alone.
     known = np.array([row for row, some in enumerate(targets) if (some >= 0).all()], dtype=np.int64)
@@ -312,7 +320,8 @@ def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module]
                 answers += batch.answers
         runner = TorchTagger(model, prepared.labels, prepared.scheme, prepared.lexicon)
         accuracy, f1 = accuracy_and_f1(part.tags, runner.predict(part.words), prepared.scheme)
-        return {**({"loss": total / answers} if answers else {}), "accuracy": accuracy, "f1": f1}
+        row = {"loss": total / answers} if answers else {}
+        return {**row, "accuracy": accuracy, **({} if prepared.scheme == "none" else {"f1": f1})}
 
     return validate
 
