@@ -69,3 +69,19 @@ def as_conll(tagged: Tagged) -> str:
     return "".join(
         "".join(f"{word} {tag}\n" for word, tag in zip(*pair, strict=True)) + "\n" for pair in zip(*tagged, strict=True)
     )
+
+
+def asked(count: int, *, seed: int = 0) -> tuple[list[list[str]], list[list[str]], list[str]]:
+    """Requests with their slots in BIO and what they ask for, which the first verb tells."""
+    chance = random.Random(seed)
+    sentences, tags, intents = [], [], []
+    for _ in range(count):
+        intent, verb, kind, things = chance.choice(
+            [("Play", "play", "song", ["Blue Moon", "Halo"]), ("Book", "book", "place", ["New York", "Ghent"])]
+        )
+        thing = chance.choice(things).split()
+        start = chance.choices(FILLERS, k=chance.randint(0, 2))
+        sentences.append([*start, verb, *thing, "please"])
+        tags.append(["O"] * (len(start) + 1) + [f"B-{kind}"] + [f"I-{kind}"] * (len(thing) - 1) + ["O"])
+        intents.append(intent)
+    return sentences, tags, intents

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bothways.estimators import (
         GapFiller,
         HiddenMarkovTagger,
+        IntentParser,
         LanguageModel,
         SequenceTagger,
         TextClassifier,
@@ -30,6 +31,7 @@ __all__ = [
     "BothwaysError",
     "GapFiller",
     "HiddenMarkovTagger",
+    "IntentParser",
     "LanguageModel",
     "SequenceTagger",
     "TextClassifier",
@@ -41,6 +43,7 @@ _HOMES = {
     "BothwaysError": "bothways.errors",
     "GapFiller": "bothways.estimators.infiller",
     "HiddenMarkovTagger": "bothways.estimators.tagger",
+    "IntentParser": "bothways.estimators.intent",
     "LanguageModel": "bothways.estimators.language_model",
     "SequenceTagger": "bothways.estimators.tagger",
     "TextClassifier": "bothways.estimators.classifier",

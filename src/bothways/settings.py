@@ -24,7 +24,7 @@ ClassWeight = Literal["balanced"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda"]
 TagScheme = Literal["auto", "none", "io", "bio", "bioes"]
-TagMonitor = Literal["loss", "accuracy", "f1"]
+TagMonitor = Literal["loss", "accuracy", "f1", "sentence"]
 TagDecoder = Literal["crf", "softmax"]
 TagModel = Literal["network", "hmm"]
 
@@ -398,7 +398,11 @@ class TagTrainingSettings(TrainingSettings):
     """How the weights of a tagger are found."""
 
     batch_size: Annotated[int, "sentences of average length in a batch; longer ones come in smaller batches"] = 32
-    monitor: Annotated[TagMonitor, "what decides on the best epoch; f1 is accuracy where tags are plain"] = "f1"
+    monitor: Annotated[
+        TagMonitor,
+        "what decides on the best epoch; f1 is accuracy where tags are plain; sentence: the share of sentences that "
+        "are all right",
+    ] = "f1"
     seeds: Annotated[int, "train this many times from seed on; report mean and deviation and keep the best"] = 1
 
     def _problems(self) -> list[str]:
@@ -410,6 +414,19 @@ class TaggerSettings(TagTrainingSettings, TagReaderSettings, TagDataSettings):
     """All settings of `tag`: a tag for every word of a sentence."""
 
     validation_size: float = 0.1
+
+
+@dataclass(kw_only=True, eq=False)
+class IntentSettings(TaggerSettings):
+    """All settings of `intent`: what a sentence asks for, and the slots of what it names."""
+
+    monitor: TagMonitor = "sentence"
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
+        if self.model != "network":
+            problems.append(f"model is {self.model!r}, which knows no intents. Use 'network', or train a tagger alone.")
+        return problems
 
 
 @dataclass(kw_only=True, eq=False)

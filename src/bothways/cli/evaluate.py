@@ -66,7 +66,7 @@ def evaluate(
               bothways evaluate names test.conll
     """
     task = open_folder(model).task
-    if task == "tag":
+    if task in ("tag", "intent"):
         refuse_options(
             task,
             {

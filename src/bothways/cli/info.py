@@ -98,6 +98,8 @@ def _show_infiller(_: dict[str, Any], measured: dict[str, Any]) -> None:
 def _show_tagger(description: dict[str, Any], measured: dict[str, Any]) -> None:
     training, validation = measured["training"], measured["validation"]
     scheme = "plain" if description["scheme"] == "none" else description["scheme"].upper()
+    if "intents" in description:
+        print(f"intents: {', '.join(map(literal, description['intents']))}")
     print(f"tags ({scheme}): {', '.join(map(literal, description['labels']))}")
     kind = "a hidden Markov model"
     if "parameters" in training:
@@ -110,6 +112,10 @@ def _show_tagger(description: dict[str, Any], measured: dict[str, Any]) -> None:
     print(f"validation {_SPOKEN[name]} {validation[name]:.4f} ({low:.4f} to {high:.4f})")
     for baseline, score in measured["baselines"].items():
         print(f"  {baseline} baseline: {_SPOKEN[name]} {score[name]:.4f}")
+    if validation["intent_accuracy"] is not None:
+        print(f"validation accuracy of intents {validation['intent_accuracy']:.4f}")
+        for baseline, score in measured["intent_baselines"].items():
+            print(f"  {baseline} baseline: accuracy {score['accuracy']:.4f}")
 
 
 _SPOKEN = {"accuracy": "accuracy", "f1": "F1 of entities"}
@@ -118,4 +124,5 @@ _SHOWS = {
     "language": _show_language_model,
     "fill": _show_infiller,
     "tag": _show_tagger,
+    "intent": _show_tagger,
 }

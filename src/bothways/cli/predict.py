@@ -9,8 +9,8 @@ import typer
 from bothways.bundle import literal, open_folder
 from bothways.cli.language import refuse_options, show_predictions
 from bothways.cli.output import print_json
+from bothways.cli.tag import show_intents, tag_whole_file
 from bothways.cli.tag import show_predictions as show_tags
-from bothways.cli.tag import tag_whole_file
 from bothways.errors import DataError, SettingsError
 
 
@@ -69,14 +69,15 @@ def predict(
         show_predictions(model, given, condition=condition, as_json=as_json)
         return
     refuse_options(task, {"condition": condition})
-    if task == "tag":
+    if task in ("tag", "intent"):
         refuse_options(task, {"text": text})
         if file is not None and out is not None:
             tag_whole_file(model, file, out, columns=columns, encoding=encoding, force=force)
             return
         if columns is not None:
             raise SettingsError("--columns names the columns of --file, but there is no file. Leave it out.")
-        show_tags(model, texts or read_lines([] if sys.stdin is None else sys.stdin.buffer), as_json=as_json)
+        show = show_tags if task == "tag" else show_intents
+        show(model, texts or read_lines([] if sys.stdin is None else sys.stdin.buffer), as_json=as_json)
         return
     refuse_options(task, {"columns": columns})
     runner = load(model)

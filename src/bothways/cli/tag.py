@@ -8,7 +8,7 @@ from bothways.bundle import literal
 from bothways.cli.output import print_json
 
 if TYPE_CHECKING:
-    from bothways.decoding.tagging import TagRunner
+    from bothways.decoding.tagging import IntentRunner, TagRunner
 
 
 def show_evaluation(
@@ -32,6 +32,11 @@ def show_evaluation(
         return
     scores = found.scores
     print(f"{scores.sentences:,} sentences, {scores.words:,} words. In brackets: 95% bootstrap interval.")
+    if scores.intent_accuracy is not None and scores.intent_interval is not None:
+        low, high = scores.intent_interval
+        print(f"intents           {scores.intent_accuracy:.4f}  ({low:.4f} to {high:.4f})")
+        for name, score in found.intent_baselines.items():
+            print(f"  {name + ' baseline:':<16}accuracy {score['accuracy']:.4f}")
     if scores.f1 is not None and scores.f1_interval is not None:
         low, high = scores.f1_interval
         print(f"F1 of entities    {scores.f1:.4f}  ({low:.4f} to {high:.4f})")
@@ -75,6 +80,20 @@ def show_predictions(model: Path, texts: list[str], *, as_json: bool) -> None:
         else:
             pairs = zip(tagged.words, tagged.tags, strict=True)
             print("  ".join(f"{literal(word)}/{literal(tag)}" for word, tag in pairs))
+
+
+def show_intents(model: Path, texts: list[str], *, as_json: bool) -> None:
+    """Print what each text asks for, and its words with their tags."""
+    from bothways.runtime import load
+
+    runner: IntentRunner = load(model)
+    for parsed in runner.parse_texts(texts):
+        if as_json:
+            print_json(parsed.to_dict())
+            continue
+        tagged = zip(parsed.tagged.words, parsed.tagged.tags, strict=True)
+        pairs = "  ".join(f"{literal(word)}/{literal(tag)}" for word, tag in tagged)
+        print(f"{literal(parsed.intent)}\t{parsed.intents[parsed.intent]:.3f}\t{pairs}")
 
 
 def tag_whole_file(model: Path, data: Path, out: Path, *, columns: str | None, encoding: str, force: bool) -> None:

@@ -67,12 +67,13 @@ def train_tag(
         tensorboard=tensorboard,
         several=settings.seeds > 1,
         measured=measured,
-        show=_show,
+        show=show_trained,
         as_json=as_json,
     )
 
 
-def _show(trained: "TrainedTagger") -> None:
+def show_trained(trained: "TrainedTagger") -> None:
+    """Print what a training reached on the sentences held out."""
     from bothways.training.saving_tagger import spread, verdict
 
     if (scores := trained.scores) is not None:
@@ -81,5 +82,8 @@ def _show(trained: "TrainedTagger") -> None:
         epoch = "" if trained.model is None else f", epoch {trained.best_epoch} of {len(trained.history)} kept"
         print(f"validation {name} {scores.main:.4f} (95% interval {low:.4f} to {high:.4f}){epoch}")
         print(verdict(scores.to_dict(), trained.baseline_scores) or "")
+        if scores.intent_accuracy is not None:
+            linear = trained.intent_baseline_scores["linear"]["accuracy"]
+            print(f"accuracy of intents {scores.intent_accuracy:.4f} (linear baseline {linear:.4f})")
     if len(trained.by_seed) > 1:
         print(spread(trained))

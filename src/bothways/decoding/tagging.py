@@ -17,6 +17,7 @@ from bothways.data.batches import plan_in_order_of_length
 from bothways.data.words import word_spans
 from bothways.decoding.chain import LinearChain, log_sum
 from bothways.decoding.entities import Entity, entities
+from bothways.decoding.probabilities import softmax
 from bothways.decoding.schemes import OUTSIDE, continues, parse
 from bothways.errors import DataError
 
@@ -189,12 +190,71 @@ class LexiconTagger(TagRunner):
 
     def scored(self, sentences: Sequence[Sequence[str]]) -> Iterator[Scored]:
         """Score sentences of like length together; see `TagRunner.scored`."""
+        for rows, batch in self.batches(sentences):
+            yield rows, self.run(batch), batch.lengths
+
+    def batches(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[Ints, WordBatch]]:
+        """Read sentences of like length together: rows, and what the network reads; empty ones are left out."""
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
         kept = np.flatnonzero(lengths)
         for places in plan_in_order_of_length(lengths[kept], budget=WORDS_AT_ONCE):
             rows = kept[places]
-            batch = self.lexicon.batch([sentences[row] for row in rows])
-            yield rows, self.run(batch), batch.lengths
+            yield rows, self.lexicon.batch([sentences[row] for row in rows])
+
+
+@dataclass(frozen=True)
+class ParsedText:
+    """What a text asks for, and what it names."""
+
+    tagged: TaggedText
+    intents: dict[str, float]  # the probability of each, the likeliest first
+
+    @property
+    def intent(self) -> str:
+        """The likeliest."""
+        return next(iter(self.intents))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything for JSON; start and end of a slot cut it out of the text."""
+        tagged = self.tagged.to_dict()
+        shares = {name: round(share, 6) for name, share in self.intents.items()}
+        slots = {"slots": tagged.pop("entities")} if "entities" in tagged else {}
+        return {"intent": self.intent, "probabilities": shares, **slots, **tagged}
+
+
+class IntentRunner(LexiconTagger):
+    """A tagger that also says what each sentence asks for."""
+
+    intents: list[str]  # I
+
+    @abstractmethod
+    def run_both(self, batch: WordBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score the tags of every word, float32 (B,T,K), and the intents of every sentence, float32 (B,I)."""
+
+    def run(self, batch: WordBatch) -> NDArray[np.float32]:
+        """Score the tags alone; see `LexiconTagger.run`."""
+        return self.run_both(batch)[0]
+
+    def predict_intents(self, sentences: Sequence[Sequence[str]]) -> list[str]:
+        """Give the likeliest intent of each sentence."""
+        return [self.intents[place] for place in self.predict_intents_proba(sentences).argmax(axis=1)]
+
+    def predict_intents_proba(self, sentences: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """Give the probability of each intent, float64 (B,I); of a sentence without words all are alike."""
+        found = np.full((len(sentences), len(self.intents)), 1 / len(self.intents))
+        for rows, batch in self.batches(sentences):
+            found[rows] = softmax(self.run_both(batch)[1])
+        return found
+
+    def parse_texts(self, texts: Sequence[str]) -> list[ParsedText]:
+        """Find what texts ask for and what they name."""
+        tagged = self.tag_texts(texts)
+        shares = self.predict_intents_proba([one.words for one in tagged])
+        orders = np.argsort(-shares, axis=1, kind="stable")
+        return [
+            ParsedText(one, {self.intents[place]: float(row[place]) for place in order})
+            for one, row, order in zip(tagged, shares, orders, strict=True)
+        ]
 
 
 class HmmTagger(TagRunner):

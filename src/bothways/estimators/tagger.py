@@ -67,8 +67,8 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
         self.check()
         settings = TaggerSettings.from_dict(self.get_params())
         check_device(settings)
-        checked = None if validation is None else _tagged(*validation, name="validation")
-        prepared = prepare_tags(_tagged(X, y, name="X"), checked, settings)
+        checked = None if validation is None else tagged(*validation, name="validation")
+        prepared = prepare_tags(tagged(X, y, name="X"), checked, settings)
         trained = train_tagger(prepared, settings, listener=TerminalProgress() if progress else None)
         self._keep(trained)
         return self
@@ -89,7 +89,7 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
         """Give the F1 of entities by exact match, or the accuracy where tags are plain; higher is better."""
         from bothways.training.tag_scores import accuracy_and_f1
 
-        given = _tagged(X, y, name="X")
+        given = tagged(X, y, name="X")
         return accuracy_and_f1(given.tags, self.predict(given.words), self._fitted().scheme)[1]
 
     def save(self, path: Path | str, *, force: bool = False) -> None:
@@ -192,7 +192,7 @@ class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
         """Give the share of words with the right tag."""
         from bothways.training.tag_scores import accuracy_and_f1
 
-        given = _tagged(X, y, name="X")
+        given = tagged(X, y, name="X")
         return accuracy_and_f1(given.tags, self.predict(given.words), "none")[0]
 
     def _fitted(self) -> HiddenMarkovModel | HiddenStates:
@@ -231,8 +231,14 @@ class ListedSentences(TaggedSentences):
         return f"tags of {self.name}[{self.word_lines[sentence][position] - 1}][{position}]"
 
 
-def _tagged(words: Iterable[Any], tags: Iterable[Any], *, name: str) -> ListedSentences:
-    """Check sentences and their tags; those without a word are left out."""
+def tagged(
+    words: Iterable[Any], tags: Iterable[Any], intents: Iterable[Any] | None = None, *, name: str
+) -> ListedSentences:
+    """Check sentences with their tags and intents; those without a word are left out.
+
+    Raises:
+        DataError: other numbers of words and tags, or of sentences and intents; no text where one is needed.
+    """
     sentences, given = as_sentences(words, name), as_sentences(tags, f"tags of {name}")
     if len(sentences) != len(given):
         raise DataError(f"{name} has {len(sentences)} sentences, but {len(given)} lists of tags. Give one for each.")
@@ -242,10 +248,14 @@ def _tagged(words: Iterable[Any], tags: Iterable[Any], *, name: str) -> ListedSe
         if not all(map(_is_tag, others)):
             wrong = next(tag for tag in others if not _is_tag(tag))
             raise DataError(f"tags of {name}[{row}] hold {wrong!r}, but a tag must be text that a file can hold.")
+    asked = None if intents is None else [intent if isinstance(intent, str) else str(intent) for intent in intents]
+    if asked is not None and len(asked) != len(sentences):
+        raise DataError(f"{name} has {len(sentences)} sentences, but {len(asked)} intents. Give one for each.")
     kept = [row for row, some in enumerate(sentences) if some]
     return ListedSentences(
         name, [sentences[row] for row in kept], [given[row] for row in kept],
         [[row + 1] * len(sentences[row]) for row in kept],
+        labels=None if asked is None else [asked[row] for row in kept],
     )  # fmt: skip
 
 

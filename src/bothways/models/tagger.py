@@ -20,7 +20,7 @@ from bothways.data.lexicon import UNKNOWN
 from bothways.models.classifier import CELLS
 from bothways.nn import LSTM
 from bothways.nn.chain import Chain, LinearChainCRF
-from bothways.nn.pooling import is_real
+from bothways.nn.pooling import Pooling, is_real
 from bothways.nn.reader import Reading, sequence_dropout
 
 if TYPE_CHECKING:
@@ -194,12 +194,36 @@ class Tagger(nn.Module):
         return self.embedding(ids.masked_fill(hidden, UNKNOWN))  # type: ignore[no-any-return]
 
 
+class IntentTagger(Tagger):
+    """A tagger that also scores what the whole sentence asks for, from the same states (Liu and Lane, 2016)."""
+
+    def __init__(self, settings: TagReaderSettings, *, intents: int, **sizes: Any) -> None:
+        """Build a tagger with one more output; `intents` is how many there are, the rest as for `Tagger`."""
+        super().__init__(settings, **sizes)
+        self.pooling = Pooling(("max", "mean"), self.encoder.output_size)
+        self.intent = nn.Linear(self.pooling.output_size, intents)
+
+    def forward(  # type: ignore[override]
+        self,
+        which: Tensor,
+        lengths: Tensor,
+        words: Tensor,
+        letters: Tensor,
+        letter_counts: Tensor,
+        enclosed: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Score every tag at every word, float (B,T,K), and every intent of each sentence, float (B,I)."""
+        reading = self.read(which, lengths, words, letters, letter_counts, enclosed)
+        return self.output(reading.outputs), self.intent(self.pooling(reading, lengths))
+
+
 def onnx_graph(model: Tagger) -> Any:
     """Write a tagger as an ONNX graph: what `WordBatch` has in, `emissions` (B,T,K) out; B, T, N and C are free.
 
-    Scores of tags next to each other are no part of it: decoding is done in `decoding/chain.py`.
+    An `IntentTagger` has one more output, `intents` (B,I). Scores of tags next to each other are no part of it:
+    decoding is done in `decoding/chain.py`.
     """
-    from bothways.models.graph import add_embedding, add_linear, add_recurrent
+    from bothways.models.graph import add_embedding, add_linear, add_pooling, add_recurrent
     from bothways.models.graph_builder import GraphBuilder
 
     graph = GraphBuilder("bothways_tagger")
@@ -220,4 +244,7 @@ def onnx_graph(model: Tagger) -> Any:
         inside = graph.add("Slice", [states, graph.integers(1), graph.integers(-1), graph.integers(1)])
         read = graph.add("Concat", [read, inside], axis=-1)
     reading = add_recurrent(graph, model.encoder, read, lengths)
-    return graph.build({"emissions": add_linear(graph, model.output, reading.outputs)})
+    outputs = {"emissions": add_linear(graph, model.output, reading.outputs)}
+    if isinstance(model, IntentTagger):
+        outputs["intents"] = add_linear(graph, model.intent, add_pooling(graph, model.pooling, reading, lengths))
+    return graph.build(outputs)

@@ -12,6 +12,7 @@ _RUNNERS = {
     "classify": ("bothways.runtime.classifier", "ClassifierRuntime"),
     "language": ("bothways.runtime.language_model", "LanguageModelRuntime"),
     "tag": ("bothways.runtime.tagger", "tagger_runtime"),
+    "intent": ("bothways.runtime.tagger", "IntentRuntime"),
     "fill": ("bothways.runtime.infiller", "InfillerRuntime"),
 }
 

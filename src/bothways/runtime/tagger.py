@@ -12,7 +12,7 @@ from bothways.data.tag_writing import write_columns
 from bothways.data.tagged import read_tagged, two_columns
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
-from bothways.decoding.tagging import HmmTagger, LexiconTagger, TagRunner
+from bothways.decoding.tagging import HmmTagger, IntentRunner, LexiconTagger, TagRunner
 from bothways.errors import OutputError
 from bothways.runtime.session import open_session
 
@@ -43,9 +43,29 @@ class TaggerRuntime(LexiconTagger):
 
     def run(self, batch: WordBatch) -> NDArray[np.float32]:
         """Score tags; see `LexiconTagger.run`."""
+        return self.outputs(batch)[0]
+
+    def outputs(self, batch: WordBatch) -> list[NDArray[np.float32]]:
+        """Give all that the graph gives: `emissions` (B,T,K) and, with intents, `intents` (B,I)."""
         given: dict[str, Any] = {name: part for name, part in batch._asdict().items() if name in self._inputs}
-        (found,) = self._session.run(None, given)
-        return found  # type: ignore[no-any-return]
+        found: list[NDArray[np.float32]] = self._session.run(None, given)
+        return found
+
+
+class IntentRuntime(IntentRunner):
+    """A trained tagger with intents that needs no torch."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        network = TaggerRuntime(folder)
+        self.folder, self._network = folder, network
+        self.labels, self.scheme, self.lexicon = network.labels, network.scheme, network.lexicon
+        self.chain, self.tag_of = network.chain, network.tag_of
+        self.intents = list(folder.description["intents"])
+
+    def run_both(self, batch: WordBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score tags and intents; see `IntentRunner.run_both`."""
+        emissions, intents = self._network.outputs(batch)
+        return emissions, intents
 
 
 class HmmRuntime(HmmTagger):

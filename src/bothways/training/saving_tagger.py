@@ -27,7 +27,8 @@ from bothways.decoding.schemes import NAMES
 from bothways.errors import ModelFolderError
 from bothways.models.tagger import LanguageShape, onnx_graph
 from bothways.runtime.tagger import CHAIN, HMM, LEXICON
-from bothways.settings import TaggerSettings
+from bothways.settings import IntentSettings, TaggerSettings
+from bothways.training.baselines import WEIGHTS_FILE, Baselines
 from bothways.training.classification import mean_and_deviation
 from bothways.training.parts import check_same, write_curves, write_network
 from bothways.training.tag_scores import TagScores
@@ -50,7 +51,10 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
     from safetensors.numpy import save
 
     with new_folder(path, force=force) as folder:
-        facts = describe("tag", settings=trained.settings.to_dict(), labels=trained.labels, scheme=trained.scheme)
+        task = "intent" if trained.intents else "tag"
+        facts = describe(task, settings=trained.settings.to_dict(), labels=trained.labels, scheme=trained.scheme)
+        if trained.intents:
+            facts["intents"] = trained.intents
         if trained.model is not None and trained.model.language is not None:
             facts["language"] = asdict(trained.model.language.shape)
         write_json(folder / SETTINGS, facts)
@@ -62,6 +66,8 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
             (folder / CHAIN).write_bytes(save(asdict(chain)))
         if trained.baseline is not None:
             trained.baseline.save(folder / HMM)
+        if trained.intent_baselines is not None:
+            trained.intent_baselines.save(folder)
         write_json(folder / METRICS, metrics(trained))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
@@ -72,15 +78,16 @@ def load_tagger(path: Path | str) -> TrainedTagger:
     from safetensors.torch import load_file
 
     folder = open_folder(path)
-    if folder.task != "tag":
-        raise ModelFolderError(f"{folder.path} was trained to {folder.task!r}, not to 'tag'.")
+    if folder.task not in ("tag", "intent"):
+        raise ModelFolderError(f"{folder.path} was trained to {folder.task!r}, not to 'tag' or 'intent'.")
     facts = folder.description
-    settings = TaggerSettings.from_dict(facts["settings"])
+    kind = IntentSettings if folder.task == "intent" else TaggerSettings
+    settings, intents = kind.from_dict(facts["settings"]), list(facts.get("intents", []))
     lexicon = Lexicon.from_json(folder.file(LEXICON).read_text(encoding="utf-8"))
     model = None
     if folder.has(WEIGHTS):
         language = LanguageShape(**facts["language"]) if "language" in facts else None
-        model = make_tagger(settings, list(facts["labels"]), facts["scheme"], lexicon, language)
+        model = make_tagger(settings, list(facts["labels"]), facts["scheme"], lexicon, language, intents=len(intents))
         model.load_state_dict(load_file(folder.file(WEIGHTS)))
         model.eval()
     saved = folder.json(METRICS)
@@ -90,6 +97,8 @@ def load_tagger(path: Path | str) -> TrainedTagger:
         scores=None if saved["validation"] is None else TagScores.from_dict(saved["validation"]),
         baseline=HiddenMarkovModel.load(folder.file(HMM)) if folder.has(HMM) else None,
         baseline_scores=saved["baselines"], by_seed=saved["by_seed"], facts=saved["training"], notes=saved["notes"],
+        intents=intents, intent_baselines=Baselines.load(folder.path) if folder.has(WEIGHTS_FILE) else None,
+        intent_baseline_scores=saved["intent_baselines"],
     )  # fmt: skip
 
 
@@ -99,6 +108,7 @@ def metrics(trained: TrainedTagger) -> dict[str, Any]:
     return {
         "validation": scores,
         "baselines": trained.baseline_scores,
+        "intent_baselines": trained.intent_baseline_scores,
         "verdict": verdict(scores, trained.baseline_scores),
         "by_seed": trained.by_seed,
         "best_epoch": trained.best_epoch,
@@ -141,7 +151,11 @@ def card(trained: TrainedTagger) -> str:
     settings, facts = trained.settings, trained.facts
     written = "" if trained.scheme == "none" else f", written as {NAMES[trained.scheme]}"
     tags = ", ".join(literal(label) for label in trained.labels[:50]) + (", ..." if len(trained.labels) > 50 else "")
-    lines = ["# A bothways tagger", "", f"Gives every word one of {len(trained.labels)} tags{written}: {tags}.", ""]
+    lines = ["# A bothways tagger", ""]
+    if trained.intents:
+        named = ", ".join(map(literal, trained.intents[:50]))
+        lines += [f"Says which of {len(trained.intents)} things a sentence asks for: {named}.", ""]
+    lines += [f"Gives every word one of {len(trained.labels)} tags{written}: {tags}.", ""]
     if trained.model is None:
         lines.append("A hidden Markov model: counts of words, of their endings, and of tags that follow tags.")
     else:
@@ -168,6 +182,13 @@ def card(trained: TrainedTagger) -> str:
         for baseline, score in trained.baseline_scores.items():
             rows.append([BASELINES[baseline], f"{score['accuracy'] if score['f1'] is None else score['f1']:.4f}"])
         lines += [as_table(rows, ["model", f"{name} (95% interval)"]), ""]
+        if trained.scores.intent_accuracy is not None and trained.scores.intent_interval is not None:
+            low, high = trained.scores.intent_interval
+            asked: list[list[object]] = [
+                ["this model", f"{trained.scores.intent_accuracy:.4f} ({low:.4f} to {high:.4f})"]
+            ]
+            asked += [[one, f"{score['accuracy']:.4f}"] for one, score in trained.intent_baseline_scores.items()]
+            lines += [as_table(asked, ["model", "accuracy of intents (95% interval)"]), ""]
         lines += [verdict(trained.scores.to_dict(), trained.baseline_scores) or ""]
         if trained.model is not None:
             lines += ["", "These sentences also chose the best epoch: expect slightly less on new ones."]
@@ -198,8 +219,11 @@ def _verify(trained: TrainedTagger, path: Path) -> None:
     for sentences in ([forms[:1]], [forms, forms[1:3], forms[::-1] * 2]):
         batch = trained.lexicon.batch(sentences)
         given = {name: part for name, part in batch._asdict().items() if name in names}
-        (here,) = session.run(None, given)
+        here, *asked = session.run(None, given)
         with torch.no_grad():
-            there = model(*map(torch.from_numpy, batch)).numpy()
+            found = model(*map(torch.from_numpy, batch))
+        there, *wanted = (part.numpy() for part in (found if isinstance(found, tuple) else (found,)))
         real = np.arange(there.shape[1]) < batch.lengths[:, None]
         check_same(here[real], there[real])
+        for one, other in zip(asked, wanted, strict=True):
+            check_same(one, other)

@@ -13,6 +13,7 @@ from bothways.data.lexicon import Lexicon
 from bothways.data.vectors import frequent_words
 from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError
+from bothways.settings import IntentSettings
 from bothways.training.tag_language import TagLanguage, read_language
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class TaggedPart:
 
     words: list[list[str]]
     tags: list[list[str]]
+    intents: list[str] = field(default_factory=list)  # of each sentence; empty for a tagger alone
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -50,6 +52,7 @@ class PreparedTags:
     identity: str  # fingerprint of settings and data
     notes: list[str] = field(default_factory=list)
     language: TagLanguage | None = None
+    intents: list[str] = field(default_factory=list)  # that there are, in order; empty for a tagger alone
 
 
 def prepare_tags(
@@ -63,20 +66,22 @@ def prepare_tags(
         settings: checked already.
 
     Raises:
-        DataError: no sentences, or tags that the scheme does not allow; names file and line.
+        DataError: no sentences, tags that the scheme does not allow, or, for intents, sentences without one; names
+            file and line.
     """
     if not len(sentences):
         raise DataError(f"{sentences.name} holds no tagged word to train on. Give some sentences.")
     sentences, scheme = check_scheme(sentences, settings.scheme, repair=settings.repair)
     notes = list(sentences.notes)
     checked: TaggedPart | None = None
-    train = TaggedPart(sentences.words, sentences.tags)
+    asked = isinstance(settings, IntentSettings)
+    train = _part(sentences, asked=asked)
     if validation is not None:
         if not len(validation):
             raise DataError(f"{validation.name} holds no tagged word. Give some sentences, or no validation data.")
         validation = check_like(validation, scheme, repair=settings.repair)
         notes += validation.notes
-        checked = TaggedPart(validation.words, validation.tags)
+        checked = _part(validation, asked=asked)
     elif settings.validation_size:
         train, checked = _split(train, settings)
     labels = sorted({tag for tags in train.tags for tag in tags})
@@ -89,6 +94,12 @@ def prepare_tags(
                 "Every validation sentence has a tag that training never had, so there is no loss to go by. Give other "
                 "sentences, or set --monitor f1."
             )
+    intents = sorted(set(train.intents))
+    if asked and len(intents) < 2:
+        raise DataError(f"{sentences.name} has one intent only, {intents[0]!r}. Give sentences of at least two.")
+    if checked is not None and set(checked.intents) - set(intents):
+        names = ", ".join(sorted(set(checked.intents) - set(intents)))
+        notes.append(f"Validation has intents that training never had, counted wrong: {names}.")
     more = frequent_words(settings.vectors) if settings.vectors is not None else []
     lexicon = Lexicon.learn(train.words, lowercase=settings.lowercase, min_count=settings.min_count, more=more)
     language = read_language(settings)
@@ -97,7 +108,19 @@ def prepare_tags(
         lexicon = replace(lexicon, language=language.words)
         identity += language.fingerprint
         notes.append(f"The states of {language.path} join each word's vector.")
-    return PreparedTags(labels, scheme, lexicon, train, checked, identity, notes, language)
+    return PreparedTags(labels, scheme, lexicon, train, checked, identity, notes, language, intents)
+
+
+def _part(sentences: TaggedSentences, *, asked: bool) -> TaggedPart:
+    """Take words and tags and, where asked, intents."""
+    if not asked:
+        return TaggedPart(sentences.words, sentences.tags)
+    if sentences.labels is None:
+        raise DataError(
+            f"{sentences.name} names no intents. Give a folder with a file 'label' beside seq.in, or a table with a "
+            "column 'intent'; for tags alone use 'bothways train tag'."
+        )
+    return TaggedPart(sentences.words, sentences.tags, sentences.labels)
 
 
 def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, TaggedPart]:
@@ -111,14 +134,15 @@ def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, Tagg
     order = np.random.default_rng(settings.seed).permutation(count)
 
     def taken(rows: Sequence[int]) -> TaggedPart:
-        return TaggedPart([part.words[row] for row in rows], [part.tags[row] for row in rows])
+        intents = [part.intents[row] for row in rows] if part.intents else []
+        return TaggedPart([part.words[row] for row in rows], [part.tags[row] for row in rows], intents)
 
     return taken(sorted(order[held:].tolist())), taken(sorted(order[:held].tolist()))
 
 
 def _identity(settings: TaggerSettings, train: TaggedPart, validation: TaggedPart | None) -> str:
     """A fingerprint of everything that decides on the weights."""
-    content: list[Any] = [settings.to_dict(), train.words, train.tags]
+    content: list[Any] = [settings.to_dict(), train.words, train.tags, train.intents]
     if validation is not None:
-        content += [validation.words, validation.tags]
+        content += [validation.words, validation.tags, validation.intents]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -47,6 +47,9 @@ class TagScores:
         f1_interval: likewise.
         by_name: the scores of each type of entity, or of each tag where tags are plain.
         confused: pairs of a right and a given tag, and how often, the most frequent first.
+        intent_accuracy: share of sentences with the right intent; None for a tagger alone. With intents, a sentence is
+            all right only if its intent is.
+        intent_interval: likewise.
     """
 
     sentences: int
@@ -62,6 +65,8 @@ class TagScores:
     recall: float | None
     by_name: dict[str, Share]
     confused: list[tuple[str, str, int]]
+    intent_accuracy: float | None = None
+    intent_interval: tuple[float, float] | None = None
 
     @property
     def main(self) -> float:
@@ -81,9 +86,8 @@ class TagScores:
     def from_dict(cls, saved: dict[str, Any]) -> Self:
         """Read what `to_dict` gave, also through JSON."""
         by_name = {name: Share(**share) for name, share in saved["by_name"].items()}
-        pairs = {
-            name: None if saved[name] is None else tuple(saved[name]) for name in ("accuracy_interval", "f1_interval")
-        }
+        intervals = ("accuracy_interval", "f1_interval", "intent_interval")
+        pairs = {name: None if saved[name] is None else tuple(saved[name]) for name in intervals}
         confused = [tuple(one) for one in saved["confused"]]
         return cls(**{**saved, **pairs, "by_name": by_name, "confused": confused})
 
@@ -105,6 +109,7 @@ def score_tags(
     *,
     known: set[str],
     seed: int = 0,
+    intents: tuple[Sequence[str], Sequence[str]] | None = None,
 ) -> TagScores:
     """Score tags.
 
@@ -115,6 +120,7 @@ def score_tags(
         scheme: how tags mark entities.
         known: words of training, as they are written.
         seed: of the bootstrap.
+        intents: the right and the given intent of each sentence; None for a tagger alone.
     """
     right = [
         np.array([one == other for one, other in zip(*pair, strict=True)], dtype=bool)
@@ -122,6 +128,10 @@ def score_tags(
     ]
     sizes = np.array([len(one) for one in right], dtype=np.int64)
     hits = np.array([one.sum() for one in right], dtype=np.int64)
+    asked = (
+        None if intents is None else np.array([one == other for one, other in zip(*intents, strict=True)], dtype=bool)
+    )
+    whole = (hits == sizes) & (True if asked is None else asked)
     new = np.array([word not in known for some in words for word in some], dtype=bool)
     flat = np.concatenate([np.zeros(0, dtype=bool), *right])
     micro = interval = None
@@ -140,7 +150,7 @@ def score_tags(
         words=int(sizes.sum()),
         accuracy=float(hits.sum() / max(1, sizes.sum())),
         accuracy_interval=_interval(hits, sizes, seed),
-        sentence_accuracy=float(np.mean(hits == sizes)) if len(right) else 0.0,
+        sentence_accuracy=float(np.mean(whole)) if len(right) else 0.0,
         unknown_accuracy=float(flat[new].mean()) if new.any() else None,
         unknown=int(new.sum()),
         f1=None if micro is None else micro.f1,
@@ -149,6 +159,8 @@ def score_tags(
         recall=None if micro is None else micro.recall,
         by_name=by_name,
         confused=[(one, other, count) for (one, other), count in confused.most_common(20)],
+        intent_accuracy=None if asked is None else float(asked.mean()),
+        intent_interval=None if asked is None else _interval(asked.astype(np.int64), np.ones_like(sizes), seed),
     )
 
 

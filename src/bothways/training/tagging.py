@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from bothways.data.batches import budget_for, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.schemes import allowed
-from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, LexiconTagger, independent
-from bothways.models.tagger import LanguageShape, Tagger
+from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, IntentRunner, LexiconTagger, independent
+from bothways.models.tagger import IntentTagger, LanguageShape, Tagger
 from bothways.nn.chain import Chain
+from bothways.training.baselines import Baselines
 from bothways.training.hmm import fit_hmm
 from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
 from bothways.training.tag_baselines import score_baselines
@@ -58,9 +60,14 @@ class TrainedTagger:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
+    intents: list[str] = field(default_factory=list)  # that there are; empty for a tagger alone
+    intent_baselines: Baselines | None = None
+    intent_baseline_scores: dict[str, Any] = field(default_factory=dict)  # on the same validation data
 
     def runner(self) -> TagRunner:
         """What tags with it, as it is in memory."""
+        if isinstance(self.model, IntentTagger):
+            return TorchIntentTagger(self.model, self.labels, self.scheme, self.lexicon, self.intents)
         if self.model is not None:
             return TorchTagger(self.model, self.labels, self.scheme, self.lexicon)
         assert self.baseline is not None
@@ -73,6 +80,7 @@ class TagBatch:
 
     read: WordBatch
     tags: NDArray[np.int64]  # (B,T)
+    intents: NDArray[np.int64] | None = None  # (B,)
 
     @property
     def steps(self) -> int:
@@ -95,12 +103,33 @@ class TorchTagger(LexiconTagger):
 
     def run(self, batch: WordBatch) -> NDArray[np.float32]:
         """Score tags; see `LexiconTagger.run`."""
-        was_training = self._model.training
-        self._model.eval()
-        with torch.no_grad():
-            found = self._model(*_tensors(batch, self._model.output.weight.device)).float().cpu().numpy()
-        self._model.train(was_training)
-        return cast("NDArray[np.float32]", found)
+        return cast("NDArray[np.float32]", _without_training(self._model, batch).float().cpu().numpy())
+
+
+class TorchIntentTagger(IntentRunner):
+    """The same for a tagger that knows intents."""
+
+    def __init__(
+        self, model: IntentTagger, labels: list[str], scheme: Scheme, lexicon: Lexicon, intents: list[str]
+    ) -> None:
+        self.labels, self.scheme, self.lexicon, self.intents = labels, scheme, lexicon, intents
+        self.chain, self.tag_of = numpy_chain(model, len(labels)), np.arange(len(labels))
+        self._model = model
+
+    def run_both(self, batch: WordBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score tags and intents; see `IntentRunner.run_both`."""
+        emissions, intents = _without_training(self._model, batch)
+        return emissions.float().cpu().numpy(), intents.float().cpu().numpy()
+
+
+def _without_training(model: Tagger, batch: WordBatch) -> Any:
+    """What a model gives of a batch while nothing is trained."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        found = model(*_tensors(batch, model.output.weight.device))
+    model.train(was_training)
+    return found
 
 
 def numpy_chain(model: Tagger, labels: int) -> LinearChain:
@@ -141,7 +170,9 @@ def train_tagger(
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             shape = None if prepared.language is None else prepared.language.shape
-            model = make_tagger(settings, prepared.labels, prepared.scheme, prepared.lexicon, shape)
+            model = make_tagger(
+                settings, prepared.labels, prepared.scheme, prepared.lexicon, shape, intents=len(prepared.intents)
+            )
             if prepared.language is not None:
                 prepared.language.load_into(model)
             if vectors is not None:
@@ -153,6 +184,9 @@ def train_tagger(
     trained = _best_of(tried, prepared, settings)
     if trained.best_epoch:
         trained.baseline = fit_hmm(prepared.train.words, prepared.train.tags)
+        if trained.intents:
+            texts = [" ".join(words) for words in prepared.train.words]
+            trained.intent_baselines = Baselines.fit(texts, prepared.train.intents, seed=settings.seed)
         _add_scores(trained, prepared)
     trained.facts = {
         **_facts(prepared),
@@ -188,7 +222,7 @@ def _best_of(tried: list[tuple[Tagger, Outcome]], prepared: PreparedTags, settin
             {"seed": settings.seed + place, **tried[place][1].history[tried[place][1].best_epoch - 1]}
             for place in usable
         ],
-        interrupted=tried[-1][1].interrupted,
+        interrupted=tried[-1][1].interrupted, intents=prepared.intents,
     )  # fmt: skip
 
 
@@ -219,19 +253,21 @@ def make_tagger(
     scheme: Scheme,
     lexicon: Lexicon,
     language: LanguageShape | None = None,
+    *,
+    intents: int = 0,
 ) -> Tagger:
-    """Build the network with fresh weights."""
+    """Build the network with fresh weights; with intents an `IntentTagger`."""
     possible = None
     if settings.decoder == "crf" and scheme != "none":
         possible = Chain(*map(torch.from_numpy, allowed(labels, scheme)))
-    return Tagger(
-        settings,
-        labels=len(labels),
-        vocabulary=len(lexicon.words),
-        letters=len(lexicon.letters),
-        allowed=possible,
-        language=language,
-    )
+    sizes: dict[str, Any] = {
+        "labels": len(labels),
+        "vocabulary": len(lexicon.words),
+        "letters": len(lexicon.letters),
+        "allowed": possible,
+        "language": language,
+    }
+    return IntentTagger(settings, intents=intents, **sizes) if intents else Tagger(settings, **sizes)
 
 
 def _initial_vectors(
@@ -248,13 +284,13 @@ def _initial_vectors(
 
 def _job(model: Tagger, prepared: PreparedTags, settings: TaggerSettings, seed: int, identity: str) -> Job:
     part = prepared.train
-    targets = _numbers(part, prepared.labels)
+    targets, intents = _numbers(part, prepared.labels), _intent_numbers(part, prepared.intents)
     lengths = part.lengths
     budget = budget_for(lengths, settings.batch_size)
     return Job(
         model,
         plan=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
-        batch=lambda rows: _batch(part, targets, prepared.lexicon, rows, rounded=True),  # type: ignore[arg-type,return-value]
+        batch=lambda rows: _batch(part, targets, intents, prepared.lexicon, rows, rounded=True),  # type: ignore[arg-type,return-value]
         descend=_descent(model),
         validate=None if prepared.validation is None else _validator(prepared, prepared.validation),
         identity=identity,
@@ -269,19 +305,36 @@ def _numbers(part: TaggedPart, labels: list[str]) -> list[NDArray[np.int64]]:
     return [np.array([number.get(tag, -1) for tag in tags], dtype=np.int64) for tags in part.tags]
 
 
+def _intent_numbers(part: TaggedPart, intents: list[str]) -> NDArray[np.int64] | None:
+    """The intent of each sentence as its place among all, (N,), -1 for one that is not there; None without intents."""
+    if not intents:
+        return None
+    number = {intent: place for place, intent in enumerate(intents)}
+    return np.array([number.get(intent, -1) for intent in part.intents], dtype=np.int64)
+
+
 def _batch(
-    part: TaggedPart, targets: list[NDArray[np.int64]], lexicon: Lexicon, rows: NDArray[np.int64], *, rounded: bool
+    part: TaggedPart,
+    targets: list[NDArray[np.int64]],
+    intents: NDArray[np.int64] | None,
+    lexicon: Lexicon,
+    rows: NDArray[np.int64],
+    *,
+    rounded: bool,
 ) -> TagBatch:
-    """Some sentences with their tags."""
+    """Some sentences with their tags and intents."""
     read = lexicon.batch([part.words[row] for row in rows], rounded=rounded)
     tags = np.zeros(read.which.shape, dtype=np.int64)
     for place, row in enumerate(rows):
         tags[place, : len(targets[row])] = targets[row]
-    return TagBatch(read, tags)
+    return TagBatch(read, tags, None if intents is None else intents[rows])
 
 
 def _descent(model: Tagger) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
-    """What the loop does with a batch: the loss of its tags, a mean over words, and the way back."""
+    """What the loop does with a batch: the loss of its tags, a mean over words, and the way back.
+
+    The loss of intents is a mean over sentences, and is added.
+    """
 
     def descend(module: nn.Module, batch: Batch, go_back: Callable[[Tensor], None]) -> Tensor:
         some = cast("TagBatch", batch)
@@ -293,10 +346,18 @@ def _descent(model: Tagger) -> Callable[[nn.Module, Batch, Callable[[Tensor], No
 
 
 def _loss(model: Tagger, module: nn.Module, batch: TagBatch) -> Tensor:
-    """-log probability of the right tags of a batch, nats, added up; `module` is the model as it is to be called."""
+    """-log probability of the right tags of a batch, nats, added up; `module` is the model as it is to be called.
+
+    That of the right intents counts as often as a sentence has words.
+    """
     device = model.output.weight.device
     read = _tensors(batch.read, device)
-    return model.loss(module(*read), torch.from_numpy(batch.tags).to(device), read[1])
+    tags, found = torch.from_numpy(batch.tags).to(device), module(*read)
+    if batch.intents is None:
+        return model.loss(found, tags, read[1])
+    emissions, asked = found
+    wanted = torch.from_numpy(batch.intents).to(device)
+    return model.loss(emissions, tags, read[1]) + functional.cross_entropy(asked.float(), wanted) * batch.answers
 
 
 def _tensors(batch: WordBatch, device: torch.device) -> list[Tensor]:
@@ -305,9 +366,10 @@ def _tensors(batch: WordBatch, device: torch.device) -> list[Tensor]:
 
 def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module], dict[str, float]]:
     """Score on validation data after an epoch: loss in nats a word, accuracy and, where tags mark entities, F1."""
-    targets = _numbers(part, prepared.labels)
-    # No probability is known of tags that training never had: their sentences count in the other scores alone.
-    known = np.array([row for row, some in enumerate(targets) if (some >= 0).all()], dtype=np.int64)
+    targets, intents = _numbers(part, prepared.labels), _intent_numbers(part, prepared.intents)
+    # No probability is known of what training never had: such sentences count in the other scores alone.
+    there = np.array([(some >= 0).all() for some in targets], dtype=bool)
+    known = np.flatnonzero(there if intents is None else there & (intents >= 0))
     plan = [known[places] for places in plan_in_order_of_length(part.lengths[known], budget=WORDS_AT_ONCE)]
 
     def validate(module: nn.Module) -> dict[str, float]:
@@ -315,13 +377,21 @@ def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module]
         total, answers = 0.0, 0
         with torch.no_grad():
             for rows in plan:
-                batch = _batch(part, targets, prepared.lexicon, rows, rounded=False)
+                batch = _batch(part, targets, intents, prepared.lexicon, rows, rounded=False)
                 total += float(_loss(model, model, batch))
                 answers += batch.answers
-        runner = TorchTagger(model, prepared.labels, prepared.scheme, prepared.lexicon)
-        accuracy, f1 = accuracy_and_f1(part.tags, runner.predict(part.words), prepared.scheme)
+        parts = model, prepared.labels, prepared.scheme, prepared.lexicon
+        runner = TorchIntentTagger(*parts, prepared.intents) if isinstance(model, IntentTagger) else TorchTagger(*parts)
+        tags = runner.predict(part.words)
+        accuracy, f1 = accuracy_and_f1(part.tags, tags, prepared.scheme)
         row = {"loss": total / answers} if answers else {}
-        return {**row, "accuracy": accuracy, **({} if prepared.scheme == "none" else {"f1": f1})}
+        row |= {"accuracy": accuracy, **({} if prepared.scheme == "none" else {"f1": f1})}
+        whole = [one == other for one, other in zip(part.tags, tags, strict=True)]
+        if isinstance(runner, IntentRunner):
+            asked = [one == other for one, other in zip(part.intents, runner.predict_intents(part.words), strict=True)]
+            row["intent_accuracy"] = float(np.mean(asked))
+            whole = [one and other for one, other in zip(whole, asked, strict=True)]
+        return {**row, "sentence": float(np.mean(whole))}
 
     return validate
 
@@ -334,10 +404,16 @@ def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
     assert counted is not None
     known = set(counted.written.names)
 
-    def score(predicted: list[list[str]]) -> TagScores:
-        return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=trained.settings.seed)
+    runner, seed = trained.runner(), trained.settings.seed
+    asked = (part.intents, runner.predict_intents(part.words)) if isinstance(runner, IntentRunner) else None
+    if trained.intent_baselines is not None:
+        texts = [" ".join(words) for words in part.words]
+        trained.intent_baseline_scores = trained.intent_baselines.scores(texts, part.intents)
 
-    trained.scores = score(trained.runner().predict(part.words))
+    def score(predicted: list[list[str]]) -> TagScores:
+        return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=seed, intents=asked)
+
+    trained.scores = score(runner.predict(part.words))
     trained.baseline_scores = score_baselines(
         counted, part.words, prepared.scheme, score, beside_itself=trained.model is None
     )

@@ -11,8 +11,11 @@ from bothways.data.tagged_sentences import compare_tokens
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.scheme_check import check_like
 from bothways.decoding.schemes import parse
+from bothways.decoding.tagging import IntentRunner
 from bothways.errors import DataError
-from bothways.runtime.tagger import HMM, tagger_runtime
+from bothways.runtime import load
+from bothways.runtime.tagger import HMM
+from bothways.training.baselines import Baselines
 from bothways.training.saving_tagger import verdict
 from bothways.training.tag_baselines import score_baselines
 from bothways.training.tag_scores import TagScores, score_tags
@@ -31,6 +34,7 @@ class TaggingEvaluation:
     scores: TagScores
     baselines: dict[str, dict[str, Any]]
     notes: list[str]
+    intent_baselines: dict[str, dict[str, float]]  # empty for a tagger alone
 
     @property
     def verdict(self) -> str | None:
@@ -39,7 +43,13 @@ class TaggingEvaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON."""
-        return {**self.scores.to_dict(), "baselines": self.baselines, "verdict": self.verdict, "notes": self.notes}
+        return {
+            **self.scores.to_dict(),
+            "baselines": self.baselines,
+            "intent_baselines": self.intent_baselines,
+            "verdict": self.verdict,
+            "notes": self.notes,
+        }
 
 
 def evaluate_tagger(
@@ -66,7 +76,7 @@ def evaluate_tagger(
         DataError: tags that the scheme does not allow, no sentence, or other words in `predicted`; names file and line.
     """
     folder = open_folder(model)
-    runner = tagger_runtime(folder)
+    runner: TagRunner = load(model)
     words, tags = two_columns(columns)
     sentences = read_tagged(data, words=words, tags=tags, encoding=encoding)
     sentences = check_like(sentences, runner.scheme, repair=repair)
@@ -78,11 +88,22 @@ def evaluate_tagger(
     if new:
         notes.append(f"Tags that training never had are counted wrong: {', '.join(new)}.")
 
+    asked = None
+    intent_baselines: dict[str, dict[str, float]] = {}
+    if isinstance(runner, IntentRunner):
+        if sentences.labels is None:
+            raise DataError(
+                f"{sentences.name} names no intents to compare with. Give a file 'label', or a column 'intent'."
+            )
+        asked = sentences.labels, runner.predict_intents(sentences.words)
+        texts = [" ".join(some) for some in sentences.words]
+        intent_baselines = Baselines.load(folder.path).scores(texts, sentences.labels)
+
     def scored(predicted: list[list[str]]) -> TagScores:
-        return score_tags(sentences.words, sentences.tags, predicted, runner.scheme, known=known)
+        return score_tags(sentences.words, sentences.tags, predicted, runner.scheme, known=known, intents=asked)
 
     baselines = score_baselines(counted, sentences.words, runner.scheme, scored, beside_itself=not folder.has(GRAPH))
-    return TaggingEvaluation(scored(found), baselines, notes)
+    return TaggingEvaluation(scored(found), baselines, notes, intent_baselines)
 
 
 def _read_predicted(path: Path, gold: TaggedSentences, runner: TagRunner) -> list[list[str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bothways.data.tagged import read_tagged, two_columns
 from bothways.errors import MissingFileError
+from bothways.settings import IntentSettings
 from bothways.training.device import check_device
 from bothways.training.places import check_places, end_interrupted, say_all, workplace
 from bothways.training.saving_tagger import save_tagger
@@ -63,6 +64,8 @@ def train_tagger_from_file(
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
     words, tags = two_columns(columns)
+    if isinstance(settings, IntentSettings):
+        data, validation = _parts(data, validation)
     sentences = read_tagged(data, words=words, tags=tags, encoding=encoding)
     checked = None if validation is None else read_tagged(validation, words=words, tags=tags, encoding=encoding)
     with workplace(state) as place:
@@ -76,3 +79,11 @@ def train_tagger_from_file(
             raise end_interrupted(out, best_epoch=trained.best_epoch)
     shutil.rmtree(state, ignore_errors=True)
     return trained
+
+
+def _parts(data: Path, validation: Path | None) -> tuple[Path, Path | None]:
+    """Choose the parts of a folder that holds `train`, and `valid` or the like, each a folder of its own."""
+    if not (data / "train").is_dir():
+        return data, validation
+    named = next((data / name for name in ("valid", "validation", "dev") if (data / name).is_dir()), None)
+    return data / "train", validation or named

@@ -1,0 +1,182 @@
+"""Intents and slots from one network: what is learned, what is scored, what runs from the folder."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from bothways import IntentParser, load
+from bothways.errors import DataError, ModelFolderError, NotFittedError, SettingsError
+from bothways.settings import IntentSettings
+from bothways.training.tag_scores import score_tags
+from terminal import run
+from toy_tags import TAGGER, asked
+
+WORDS, TAGS, INTENTS = asked(60)
+SMALL = {**TAGGER, "epochs": 8, "dropout": 0.0, "embedding_dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def parser():
+    return IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS)
+
+
+def write(folder, words, tags, intents):
+    folder.mkdir(parents=True)
+    for name, rows in (("seq.in", map(" ".join, words)), ("seq.out", map(" ".join, tags)), ("label", intents)):
+        (folder / name).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    place = tmp_path_factory.mktemp("intents") / "data"
+    for part, seed in (("train", 0), ("valid", 1), ("test", 2)):
+        write(place / part, *asked(60 if part == "train" else 20, seed=seed))
+    return place
+
+
+@pytest.fixture(scope="module")
+def assistant(data):
+    options = [part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    run("train", "intent", data, "--out", data.parent / "assistant", *options)
+    return data.parent / "assistant"
+
+
+def test_both_are_learned_together(parser):
+    words, tags, intents = asked(30, seed=5)
+    assert parser.score(words, tags, intents) == 1.0
+    assert parser.predict(words) == (intents, tags)
+
+
+def test_the_loss_is_that_of_the_tags_and_that_of_the_intents(parser):
+    """With a weight of one sentence each, by plain torch."""
+    from bothways.training.tagging import TagBatch, _loss
+
+    trained = parser.trained_
+    words, tags, intents = asked(5, seed=7)
+    read = trained.lexicon.batch(words)
+    numbers = np.zeros(read.which.shape, dtype=np.int64)
+    for row, some in enumerate(tags):
+        numbers[row, : len(some)] = [trained.labels.index(tag) for tag in some]
+    wanted = np.array([trained.intents.index(intent) for intent in intents])
+    batch = TagBatch(read, numbers, wanted)
+    with torch.no_grad():
+        found = _loss(trained.model, trained.model, batch)
+        emissions, scores = trained.model(*map(torch.from_numpy, read))
+        lengths = torch.from_numpy(read.lengths)
+        alone = trained.model.crf(emissions, torch.from_numpy(numbers), lengths).sum()
+        asked_for = functional.cross_entropy(scores, torch.from_numpy(wanted))
+    torch.testing.assert_close(found, alone + asked_for * int(read.lengths.sum()))
+
+
+def test_a_sentence_has_the_same_intent_alone_as_in_company(parser):
+    words, _, _ = asked(12, seed=3)
+    together = parser.predict_proba(words)
+    np.testing.assert_allclose(together.sum(axis=1), 1)
+    for row, sentence in enumerate(words):
+        np.testing.assert_allclose(parser.predict_proba([sentence])[0], together[row], atol=1e-5)
+
+
+def test_an_empty_sentence_has_no_tags_and_no_intent_likelier_than_another(parser):
+    intents, tags = parser.predict([[], WORDS[0]])
+    assert tags[0] == []
+    assert tags[1] == TAGS[0]
+    assert len(intents) == 2
+    np.testing.assert_allclose(parser.predict_proba([[]]), 0.5)
+
+
+def test_saved_is_loaded_is_exported(parser, tmp_path):
+    parser.save(tmp_path / "model")
+    again, exported = IntentParser.load(tmp_path / "model"), load(tmp_path / "model")
+    words, _, _ = asked(9, seed=4)
+    assert again.predict(words) == parser.predict(words)
+    assert exported.predict_intents(words) == parser.predict(words)[0]
+    assert exported.predict(words) == parser.predict(words)[1]
+    np.testing.assert_allclose(exported.predict_intents_proba(words), parser.predict_proba(words), atol=1e-4)
+
+
+def test_slots_cut_the_text_and_the_likeliest_intent_comes_first(parser):
+    text = "so  play Blue Moon, please"
+    found = parser.parse([text])[0].to_dict()
+    assert found["intent"] == "Play" == next(iter(found["probabilities"]))
+    assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    for slot in found["slots"]:
+        assert text[slot["start"] : slot["end"]] == slot["text"]
+
+
+def test_a_sentence_is_right_only_if_its_intent_is():
+    words, tags = [["a"], ["b"]], [["O"], ["O"]]
+    scores = score_tags(words, tags, tags, "bio", known=set(), intents=(["X", "Y"], ["X", "Z"]))
+    assert (scores.accuracy, scores.intent_accuracy, scores.sentence_accuracy) == (1.0, 0.5, 0.5)
+    assert type(scores).from_dict(json.loads(json.dumps(scores.to_dict()))) == scores
+
+
+# The command line
+
+
+def test_a_folder_of_parts_is_trained_on_one_and_validated_on_another(assistant, data):
+    out, _ = run("evaluate", assistant, data / "test")
+    assert "intents           1.0000" in out
+    assert "linear baseline:" in out
+    measured = json.loads(run("evaluate", assistant, data / "test", "--json")[0])
+    assert measured["sentences"] == 20
+    assert measured["f1"] == measured["intent_accuracy"] == measured["sentence_accuracy"] == 1.0
+    assert 0 <= measured["intent_baselines"]["majority"]["accuracy"] < 1
+    assert "intents: Book, Play" in run("info", assistant)[0]
+
+
+def test_predict_prints_the_intent_and_the_slots(assistant):
+    out, _ = run("predict", assistant, "play Halo please")
+    intent, share, pairs = out.rstrip("\n").split("\t")
+    assert intent == "Play"
+    assert float(share) > 0.5
+    assert pairs == "play/O  Halo/B-song  please/O"
+    found = json.loads(run("predict", assistant, "play Halo please", "--json")[0])
+    assert found["slots"][0]["type"] == "song"
+
+
+def test_what_test_has_and_training_never_had_is_counted_wrong(assistant, tmp_path):
+    write(
+        tmp_path / "odd", [["play", "Halo"], ["book", "Ghent"]], [["O", "B-album"], ["O", "B-place"]], ["Sing", "Book"]
+    )
+    measured = json.loads(run("evaluate", assistant, tmp_path / "odd", "--json")[0])
+    assert measured["intent_accuracy"] == 0.5
+    assert measured["sentence_accuracy"] == 0.5
+    assert any("Tags that training never had are counted wrong: B-album" in note for note in measured["notes"])
+
+
+@pytest.mark.parametrize(
+    ("use", "kind", "said"),
+    [
+        (lambda: IntentParser(model="hmm").fit(WORDS, TAGS, INTENTS), SettingsError, "'hmm', which knows no intents"),
+        (lambda: IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS[:3]), DataError, "60 sentences, but 3 intents"),
+        (lambda: IntentParser(**SMALL).fit(WORDS, TAGS, ["one"] * 60), DataError, "has one intent only, 'one'"),
+        (lambda: IntentParser().predict([["a"]]), NotFittedError, r"Call fit\(sentences, tags, intents\)"),
+        (lambda: IntentParser().parse("play"), DataError, "texts is one str"),
+    ],
+)
+def test_wrong_use_is_refused(use, kind, said):
+    with pytest.raises(kind, match=said):
+        use()
+
+
+def test_files_without_intents_are_refused(tmp_path, assistant):
+    (tmp_path / "tags.conll").write_text("a\tO\n\nb\tB-x\n", encoding="utf-8")
+    tags = tmp_path / "tags.conll"
+    for arguments in (["train", "intent", tags, "--out", tmp_path / "x"], ["evaluate", assistant, tags]):
+        _, errors = run(*arguments, code=1)
+        assert "names no intents" in errors.splitlines()[-1]
+
+
+def test_a_folder_of_another_task_is_refused(parser, tmp_path):
+    from bothways import TextClassifier
+
+    parser.save(tmp_path / "model")
+    with pytest.raises(ModelFolderError, match="trained to 'intent'"):
+        TextClassifier.load(tmp_path / "model")
+
+
+def test_all_settings_of_a_tagger_but_one_default_are_those_of_intents():
+    assert IntentSettings().monitor == "sentence"
