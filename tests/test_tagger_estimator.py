@@ -176,6 +176,15 @@ def test_alone_is_in_company_in_any_order(decoder, tmp_path, monkeypatch):
         np.testing.assert_allclose(np.concatenate(chances).sum(axis=1), 1, rtol=1e-6)
 
 
+def test_a_sentence_of_ten_thousand_words_is_tagged_like_a_short_one(model, folder):
+    """Nothing is cut, and what is far away changes little: the middle is as in a sentence of three repetitions."""
+    words = ["then", "met", "Zoë", "Wu", "Li", "in", "York", "so"]
+    (long,), (short,) = model.predict([words * 1_250]), model.predict([words * 3])
+    assert len(long) == 10_000
+    assert long[4_000:4_008] == short[8:16]
+    assert bothways.load(folder).predict([words * 1_250]) == [long]
+
+
 def test_a_forward_reader_tags_without_what_comes_later():
     """Chances of a softmax hang on no later word; those of a reader of both ways do."""
     for both in (False, True):

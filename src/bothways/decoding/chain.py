@@ -118,9 +118,8 @@ class LinearChain:
             the log of the sum over all ends that begin behind it, its emission not counted. Their sum at any step is
             the log of the label's probability, but for the log partition.
         """
-        alive = np.ones(len(emissions), dtype=np.int64)
-        some = emissions[None].astype(np.float64)
-        return self._forward(some, alive)[0], self._backward(some, alive, np.array([len(emissions)]))[0]
+        (read,) = self.readings(emissions[None], np.array([len(emissions)]))
+        return read.before[0], read.behind[0]
 
     def score(self, emissions: Floats, labels: Ints) -> float:
         """Give the score of one path: float (T,K) and int64 (T,)."""

@@ -72,8 +72,7 @@ def network_readings(trained: TrainedTagger, words: Sequence[str]) -> TwoReading
         reading = model.read(*map(torch.from_numpy, batch))
         assert reading.forward is not None
         assert reading.backward is not None
-        width = reading.forward.shape[-1]
-        left, right = model.output.weight[:, :width], model.output.weight[:, width:]
+        left, right = torch.split(model.output.weight, reading.forward.shape[-1], dim=1)
         from_left = reading.forward[0] @ left.T + model.output.bias
         from_right = reading.backward[0] @ right.T
     (together,) = runner.predict_marginals([words])
