@@ -9,12 +9,20 @@ import typer
 
 from bothways.cli.commands import app
 from bothways.declaring import Setting, Settings
-from bothways.settings import ClassifierSettings, FillSettings, GenerationSettings, LanguageSettings, TaggerSettings
+from bothways.settings import (
+    ClassifierSettings,
+    FillSettings,
+    GenerationSettings,
+    IntentSettings,
+    LanguageSettings,
+    TaggerSettings,
+)
 
 HERE = Path(__file__).parent
 PAGES: dict[str, tuple[type[Settings], str]] = {
     "classify": (ClassifierSettings, "In Python they are the parameters of `TextClassifier`."),
     "tag": (TaggerSettings, "In Python they are the parameters of `SequenceTagger`."),
+    "intent": (IntentSettings, "In Python they are the parameters of `IntentParser`."),
     "language": (LanguageSettings, "In Python they are the parameters of `LanguageModel`."),
     "fill": (FillSettings, "In Python they are the parameters of `GapFiller`."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),

@@ -5,10 +5,19 @@ import pytest
 
 from bothways.declaring import Setting
 from bothways.errors import SettingsError
-from bothways.settings import POOLINGS, ClassifierSettings, GenerationSettings, LanguageSettings, TaggerSettings
+from bothways.settings import (
+    POOLINGS,
+    ClassifierSettings,
+    GenerationSettings,
+    IntentSettings,
+    LanguageSettings,
+    TaggerSettings,
+)
 
 
-@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, TaggerSettings, GenerationSettings])
+@pytest.mark.parametrize(
+    "kind", [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings, GenerationSettings]
+)
 def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
     kind().check()
     for setting in kind.declared():
@@ -17,7 +26,7 @@ def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
         assert not setting.help.endswith(".")
 
 
-@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, TaggerSettings])
+@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings])
 def test_declared_settings_are_the_fields_in_the_order_text_encoder_training(kind):
     declared = kind.declared()
     assert [setting.name for setting in declared] == [field.name for field in fields(kind)]
