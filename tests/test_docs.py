@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import bothways
+from toy_tags import asked, names
 from toys import SMALL, toy_csv, toy_texts
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,14 @@ def readme_place(tmp_path_factory):
         toy_csv(place / name, 120, seed=seed)
     words = ["joy", "gloom", "the", "a", "film", "plot", "scene", "and", "then", "was", "seen", "by", "people", "here"]
     (place / "novel.txt").write_text("\n".join(f"I am {text}" for text in toy_texts(60)[0]) + "\n", encoding="utf-8")
+    for name, seed in (("train.conll", 0), ("dev.conll", 1)):
+        sentences = [zip(*some, strict=True) for some in zip(*names(30, seed=seed), strict=True)]
+        rows = ["".join(f"{word}\t{tag}\n" for word, tag in some) for some in sentences]
+        (place / name).write_text("\n".join(rows), encoding="utf-8")
+    (place / "snips").mkdir()
+    for name, rows in zip(("seq.in", "seq.out", "label"), asked(30), strict=True):
+        lines = (row if isinstance(row, str) else " ".join(row) for row in rows)
+        (place / "snips" / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     (place / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in words))
     return place
 
