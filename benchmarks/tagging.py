@@ -3,7 +3,7 @@
     ewt     parts of speech of UD English EWT (gold tokens): hidden Markov model, and networks that have words, letters,
             pretrained vectors, one way or both
     wnut    emerging entities of WNUT-17, with and without pretrained vectors
-    snips   slots of SNIPS
+    snips   intents and slots of SNIPS
     teddy   the generated sentences in which only a later word tells whether a word is a name; five seeds
     speed   what a CRF costs in training beside a softmax, decoding, prediction without torch
 
@@ -16,13 +16,16 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
 import numpy as np
 
+from benchmarks.classify import write
 from benchmarks.record import bothways, data_folder, options, record
+from bothways.data.tables import read_table
 
 RECIPE: dict[str, Any] = {
     "cell_type": "lstm",
@@ -38,6 +41,21 @@ RECIPE: dict[str, Any] = {
     "patience": 15,
     "averaging": 0.99,
 }
+READER: dict[str, Any] = {
+    "two_way": True,
+    "unit": "word",
+    "lowercase": True,
+    "cell_type": "lstm",
+    "num_layers": 1,
+    "window": 128,
+    "negatives": 1024,
+    "dropout": 0.1,
+    "embedding_dropout": 0,
+    "lr": 0.003,
+    "epochs": 1,
+    "validation_size": 0.01,
+}
+READER_ROWS = 15_000  # film reviews that the language model reads
 SEEDS = range(5)
 TEDDY: dict[str, Any] = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 10}
 
@@ -69,14 +87,21 @@ def row(name: str, measured: dict[str, Any], minutes: float) -> list[str]:
 
 
 def compare(
-    command: str, title: str, files: tuple[Path, Path, Path], settings: dict[str, dict[str, Any]], seed: int
+    command: str,
+    title: str,
+    files: tuple[Path, Path, Path],
+    settings: dict[str, dict[str, Any]],
+    seed: int,
+    *,
+    before: dict[str, float] | None = None,
+    note: str = "",
 ) -> None:
-    """Train each and record."""
+    """Train each and record; `before` are minutes that one needs besides."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, given in settings.items():
             measured, minutes = measure(Path(folder), name, files, given, seed)
-            rows.append(row(name, measured, minutes))
+            rows.append(row(name, measured, minutes + (before or {}).get(name, 0.0)))
             print(rows[-1], flush=True)
     score = "accuracy" if measured["f1"] is None else "F1 of entities"
     record(
@@ -84,7 +109,7 @@ def compare(
         title,
         ["model", f"test {score} (95% interval)", "accuracy on words not in training", "minutes in all"],
         rows,
-        f"{measured['sentences']:,} test sentences, {measured['words']:,} words, seed {seed}. "
+        f"{measured['sentences']:,} test sentences, {measured['words']:,} words, seed {seed}. {note}"
         f"Recipe of the networks: {json.dumps(RECIPE)}",
     )
 
@@ -92,22 +117,36 @@ def compare(
 def ewt(seed: int) -> None:
     """Parts of speech."""
     folder = data_folder("ud_english_ewt")
-    files = tuple(folder / f"en_ewt-ud-{part}.conllu" for part in ("train", "dev", "test"))
+    train, dev, test = (folder / f"en_ewt-ud-{part}.conllu" for part in ("train", "dev", "test"))
     full = {**RECIPE, "vectors": vectors()}
-    compare(
-        "ewt",
-        "UD English EWT, universal parts of speech",
-        files,  # type: ignore[arg-type]
-        {
-            "hidden Markov model": {"model": "hmm"},
-            "words": {**RECIPE, "spelling_size": 0},
-            "words and letters": RECIPE,
-            "words, letters and vectors": full,
-            "forward only": {**full, "bidirectional": False},
-            "backward only": {**full, "bidirectional": False, "one_way": "backward"},
-        },
-        seed,
-    )
+    with tempfile.TemporaryDirectory() as place:
+        texts, reader = first_rows(data_folder("imdb") / "unlabelled.csv.gz", Path(place) / "texts.csv"), Path(place)
+        _, reading = bothways("train", "language", texts, "--out", reader / "reader", *options(READER))
+        read = "words, letters, vectors and a two-way language model"
+        compare(
+            "ewt",
+            "UD English EWT, universal parts of speech",
+            (train, dev, test),
+            {
+                "hidden Markov model": {"model": "hmm"},
+                "words": {**RECIPE, "spelling_size": 0},
+                "words and letters": RECIPE,
+                "words, letters and vectors": full,
+                read: {**full, "pretrained": reader / "reader"},
+                "forward only": {**full, "bidirectional": False},
+                "backward only": {**full, "bidirectional": False, "one_way": "backward"},
+            },
+            seed,
+            before={read: reading / 60},
+            note=f"Forward and backward only: words, letters and vectors. The language model read {READER_ROWS:,} film "
+            f"reviews in {reading / 60:.1f} minutes: {json.dumps(READER)}. ",
+        )
+
+
+def first_rows(table: Path, out: Path) -> Path:
+    """Write the first texts of a table."""
+    rows = islice(read_table(table).rows(["review"]), READER_ROWS)
+    return write(out, ["review"], rows)  # type: ignore[arg-type]
 
 
 def wnut(seed: int) -> None:
@@ -128,15 +167,60 @@ def wnut(seed: int) -> None:
 
 
 def snips(seed: int) -> None:
-    """Slots."""
+    """Intents and slots."""
     folder = data_folder("snips")
-    compare(
-        "snips",
-        "SNIPS, slots",
-        (folder / "train", folder / "valid", folder / "test"),
-        {"hidden Markov model": {"model": "hmm"}, "words and letters": RECIPE},
-        seed,
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "model"
+        _, training = bothways("train", "intent", folder, "--out", out, *options(RECIPE), "--seed", seed)
+        said, evaluating = bothways("evaluate", out, folder / "test", "--json")
+        measured = json.loads(said)
+        words, entities = calibration(out, folder / "test")
+    intents, slots = measured["intent_interval"], measured["f1_interval"]
+    linear, hmm = measured["intent_baselines"]["linear"]["accuracy"], measured["baselines"]["hmm"]["f1"]
+    record(
+        "python -m benchmarks.tagging snips",
+        "SNIPS, intents and slots",
+        ["model", "intent accuracy (95% interval)", "slot F1 (95% interval)", "all right", "minutes in all"],
+        [
+            [
+                "network",
+                f"{measured['intent_accuracy']:.4f} ({intents[0]:.4f} to {intents[1]:.4f})",
+                f"{measured['f1']:.4f} ({slots[0]:.4f} to {slots[1]:.4f})",
+                f"{measured['sentence_accuracy']:.4f}",
+                f"{(training + evaluating) / 60:.1f}",
+            ],
+            ["linear baseline", f"{linear:.4f}", "", "", ""],
+            ["hidden Markov model", "", f"{hmm:.4f}", "", ""],
+        ],
+        f"{measured['sentences']:,} test sentences, seed {seed}. Calibration error of the probability of a word's tag "
+        f"{words:.4f}, of a slot {entities:.4f}. Recipe: {json.dumps(RECIPE)}",
     )
+
+
+def calibration(model: Path, data: Path) -> tuple[float, float]:
+    """How far probabilities are from how often they are right, on average: of words' tags, and of entities."""
+    from bothways import load
+    from bothways.data.tagged import read_tagged
+    from bothways.decoding.entities import entities
+
+    runner, gold = load(model), read_tagged(data)
+    sure, right = [], []
+    for chances, tags in zip(runner.predict_marginals(gold.words), gold.tags, strict=True):
+        sure += chances.max(axis=1).tolist()
+        right += [runner.labels[best] == tag for best, tag in zip(chances.argmax(axis=1), tags, strict=True)]
+    found, there = [], []
+    for some, tags in zip(runner.entities(gold.words), gold.tags, strict=True):
+        true = set(entities(tags, runner.scheme))
+        found += [one.score for one in some]
+        there += [one.entity in true for one in some]
+    return expected_error(sure, right), expected_error(found, there)
+
+
+def expected_error(sure: list[float], right: list[bool]) -> float:
+    """The mean distance of probability and share of right answers over 15 bins of probability."""
+    place = np.minimum((np.array(sure) * 15).astype(int), 14)
+    sums = [np.bincount(place, values, minlength=15) for values in (sure, np.array(right, dtype=float))]
+    return float(np.abs(sums[0] - sums[1]).sum() / len(sure))
 
 
 def teddy(_: int) -> None:
