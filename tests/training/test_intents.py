@@ -15,7 +15,7 @@ from terminal import run
 from toy_tags import TAGGER, asked
 
 WORDS, TAGS, INTENTS = asked(60)
-SMALL = {**TAGGER, "epochs": 8, "dropout": 0.0, "embedding_dropout": 0.0}
+SMALL = {**TAGGER, "epochs": 30, "patience": 30, "hidden_size": 16, "dropout": 0.0, "embedding_dropout": 0.0}
 
 
 @pytest.fixture(scope="module")
