@@ -114,7 +114,7 @@ def test_tag_schemes_are_those_that_are_read():
         ({"spelling_dim": 0}, "spelling_dim is 0, but it must be at least 1."),
         ({"min_count": 0}, "min_count is 0, but it must be at least 1."),
         ({"seeds": 0}, "seeds is 0, but it must be at least 1."),
-        ({"monitor": "macro_f1"}, "monitor is 'macro_f1', but it must be one of: accuracy, f1, loss."),
+        ({"monitor": "macro_f1"}, "monitor is 'macro_f1', but it must be one of: accuracy, f1, loss, sentence."),
         ({"freeze_vectors": True}, "there are no vectors to freeze"),
     ],
 )

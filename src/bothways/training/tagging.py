@@ -292,7 +292,7 @@ def _job(model: Tagger, prepared: PreparedTags, settings: TaggerSettings, seed: 
         plan=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
         batch=lambda rows: _batch(part, targets, intents, prepared.lexicon, rows, rounded=True),  # type: ignore[arg-type,return-value]
         descend=_descent(model),
-        validate=None if prepared.validation is None else _validator(prepared, prepared.validation),
+        validate=None if prepared.validation is None else _validator(prepared, prepared.validation, settings),
         identity=identity,
         monitor=_monitor(settings, prepared.scheme),
         loss_settles=True,  # F1 is 0 while a network still learns that O is frequent: that must not end its training
@@ -364,7 +364,9 @@ def _tensors(batch: WordBatch, device: torch.device) -> list[Tensor]:
     return [torch.from_numpy(part).to(device) for part in batch]
 
 
-def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module], dict[str, float]]:
+def _validator(
+    prepared: PreparedTags, part: TaggedPart, settings: TaggerSettings
+) -> Callable[[nn.Module], dict[str, float]]:
     """Score on validation data after an epoch: loss in nats a word, accuracy and, where tags mark entities, F1."""
     targets, intents = _numbers(part, prepared.labels), _intent_numbers(part, prepared.intents)
     # No probability is known of what training never had: such sentences count in the other scores alone.
@@ -380,8 +382,9 @@ def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module]
                 batch = _batch(part, targets, intents, prepared.lexicon, rows, rounded=False)
                 total += float(_loss(model, model, batch))
                 answers += batch.answers
-        parts = model, prepared.labels, prepared.scheme, prepared.lexicon
-        runner = TorchIntentTagger(*parts, prepared.intents) if isinstance(model, IntentTagger) else TorchTagger(*parts)
+        runner = TrainedTagger(
+            model, settings, prepared.labels, prepared.scheme, prepared.lexicon, intents=prepared.intents
+        ).runner()
         tags = runner.predict(part.words)
         accuracy, f1 = accuracy_and_f1(part.tags, tags, prepared.scheme)
         row = {"loss": total / answers} if answers else {}
