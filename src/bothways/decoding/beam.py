@@ -4,10 +4,10 @@ A step keeps the `size` best beginnings of each input. Of the candidates for the
 tokens, those among the best `size` that end are finished; the search for an input is over when it has `size` finished
 sequences, or at its longest. Finished sequences are compared by
 
-    score = log P / ((5 + length) / 6)^length_penalty + coverage_penalty · sum over i of log min(1, sum over t of a[t, i])
+    score = log P / ((5 + length) / 6)^length_penalty + coverage_penalty · sum over i of log min(1, c[i])
 
-(Wu et al., 2016), where a[t, i] is the attention of step t to step i of the input, steps without any (padding) left out,
-and the length counts the end. Size 1 is greedy search. An input finds the same sequences alone as in company.
+(Wu et al., 2016), where c[i] is the attention of all steps to step i of the input, steps without any (padding) left
+out, and the length counts the end. Size 1 is greedy search. An input finds the same sequences alone as in company.
 
 Shapes: B inputs, N beginnings that are alive, V tokens, S steps of the longest input.
 """
