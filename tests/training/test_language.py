@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 
 from bothways.data.batches import InMemory
 from bothways.data.windows import Cut
+from bothways.decoding.cache import Memory
 from bothways.errors import SettingsError
 from bothways.models.language_model import LanguageNetwork
 from bothways.settings import LanguageSettings
@@ -102,13 +104,25 @@ def test_a_cache_needs_texts_to_be_chosen_on(tmp_path):
         prepare(tmp_path, whole=True, cache=60, validation_size=0)
 
 
-def test_documents_have_a_cache_each(tmp_path):
+def test_documents_have_a_cache_each(tmp_path, monkeypatch):
     """A document is as likely among others as alone."""
     prepared = prepare(tmp_path, whole=False)
     model = network(prepared.tokens.size)
     runner = TorchLanguageModel(TrainedLanguageModel(model, settings(), prepared.tokens))
     sequences = list(in_order(prepared.train.sequences))[:5]
+    made, most = [], []
+
+    class Watched(Memory):
+        def __init__(self, *given):
+            super().__init__(*given)
+            made.append(weakref.ref(self))
+            most.append(sum(one() is not None for one in made))
+
+    monkeypatch.setattr("bothways.decoding.language.SIDE_BY_SIDE", 2)
+    monkeypatch.setattr("bothways.decoding.language.Memory", Watched)
     _, said = runner.losses_with_memory(sequences, size=4, sharpness=[1.0])
+    assert len(made) == len(sequences)
+    assert max(most) <= 2  # what was read to its end is let go
     for ids, among in zip(sequences, said, strict=True):
         _, (alone,) = runner.losses_with_memory([ids], size=4, sharpness=[1.0])
         np.testing.assert_allclose(np.exp(among), np.exp(alone), rtol=1e-4)

@@ -212,10 +212,16 @@ class LanguageModelRunner(ABC):
         """
         found: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
         said: list[list[NDArray[np.float32]]] = [[] for _ in sequences]
-        memories = [Memory(size, sharpness) for _ in sequences]
+        memories: dict[int, Memory] = {}  # of the texts that are being read
+        left = [len(ids) - 1 for ids in sequences]
         for owner, targets, losses, outputs in self._windows(sequences, conditions, self.trace):
+            if owner not in memories:
+                memories[owner] = Memory(size, sharpness)
             found[owner].append(losses)
             said[owner].append(memories[owner].look(outputs[0], targets))
+            left[owner] -= len(targets)
+            if not left[owner]:
+                del memories[owner]
         none = np.zeros((len(sharpness), 0), np.float32)
         return [_joined(parts) for parts in found], [np.concatenate([none, *parts], axis=1) for parts in said]
 

@@ -137,7 +137,8 @@ class Attention(nn.Module):
 
     def _parted(self, steps: Tensor) -> Tensor:
         """(B,T,A) -> (B,N,T,A/N)."""
-        return steps.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        size, count, width = steps.shape
+        return steps.reshape(size, count, self.heads, width // self.heads).transpose(1, 2)
 
 
 class ConcatenatedAttention(nn.Module):
