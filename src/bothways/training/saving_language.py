@@ -90,7 +90,7 @@ def load_language_model(path: Path | str) -> TrainedLanguageModel:
         baseline=KneserNey.load(folder.file(BASELINE)) if folder.has(BASELINE) else None,
         baseline_scores=saved["baselines"], facts=saved["training"], notes=saved["notes"],
         condition=condition, cache=Cache(**facts["cache"]) if "cache" in facts else None,
-        cache_scores=saved["cache"],
+        cache_scores=saved.get("cache"),
     )  # fmt: skip
 
 
