@@ -37,8 +37,8 @@ RECIPE: dict[str, Any] = {
     "word_dropout": 0.1,
     "lr": 0.003,
     "batch_size": 32,
-    "epochs": 15,
-    "patience": 15,
+    "epochs": 8,
+    "patience": 8,
     "averaging": 0.99,
 }
 READER: dict[str, Any] = {
