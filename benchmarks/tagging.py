@@ -55,7 +55,7 @@ READER: dict[str, Any] = {
     "epochs": 1,
     "validation_size": 0.01,
 }
-READER_ROWS = 15_000  # film reviews that the language model reads
+READER_ROWS = 10_000  # film reviews that the language model reads
 SEEDS = range(5)
 TEDDY: dict[str, Any] = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 10}
 
