@@ -1,7 +1,7 @@
 """Pre-training on texts without labels, then a classifier: python -m benchmarks.pretraining RECIPE
 
 IMDB: a two-way language model of train and unlabelled reviews, and a classifier that starts from it; beside it the same
-classifier without pre-training. Recipes were chosen on 5,000 training rows of films that the others do not review.
+classifier without pre-training. The recipes are first guesses: none has been tuned yet.
 Wall time is that of the commands a user would type, from reading to scores.
 """
 

@@ -7,8 +7,9 @@
     teddy   the generated sentences in which only a later word tells whether a word is a name; five seeds
     speed   what a CRF costs in training beside a softmax, decoding, prediction without torch
 
-Recipes were chosen on the published development parts, which also choose the epoch; the test part is read once, by this
-command. Wall time is that of the commands a user would type, `train tag` and `evaluate`.
+The recipe of the networks is a first guess, the same for all; the published development parts choose the epoch, and
+the test part is read once, by this command. Wall time is that of the commands a user would type, `train tag` and
+`evaluate`.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from bothways.decoding.probabilities import softmax
 from bothways.errors import SettingsError
 from bothways.lab.two_readings import draw_two_readings, hmm_readings, network_readings
 from bothways.training.hmm import fit_hmm
-from bothways.training.tagging import TorchTagger
+from bothways.training.tag_network import TorchTagger
 
 SENTENCES, TAGS = teddy_sentences("train", rows=60)
 SMALL = {"embedding_dim": 6, "hidden_size": 5, "spelling_size": 3, "spelling_dim": 4, "min_count": 1, "epochs": 1}

@@ -10,7 +10,9 @@ from torch.nn import functional
 from bothways import IntentParser, load
 from bothways.errors import DataError, ModelFolderError, NotFittedError, SettingsError
 from bothways.settings import IntentSettings
+from bothways.training.tag_network import TorchIntentTagger
 from bothways.training.tag_scores import score_tags
+from bothways.training.tagging_evaluation import evaluate_tagger
 from terminal import run
 from toy_tags import TAGGER, asked
 
@@ -92,9 +94,37 @@ def test_saved_is_loaded_is_exported(parser, tmp_path):
     again, exported = IntentParser.load(tmp_path / "model"), load(tmp_path / "model")
     words, _, _ = asked(9, seed=4)
     assert again.predict(words) == parser.predict(words)
-    assert exported.predict_intents(words) == parser.predict(words)[0]
-    assert exported.predict(words) == parser.predict(words)[1]
+    assert exported.predict_both(words) == parser.predict(words)
     np.testing.assert_allclose(exported.predict_intents_proba(words), parser.predict_proba(words), atol=1e-4)
+
+
+def test_a_damaged_baseline_is_noticed(parser, tmp_path):
+    parser.save(tmp_path / "model")
+    path = tmp_path / "model" / "baseline.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    write(tmp_path / "data", *asked(3))
+    for use in (
+        lambda: IntentParser.load(tmp_path / "model"),
+        lambda: evaluate_tagger(tmp_path / "model", tmp_path / "data"),
+    ):
+        with pytest.raises(ModelFolderError, match="its checksum differs"):
+            use()
+
+
+def test_a_text_is_read_once_for_its_intent_and_its_slots(parser, monkeypatch):
+    seen = []
+    run_both = TorchIntentTagger.run_both
+
+    def counted(self, batch):
+        seen.append(batch.which.size)
+        return run_both(self, batch)
+
+    monkeypatch.setattr(TorchIntentTagger, "run_both", counted)
+    parser.parse(["play Halo please"])
+    parser.predict([["play", "Halo", "please"]])
+    assert seen == [3, 3]
 
 
 def test_slots_cut_the_text_and_the_likeliest_intent_comes_first(parser):

@@ -24,9 +24,10 @@ from bothways.runtime import load
 from bothways.settings import TaggerSettings
 from bothways.training.loop import Silence
 from bothways.training.saving_tagger import load_tagger, metrics, save_tagger, spread, verdict
+from bothways.training.tag_network import TorchTagger, make_tagger, numpy_chain
 from bothways.training.tag_preparation import prepare_tags
 from bothways.training.tag_scores import score_tags
-from bothways.training.tagging import TorchTagger, make_tagger, numpy_chain, train_tagger
+from bothways.training.tagging import train_tagger
 from toy_tags import TAGGER, names, told_by_ending, told_later
 
 

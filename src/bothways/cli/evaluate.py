@@ -104,7 +104,11 @@ def evaluate(
         print_json({"model": str(model), "data": str(data), **found.to_dict()})
     else:
         _show(found)
-    # After the scores, which a picture that cannot be written must not lose.
+    _draw(found, confusion, reliability)  # after the scores, which a picture that cannot be written must not lose
+
+
+def _draw(found: "Evaluation", confusion: Path | None, reliability: Path | None) -> None:
+    """Draw what was asked for."""
     if confusion is not None:
         from bothways.training.pictures import draw_confusion
 

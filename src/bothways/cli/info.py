@@ -75,6 +75,8 @@ def _show_language_model(description: dict[str, Any], measured: dict[str, Any]) 
             f"validation perplexity {validation['perplexity']:.2f} ({low:.2f} to {high:.2f}), "
             f"{validation['bits_per_character']:.4f} bits per character"
         )
+    if measured.get("cache") is not None:
+        print(f"  with its cache: perplexity {measured['cache']['perplexity']:.2f}")
     for name, score in measured["baselines"].items():
         print(f"  {name} baseline: perplexity {score['perplexity']:.2f}")
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from bothways.cli.output import print_json
 from bothways.cli.tag import show_intents, tag_whole_file
 from bothways.cli.tag import show_predictions as show_tags
 from bothways.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    from bothways.runtime.classifier import ClassifierRuntime
 
 
 def predict(
@@ -54,8 +57,7 @@ def predict(
               bothways predict names --file new.conll --out tagged.conll
     """
     from bothways.runtime import load  # here, so that --help does not wait for it
-    from bothways.runtime.classifier import Tally
-    from bothways.runtime.files import predict_file, read_lines
+    from bothways.runtime.files import predict_file
 
     if (file is None) != (out is None) or (file is not None and texts):
         raise SettingsError("--file and --out go together, and without texts: --file new.csv --out predictions.csv.")
@@ -65,7 +67,7 @@ def predict(
         refuse_options(
             task, {"file": file, "text": text, "columns": columns, "condition": condition if task == "fill" else None}
         )
-        given = texts or read_lines([] if sys.stdin is None else sys.stdin.buffer)
+        given = texts or _lines()
         show_predictions(model, given, condition=condition, as_json=as_json)
         return
     refuse_options(task, {"condition": condition})
@@ -77,7 +79,7 @@ def predict(
         if columns is not None:
             raise SettingsError("--columns names the columns of --file, but there is no file. Leave it out.")
         show = show_tags if task == "tag" else show_intents
-        show(model, texts or read_lines([] if sys.stdin is None else sys.stdin.buffer), as_json=as_json)
+        show(model, texts or _lines(), as_json=as_json)
         return
     refuse_options(task, {"columns": columns})
     runner = load(model)
@@ -85,7 +87,14 @@ def predict(
         for note in predict_file(runner, file, out, text=text, encoding=encoding, force=force):
             print(literal(note), file=sys.stderr)
         return
-    given = texts or read_lines([] if sys.stdin is None else sys.stdin.buffer)
+    _show_labels(runner, texts, as_json=as_json)
+
+
+def _show_labels(runner: "ClassifierRuntime", texts: list[str] | None, *, as_json: bool) -> None:
+    """Print the label of each text, or of each line of standard input."""
+    from bothways.runtime.classifier import Tally
+
+    given = texts or _lines()
     labels = runner.labels
     for one, probabilities in zip(given, runner.predict_proba(given), strict=True):
         best = int(probabilities.argmax())
@@ -98,6 +107,13 @@ def predict(
     tally.add(runner, len(given))
     for note in tally.notes(runner, lambda row: f"{'text' if texts else 'line'} {row + 1:,}"):
         print(note, file=sys.stderr)
+
+
+def _lines() -> list[str]:
+    """The texts of standard input, a line each."""
+    from bothways.runtime.files import read_lines
+
+    return read_lines([] if sys.stdin is None else sys.stdin.buffer)
 
 
 def refuse_half_characters(texts: list[str]) -> None:

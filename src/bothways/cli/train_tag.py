@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bothways.cli.options import with_settings
-from bothways.cli.training import AsJson, Columns, Encoding, Force, Out, Resume, TensorBoard, run_training
+from bothways.cli.training import (
+    AsJson,
+    Columns,
+    Encoding,
+    Force,
+    Out,
+    Resume,
+    TensorBoard,
+    ValidationSentences,
+    run_training,
+)
 from bothways.settings import TaggerSettings
 
 if TYPE_CHECKING:
@@ -23,9 +33,7 @@ def train_tag(
     ],
     *,
     out: Out,
-    validation: Annotated[
-        Path | None, typer.Option("--validation", help="sentences that choose the best epoch; else some are held out")
-    ] = None,
+    validation: ValidationSentences = None,
     columns: Columns = None,
     encoding: Encoding = "auto",
     resume: Resume = False,
@@ -39,6 +47,34 @@ def train_tag(
     Examples: bothways train tag train.conll --validation dev.conll --out names
               bothways train tag train.conll --model hmm --out names-hmm
     """
+    train_on_sentences(
+        data,
+        settings,
+        out=out,
+        validation=validation,
+        columns=columns,
+        encoding=encoding,
+        resume=resume,
+        force=force,
+        tensorboard=tensorboard,
+        as_json=as_json,
+    )
+
+
+def train_on_sentences(
+    data: Path,
+    settings: TaggerSettings,
+    *,
+    out: Path,
+    validation: Path | None,
+    columns: str | None,
+    encoding: str,
+    resume: bool,
+    force: bool,
+    tensorboard: Path | None,
+    as_json: bool,
+) -> None:
+    """Train what the settings ask for, a tagger or one that also knows intents, and print what was reached."""
 
     def train(listener: "Listener", say: Callable[[str], None]) -> "TrainedTagger":
         from bothways.training.tagging_from_files import train_tagger_from_file
@@ -67,12 +103,12 @@ def train_tag(
         tensorboard=tensorboard,
         several=settings.seeds > 1,
         measured=measured,
-        show=show_trained,
+        show=_show,
         as_json=as_json,
     )
 
 
-def show_trained(trained: "TrainedTagger") -> None:
+def _show(trained: "TrainedTagger") -> None:
     """Print what a training reached on the sentences held out."""
     from bothways.training.saving_tagger import spread, verdict
 

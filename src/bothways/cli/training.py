@@ -25,6 +25,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="print all that was measure
 ValidationTexts = Annotated[
     Path | None, typer.Option("--validation", help="texts that choose the best epoch; without it some are held out")
 ]
+ValidationSentences = Annotated[
+    Path | None, typer.Option("--validation", help="sentences that choose the best epoch; else some are held out")
+]
 TextColumn = Annotated[
     str | None, typer.Option("--text", help="column of texts of a table; guessed if only one makes sense")
 ]

@@ -91,8 +91,12 @@ class TagRunner(ABC):
         """Give the tags of each sentence of words; of a sentence without words none."""
         if self.by_word:
             return [[self.labels[tag] for tag in some.argmax(axis=1)] for some in self.predict_marginals(sentences)]
-        found: list[list[str]] = [[] for _ in sentences]
-        for rows, scores, lengths in self.scored(sentences):
+        return self._best_tags(len(sentences), self.scored(sentences))
+
+    def _best_tags(self, count: int, scored: Iterable[Scored]) -> list[list[str]]:
+        """The tags of the best sequence of each of so many sentences."""
+        found: list[list[str]] = [[] for _ in range(count)]
+        for rows, scores, lengths in scored:
             # In single precision the sums over a very long sentence would be too coarse to tell near paths apart.
             paths, _ = self.chain.best(scores.astype(np.float64), lengths)
             for row, path, length in zip(rows, paths, lengths, strict=True):
@@ -121,8 +125,12 @@ class TagRunner(ABC):
         """Give what `predict` and `entities` give, for the price of one."""
         if self.scheme == "none":
             raise DataError("The tags of this model are plain: they mark no entities. Ask for the tags alone.")
-        found: list[tuple[list[str], list[ScoredEntity]]] = [([], []) for _ in sentences]
-        for rows, scores, lengths in self.scored(sentences):
+        return self._best_entities(len(sentences), self.scored(sentences))
+
+    def _best_entities(self, count: int, scored: Iterable[Scored]) -> list[tuple[list[str], list[ScoredEntity]]]:
+        """The tags and the entities of the best sequence of each of so many sentences."""
+        found: list[tuple[list[str], list[ScoredEntity]]] = [([], []) for _ in range(count)]
+        for rows, scores, lengths in scored:
             exact = scores.astype(np.float64)
             paths, _ = self.chain.best(exact, lengths)
             for places, before, behind, partition in self.chain.readings(exact, lengths):
@@ -136,8 +144,7 @@ class TagRunner(ABC):
 
     def tag_texts(self, texts: Sequence[str]) -> list[TaggedText]:
         """Find the words of texts and tag them."""
-        places = [word_spans(text) for text in texts]
-        words = [[text[start:end] for start, end in some] for text, some in zip(texts, places, strict=True)]
+        places, words = words_of(texts)
         found: Iterable[tuple[list[str], list[ScoredEntity] | None]]
         found = zip(self.predict(words), repeat(None)) if self.scheme == "none" else self.tags_and_entities(words)
         return [TaggedText(text, some, *tags) for text, some, tags in zip(texts, places, found, strict=True)]
@@ -235,21 +242,40 @@ class IntentRunner(LexiconTagger):
         """Score the tags alone; see `LexiconTagger.run`."""
         return self.run_both(batch)[0]
 
-    def predict_intents(self, sentences: Sequence[Sequence[str]]) -> list[str]:
-        """Give the likeliest intent of each sentence."""
-        return [self.intents[place] for place in self.predict_intents_proba(sentences).argmax(axis=1)]
+    def predict_both(self, sentences: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+        """Give the likeliest intent of each sentence, and the tags of its words."""
+        shares = self._no_shares(len(sentences))
+        tags = self._best_tags(len(sentences), self._scored(sentences, shares))
+        return [self.intents[place] for place in shares.argmax(axis=1)], tags
 
     def predict_intents_proba(self, sentences: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """Give the probability of each intent, float64 (B,I); of a sentence without words all are alike."""
-        found = np.full((len(sentences), len(self.intents)), 1 / len(self.intents))
+        shares = self._no_shares(len(sentences))
+        for _ in self._scored(sentences, shares):
+            pass
+        return shares
+
+    def _no_shares(self, count: int) -> NDArray[np.float64]:
+        return np.full((count, len(self.intents)), 1 / len(self.intents))
+
+    def _scored(self, sentences: Sequence[Sequence[str]], shares: NDArray[np.float64]) -> Iterator[Scored]:
+        """Score tags as `scored` does, and fill in the probabilities of the intents, (B,I), on the way."""
         for rows, batch in self.batches(sentences):
-            found[rows] = softmax(self.run_both(batch)[1])
-        return found
+            emissions, intents = self.run_both(batch)
+            shares[rows] = softmax(intents)
+            yield rows, emissions, batch.lengths
 
     def parse_texts(self, texts: Sequence[str]) -> list[ParsedText]:
         """Find what texts ask for and what they name."""
-        tagged = self.tag_texts(texts)
-        shares = self.predict_intents_proba([one.words for one in tagged])
+        places, words = words_of(texts)
+        shares = self._no_shares(len(texts))
+        scored = self._scored(words, shares)
+        found: Iterable[tuple[list[str], list[ScoredEntity] | None]]
+        plain = self.scheme == "none"
+        found = (
+            zip(self._best_tags(len(texts), scored), repeat(None)) if plain else self._best_entities(len(texts), scored)
+        )
+        tagged = [TaggedText(text, some, *tags) for text, some, tags in zip(texts, places, found, strict=True)]
         orders = np.argsort(-shares, axis=1, kind="stable")
         return [
             ParsedText(one, {self.intents[place]: float(row[place]) for place in order})
@@ -269,6 +295,12 @@ class HmmTagger(TagRunner):
     def scored(self, sentences: Sequence[Sequence[str]]) -> Iterator[Scored]:
         """Score the states of the model; see `TagRunner.scored`."""
         return self.model.scored(sentences)
+
+
+def words_of(texts: Sequence[str]) -> tuple[list[list[tuple[int, int]]], list[list[str]]]:
+    """Cut texts into words: where each stands in its text, and the words."""
+    places = [word_spans(text) for text in texts]
+    return places, [[text[start:end] for start, end in some] for text, some in zip(texts, places, strict=True)]
 
 
 def independent(labels: int) -> LinearChain:

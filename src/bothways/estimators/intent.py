@@ -8,20 +8,18 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from bothways.errors import DataError
-from bothways.estimators.on_texts import TrainedOnTexts
-from bothways.estimators.tagger import as_sentences, tagged
+from bothways.estimators.tagger import TrainedOnSentences, as_sentences, tagged
 from bothways.settings import IntentSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from bothways.decoding.tagging import IntentRunner, ParsedText
 
 
-class IntentParser(TrainedOnTexts, BaseEstimator, IntentSettings):  # type: ignore[misc]
+class IntentParser(TrainedOnSentences, BaseEstimator, IntentSettings):  # type: ignore[misc]
     """Learn what sentences ask for, and the slots of what they name.
 
         parser = IntentParser().fit(sentences, tags, intents)     # lists of words, lists of tags, one intent each
@@ -33,6 +31,7 @@ class IntentParser(TrainedOnTexts, BaseEstimator, IntentSettings):  # type: igno
     """
 
     _learns_from = "sentences, tags, intents"
+    _task = "intent"
 
     def fit(
         self,
@@ -57,24 +56,15 @@ class IntentParser(TrainedOnTexts, BaseEstimator, IntentSettings):  # type: igno
             DataError: sentences that cannot be trained on.
             Interrupted: Ctrl-C; the best epoch so far is in the estimator.
         """
-        from bothways.training.device import check_device
-        from bothways.training.progress import TerminalProgress
-        from bothways.training.tag_preparation import prepare_tags
-        from bothways.training.tagging import train_tagger
-
         self.check()
         settings = IntentSettings.from_dict(self.get_params())
-        check_device(settings)
         checked = None if validation is None else tagged(*validation, name="validation")
-        prepared = prepare_tags(tagged(X, y, intents, name="X"), checked, settings)
-        trained = train_tagger(prepared, settings, listener=TerminalProgress() if progress else None)
-        self._keep(trained)
+        self._train(tagged(X, y, intents, name="X"), checked, settings, progress)
         return self
 
     def predict(self, X: Iterable[Sequence[str]]) -> tuple[list[str], list[list[str]]]:  # noqa: N803
         """Give the intent of each sentence, and the tags of its words."""
-        sentences = as_sentences(X)
-        return self._runner().predict_intents(sentences), self._runner().predict(sentences)
+        return self._runner().predict_both(as_sentences(X))
 
     def predict_proba(self, X: Iterable[Sequence[str]]) -> NDArray[np.float64]:  # noqa: N803
         """Give the probability of each intent, (N,I); columns are `intents_`."""
@@ -101,23 +91,6 @@ class IntentParser(TrainedOnTexts, BaseEstimator, IntentSettings):  # type: igno
         asked, tags = self.predict(given.words)
         rows = zip(asked, given.labels or [], tags, given.tags, strict=True)
         return float(np.mean([one == other and some == others for one, other, some, others in rows]))
-
-    def save(self, path: Path | str, *, force: bool = False) -> None:
-        """Write a model folder that `load` and `bothways.load` read.
-
-        Raises:
-            OutputError: the place is taken (and `force` is False) or cannot be written.
-        """
-        from bothways.training.saving_tagger import save_tagger
-
-        save_tagger(self._fitted(), path, force=force)
-
-    @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Read a model folder, with its weights."""
-        from bothways.training.saving_tagger import load_tagger
-
-        return cls._of(load_tagger(path))
 
     @property
     def intents_(self) -> list[str]:

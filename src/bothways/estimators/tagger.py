@@ -25,7 +25,47 @@ if TYPE_CHECKING:
     from bothways.decoding.tagging import ScoredEntity, TagRunner
 
 
-class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ignore[misc]
+class TrainedOnSentences(TrainedOnTexts):
+    """An estimator that tags words: what is the same with intents and without."""
+
+    _task: str
+
+    def save(self, path: Path | str, *, force: bool = False) -> None:
+        """Write a model folder that `load` and `bothways.load` read.
+
+        Raises:
+            OutputError: the place is taken (and `force` is False) or cannot be written.
+        """
+        from bothways.training.saving_tagger import save_tagger
+
+        save_tagger(self._fitted(), path, force=force)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a model folder, with its weights.
+
+        Raises:
+            ModelFolderError: it is missing or damaged, or was trained for another task.
+        """
+        from bothways.training.saving_tagger import load_tagger
+
+        return cls._of(load_tagger(path, task=cls._task))
+
+    def _train(
+        self, sentences: ListedSentences, validation: ListedSentences | None, settings: TaggerSettings, progress: bool
+    ) -> None:
+        """Train, and keep what was reached."""
+        from bothways.training.device import check_device
+        from bothways.training.progress import TerminalProgress
+        from bothways.training.tag_preparation import prepare_tags
+        from bothways.training.tagging import train_tagger
+
+        check_device(settings)
+        prepared = prepare_tags(sentences, validation, settings)
+        self._keep(train_tagger(prepared, settings, listener=TerminalProgress() if progress else None))
+
+
+class SequenceTagger(TrainedOnSentences, BaseEstimator, TaggerSettings):  # type: ignore[misc]
     """Learn to tag words: names, parts of speech, slots.
 
         tagger = SequenceTagger().fit(sentences, tags)      # lists of words, lists of tags
@@ -37,6 +77,7 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
     """
 
     _learns_from = "sentences, tags"
+    _task = "tag"
 
     def fit(
         self,
@@ -59,18 +100,10 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
             DataError: sentences that cannot be trained on.
             Interrupted: Ctrl-C; the best epoch so far is in the estimator.
         """
-        from bothways.training.device import check_device
-        from bothways.training.progress import TerminalProgress
-        from bothways.training.tag_preparation import prepare_tags
-        from bothways.training.tagging import train_tagger
-
         self.check()
         settings = TaggerSettings.from_dict(self.get_params())
-        check_device(settings)
         checked = None if validation is None else tagged(*validation, name="validation")
-        prepared = prepare_tags(tagged(X, y, name="X"), checked, settings)
-        trained = train_tagger(prepared, settings, listener=TerminalProgress() if progress else None)
-        self._keep(trained)
+        self._train(tagged(X, y, name="X"), checked, settings, progress)
         return self
 
     def predict(self, X: Iterable[Sequence[str]]) -> list[list[str]]:  # noqa: N803  scikit-learn's name
@@ -91,23 +124,6 @@ class SequenceTagger(TrainedOnTexts, BaseEstimator, TaggerSettings):  # type: ig
 
         given = tagged(X, y, name="X")
         return accuracy_and_f1(given.tags, self.predict(given.words), self._fitted().scheme)[1]
-
-    def save(self, path: Path | str, *, force: bool = False) -> None:
-        """Write a model folder that `load` and `bothways.load` read.
-
-        Raises:
-            OutputError: the place is taken (and `force` is False) or cannot be written.
-        """
-        from bothways.training.saving_tagger import save_tagger
-
-        save_tagger(self._fitted(), path, force=force)
-
-    @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Read a model folder, with its weights."""
-        from bothways.training.saving_tagger import load_tagger
-
-        return cls._of(load_tagger(path))
 
     @property
     def classes_(self) -> list[str]:

@@ -18,7 +18,7 @@ import torch
 from bothways.decoding.probabilities import softmax
 from bothways.errors import SettingsError
 from bothways.training.pictures import draw_heat_maps
-from bothways.training.tagging import TorchTagger
+from bothways.training.tag_network import TorchTagger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

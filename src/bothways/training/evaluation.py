@@ -14,9 +14,9 @@ from bothways.data.tables import Table, read_table
 from bothways.errors import DataError
 from bothways.runtime import load
 from bothways.runtime.classifier import Tally
-from bothways.training.baselines import Baselines
 from bothways.training.labels import names_of
 from bothways.training.metrics import ClassificationScores, score_classification
+from bothways.training.parts import read_baselines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def evaluate_classifier(
         raise DataError(f"{table.name} has no row with a label. Name the column of labels with --label.")
     notes = [*table.notes, *guesses, *tally.notes(runner, labelled.where), *labelled.notes()]
     shares, names = np.concatenate(probabilities), names_of(runner.classes)
-    baselines = _baselines(model)
+    baselines = read_baselines(open_folder(model))
     right = np.array([names[best] == label for best, label in zip(shares.argmax(axis=1), truth, strict=True)])
     return Evaluation(
         score_classification(truth, shares, names),
@@ -127,13 +127,3 @@ class _Labelled:
             return []
         where = self._table.where(self._skipped[0])
         return [f"{len(self._skipped)} rows without a label were left out, the first at {where}."]
-
-
-def _baselines(model: Path) -> Baselines | None:
-    folder = open_folder(model)
-    if not folder.has("baseline.json"):
-        return None
-    for name in folder.checksums:
-        if name.startswith("baseline."):
-            folder.file(name)
-    return Baselines.load(folder.path)

@@ -9,6 +9,7 @@ import numpy as np
 
 from bothways.bundle import GRAPH, HISTORY, WEIGHTS
 from bothways.errors import ModelFolderError
+from bothways.training.baselines import VOCABULARY_FILE, WEIGHTS_FILE, Baselines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
     from torch import nn
+
+    from bothways.bundle import ModelFolder
 
 CURVES = "learning-curves.png"
 
@@ -38,6 +41,25 @@ def check_same(graph: NDArray[Any], ours: NDArray[Any]) -> None:
     if not np.allclose(graph, ours, atol=1e-4, rtol=1e-4):
         worst = float(np.abs(graph - ours).max())
         raise ModelFolderError(f"The ONNX graph differs from the weights by {worst:.2g}; nothing was saved.")
+
+
+def shared_metrics(trained: Any) -> dict[str, Any]:
+    """What every training leaves, for JSON: how it went, on what, and what was said."""
+    return {
+        "best_epoch": trained.best_epoch,
+        "history": trained.history,
+        "training": trained.facts,
+        "notes": trained.notes,
+    }
+
+
+def read_baselines(folder: ModelFolder) -> Baselines | None:
+    """Read the simple classifiers of a model folder, their files compared with their checksums; None if it has none."""
+    if not folder.has(VOCABULARY_FILE):
+        return None
+    for name in (WEIGHTS_FILE, VOCABULARY_FILE):
+        folder.file(name)
+    return Baselines.load(folder.path)
 
 
 def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int) -> None:

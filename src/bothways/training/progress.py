@@ -69,7 +69,7 @@ class TerminalProgress:
         parts = [f"epoch {row['epoch']:>2}"]
         parts += [
             f"{name.replace('_', ' ')} {row[name]:.4f}"
-            for name in ("train_loss", "loss", "accuracy", "macro_f1", "f1")
+            for name in ("train_loss", "loss", "accuracy", "macro_f1", "f1", "intent_accuracy", "sentence")
             if name in row
         ]
         mark = "  best so far" if best and "loss" in row else ""

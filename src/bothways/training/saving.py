@@ -25,10 +25,9 @@ from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError
 from bothways.models.classifier import Classifier, onnx_graph
 from bothways.settings import ClassifierSettings
-from bothways.training.baselines import Baselines
 from bothways.training.classification import TrainedClassifier, mean_and_deviation
 from bothways.training.metrics import ClassificationScores
-from bothways.training.parts import check_same, write_curves, write_network
+from bothways.training.parts import check_same, read_baselines, shared_metrics, write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,14 +85,11 @@ def load_classifier(path: Path | str) -> TrainedClassifier:
     if model.embedding is not None:
         model.embedding.weight.requires_grad_(not settings.freeze_vectors)
     saved = folder.json(METRICS)
-    for name in folder.checksums:
-        if name.startswith("baseline."):
-            folder.file(name)
     return TrainedClassifier(
         model, settings, list(facts["classes"]), tokenizer, facts["features"],
         temperature=float(facts["temperature"]), history=saved["history"], best_epoch=saved["best_epoch"],
         scores=None if saved["validation"] is None else ClassificationScores.from_dict(saved["validation"]),
-        baselines=Baselines.load(folder.path) if folder.has("baseline.json") else None,
+        baselines=read_baselines(folder),
         baseline_scores=saved["baselines"], by_seed=saved["by_seed"],
         facts=saved["training"], notes=saved["notes"],
     )  # fmt: skip
@@ -106,10 +102,7 @@ def metrics(trained: TrainedClassifier) -> dict[str, Any]:
         "baselines": trained.baseline_scores,
         "verdict": verdict(trained),
         "by_seed": trained.by_seed,
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
-        "training": trained.facts,
-        "notes": trained.notes,
+        **shared_metrics(trained),
     }
 
 

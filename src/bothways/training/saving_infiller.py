@@ -28,7 +28,7 @@ from bothways.errors import ModelFolderError
 from bothways.models.infiller import FillNetwork, onnx_graph
 from bothways.settings import FillSettings
 from bothways.training.infilling import ONE_WAY, TrainedInfiller
-from bothways.training.parts import check_same, write_curves, write_network
+from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:
@@ -86,10 +86,7 @@ def metrics(trained: TrainedInfiller) -> dict[str, Any]:
         "validation": trained.scores,
         "baselines": trained.baseline_scores,
         "verdict": verdict(trained.scores, trained.baseline_scores),
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
-        "training": trained.facts,
-        "notes": trained.notes,
+        **shared_metrics(trained),
     }
 
 

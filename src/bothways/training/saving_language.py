@@ -30,7 +30,7 @@ from bothways.models.language_model import onnx_graph
 from bothways.settings import LanguageSettings
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.language import TrainedLanguageModel, make_network
-from bothways.training.parts import check_same, write_curves, write_network
+from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,10 +101,7 @@ def metrics(trained: TrainedLanguageModel) -> dict[str, Any]:
         "cache": trained.cache_scores,
         "baselines": trained.baseline_scores,
         "verdict": verdict(trained.scores, trained.baseline_scores),
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
-        "training": trained.facts,
-        "notes": trained.notes,
+        **shared_metrics(trained),
     }
 
 

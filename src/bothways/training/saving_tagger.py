@@ -28,11 +28,11 @@ from bothways.errors import ModelFolderError
 from bothways.models.tagger import LanguageShape, onnx_graph
 from bothways.runtime.tagger import CHAIN, HMM, LEXICON
 from bothways.settings import IntentSettings, TaggerSettings
-from bothways.training.baselines import WEIGHTS_FILE, Baselines
 from bothways.training.classification import mean_and_deviation
-from bothways.training.parts import check_same, write_curves, write_network
+from bothways.training.parts import check_same, read_baselines, shared_metrics, write_curves, write_network
+from bothways.training.tag_network import make_tagger, numpy_chain
 from bothways.training.tag_scores import TagScores
-from bothways.training.tagging import TrainedTagger, make_tagger, numpy_chain
+from bothways.training.tagging import TrainedTagger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,13 +73,17 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
 
-def load_tagger(path: Path | str) -> TrainedTagger:
-    """Read a model folder with its weights."""
+def load_tagger(path: Path | str, *, task: str = "tag") -> TrainedTagger:
+    """Read a model folder with its weights, of task "tag" or "intent".
+
+    Raises:
+        ModelFolderError: it is missing or damaged, or was trained for another task.
+    """
     from safetensors.torch import load_file
 
     folder = open_folder(path)
-    if folder.task not in ("tag", "intent"):
-        raise ModelFolderError(f"{folder.path} was trained to {folder.task!r}, not to 'tag' or 'intent'.")
+    if folder.task != task:
+        raise ModelFolderError(f"{folder.path} was trained to {folder.task!r}, not to {task!r}.")
     facts = folder.description
     kind = IntentSettings if folder.task == "intent" else TaggerSettings
     settings, intents = kind.from_dict(facts["settings"]), list(facts.get("intents", []))
@@ -97,7 +101,7 @@ def load_tagger(path: Path | str) -> TrainedTagger:
         scores=None if saved["validation"] is None else TagScores.from_dict(saved["validation"]),
         baseline=HiddenMarkovModel.load(folder.file(HMM)) if folder.has(HMM) else None,
         baseline_scores=saved["baselines"], by_seed=saved["by_seed"], facts=saved["training"], notes=saved["notes"],
-        intents=intents, intent_baselines=Baselines.load(folder.path) if folder.has(WEIGHTS_FILE) else None,
+        intents=intents, intent_baselines=read_baselines(folder),
         intent_baseline_scores=saved["intent_baselines"],
     )  # fmt: skip
 
@@ -111,10 +115,7 @@ def metrics(trained: TrainedTagger) -> dict[str, Any]:
         "intent_baselines": trained.intent_baseline_scores,
         "verdict": verdict(scores, trained.baseline_scores),
         "by_seed": trained.by_seed,
-        "best_epoch": trained.best_epoch,
-        "history": trained.history,
-        "training": trained.facts,
-        "notes": trained.notes,
+        **shared_metrics(trained),
     }
 
 

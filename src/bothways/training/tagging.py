@@ -13,15 +13,12 @@ from torch.nn import functional
 
 from bothways.data.batches import budget_for, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
-from bothways.decoding.chain import LinearChain
-from bothways.decoding.schemes import allowed
-from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, IntentRunner, LexiconTagger, independent
-from bothways.models.tagger import IntentTagger, LanguageShape, Tagger
-from bothways.nn.chain import Chain
+from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, IntentRunner
 from bothways.training.baselines import Baselines
 from bothways.training.hmm import fit_hmm
 from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
 from bothways.training.tag_baselines import score_baselines
+from bothways.training.tag_network import make_tagger, running, tensors
 from bothways.training.tag_scores import TagScores, accuracy_and_f1, score_tags
 
 if TYPE_CHECKING:
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from bothways.decoding.hmm import HiddenMarkovModel
     from bothways.decoding.schemes import Scheme
     from bothways.decoding.tagging import TagRunner
+    from bothways.models.tagger import Tagger
     from bothways.settings import TaggerSettings
     from bothways.training.tag_preparation import PreparedTags, TaggedPart
 
@@ -66,10 +64,8 @@ class TrainedTagger:
 
     def runner(self) -> TagRunner:
         """What tags with it, as it is in memory."""
-        if isinstance(self.model, IntentTagger):
-            return TorchIntentTagger(self.model, self.labels, self.scheme, self.lexicon, self.intents)
         if self.model is not None:
-            return TorchTagger(self.model, self.labels, self.scheme, self.lexicon)
+            return running(self.model, self.labels, self.scheme, self.lexicon, self.intents)
         assert self.baseline is not None
         return HmmTagger(self.baseline, self.scheme)
 
@@ -91,53 +87,6 @@ class TagBatch:
     def answers(self) -> int:
         """What the mean of the loss is taken over: one answer for each word."""
         return self.steps
-
-
-class TorchTagger(LexiconTagger):
-    """A tagger that runs on the weights it was trained with."""
-
-    def __init__(self, model: Tagger, labels: list[str], scheme: Scheme, lexicon: Lexicon) -> None:
-        self.labels, self.scheme, self.lexicon = labels, scheme, lexicon
-        self.chain, self.tag_of = numpy_chain(model, len(labels)), np.arange(len(labels))
-        self._model = model
-
-    def run(self, batch: WordBatch) -> NDArray[np.float32]:
-        """Score tags; see `LexiconTagger.run`."""
-        return cast("NDArray[np.float32]", _without_training(self._model, batch).float().cpu().numpy())
-
-
-class TorchIntentTagger(IntentRunner):
-    """The same for a tagger that knows intents."""
-
-    def __init__(
-        self, model: IntentTagger, labels: list[str], scheme: Scheme, lexicon: Lexicon, intents: list[str]
-    ) -> None:
-        self.labels, self.scheme, self.lexicon, self.intents = labels, scheme, lexicon, intents
-        self.chain, self.tag_of = numpy_chain(model, len(labels)), np.arange(len(labels))
-        self._model = model
-
-    def run_both(self, batch: WordBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Score tags and intents; see `IntentRunner.run_both`."""
-        emissions, intents = _without_training(self._model, batch)
-        return emissions.float().cpu().numpy(), intents.float().cpu().numpy()
-
-
-def _without_training(model: Tagger, batch: WordBatch) -> Any:
-    """What a model gives of a batch while nothing is trained."""
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        found = model(*_tensors(batch, model.output.weight.device))
-    model.train(was_training)
-    return found
-
-
-def numpy_chain(model: Tagger, labels: int) -> LinearChain:
-    """Give the scores of tags next to each other for decoding."""
-    chain = model.chain()
-    if chain is None:
-        return independent(labels)
-    return LinearChain(*(part.detach().float().cpu().numpy() for part in chain))
 
 
 def train_tagger(
@@ -247,29 +196,6 @@ def _count(prepared: PreparedTags, settings: TaggerSettings) -> TrainedTagger:
     return trained
 
 
-def make_tagger(
-    settings: TaggerSettings,
-    labels: list[str],
-    scheme: Scheme,
-    lexicon: Lexicon,
-    language: LanguageShape | None = None,
-    *,
-    intents: int = 0,
-) -> Tagger:
-    """Build the network with fresh weights; with intents an `IntentTagger`."""
-    possible = None
-    if settings.decoder == "crf" and scheme != "none":
-        possible = Chain(*map(torch.from_numpy, allowed(labels, scheme)))
-    sizes: dict[str, Any] = {
-        "labels": len(labels),
-        "vocabulary": len(lexicon.words),
-        "letters": len(lexicon.letters),
-        "allowed": possible,
-        "language": language,
-    }
-    return IntentTagger(settings, intents=intents, **sizes) if intents else Tagger(settings, **sizes)
-
-
 def _initial_vectors(
     prepared: PreparedTags, settings: TaggerSettings
 ) -> tuple[NDArray[np.float32] | None, TaggerSettings]:
@@ -292,7 +218,7 @@ def _job(model: Tagger, prepared: PreparedTags, settings: TaggerSettings, seed: 
         plan=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
         batch=lambda rows: _batch(part, targets, intents, prepared.lexicon, rows, rounded=True),  # type: ignore[arg-type,return-value]
         descend=_descent(model),
-        validate=None if prepared.validation is None else _validator(prepared, prepared.validation, settings),
+        validate=None if prepared.validation is None else _validator(prepared, prepared.validation),
         identity=identity,
         monitor=_monitor(settings, prepared.scheme),
         loss_settles=True,  # F1 is 0 while a network still learns that O is frequent: that must not end its training
@@ -351,7 +277,7 @@ def _loss(model: Tagger, module: nn.Module, batch: TagBatch) -> Tensor:
     That of the right intents counts as often as a sentence has words.
     """
     device = model.output.weight.device
-    read = _tensors(batch.read, device)
+    read = tensors(batch.read, device)
     tags, found = torch.from_numpy(batch.tags).to(device), module(*read)
     if batch.intents is None:
         return model.loss(found, tags, read[1])
@@ -360,13 +286,7 @@ def _loss(model: Tagger, module: nn.Module, batch: TagBatch) -> Tensor:
     return model.loss(emissions, tags, read[1]) + functional.cross_entropy(asked.float(), wanted) * batch.answers
 
 
-def _tensors(batch: WordBatch, device: torch.device) -> list[Tensor]:
-    return [torch.from_numpy(part).to(device) for part in batch]
-
-
-def _validator(
-    prepared: PreparedTags, part: TaggedPart, settings: TaggerSettings
-) -> Callable[[nn.Module], dict[str, float]]:
+def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module], dict[str, float]]:
     """Score on validation data after an epoch: loss in nats a word, accuracy and, where tags mark entities, F1."""
     targets, intents = _numbers(part, prepared.labels), _intent_numbers(part, prepared.intents)
     # No probability is known of what training never had: such sentences count in the other scores alone.
@@ -382,16 +302,18 @@ def _validator(
                 batch = _batch(part, targets, intents, prepared.lexicon, rows, rounded=False)
                 total += float(_loss(model, model, batch))
                 answers += batch.answers
-        runner = TrainedTagger(
-            model, settings, prepared.labels, prepared.scheme, prepared.lexicon, intents=prepared.intents
-        ).runner()
-        tags = runner.predict(part.words)
+        runner = running(model, prepared.labels, prepared.scheme, prepared.lexicon, prepared.intents)
+        intents_given: list[str] = []
+        if isinstance(runner, IntentRunner):
+            intents_given, tags = runner.predict_both(part.words)
+        else:
+            tags = runner.predict(part.words)
         accuracy, f1 = accuracy_and_f1(part.tags, tags, prepared.scheme)
         row = {"loss": total / answers} if answers else {}
         row |= {"accuracy": accuracy, **({} if prepared.scheme == "none" else {"f1": f1})}
         whole = [one == other for one, other in zip(part.tags, tags, strict=True)]
-        if isinstance(runner, IntentRunner):
-            asked = [one == other for one, other in zip(part.intents, runner.predict_intents(part.words), strict=True)]
+        if intents_given:
+            asked = [one == other for one, other in zip(part.intents, intents_given, strict=True)]
             row["intent_accuracy"] = float(np.mean(asked))
             whole = [one and other for one, other in zip(whole, asked, strict=True)]
         return {**row, "sentence": float(np.mean(whole))}
@@ -407,8 +329,12 @@ def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
     assert counted is not None
     known = set(counted.written.names)
 
-    runner, seed = trained.runner(), trained.settings.seed
-    asked = (part.intents, runner.predict_intents(part.words)) if isinstance(runner, IntentRunner) else None
+    runner, seed, asked = trained.runner(), trained.settings.seed, None
+    if isinstance(runner, IntentRunner):
+        found, tags = runner.predict_both(part.words)
+        asked = part.intents, found
+    else:
+        tags = runner.predict(part.words)
     if trained.intent_baselines is not None:
         texts = [" ".join(words) for words in part.words]
         trained.intent_baseline_scores = trained.intent_baselines.scores(texts, part.intents)
@@ -416,7 +342,7 @@ def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
     def score(predicted: list[list[str]]) -> TagScores:
         return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=seed, intents=asked)
 
-    trained.scores = score(runner.predict(part.words))
+    trained.scores = score(tags)
     trained.baseline_scores = score_baselines(
         counted, part.words, prepared.scheme, score, beside_itself=trained.model is None
     )

@@ -15,7 +15,7 @@ from bothways.decoding.tagging import IntentRunner
 from bothways.errors import DataError
 from bothways.runtime import load
 from bothways.runtime.tagger import HMM
-from bothways.training.baselines import Baselines
+from bothways.training.parts import read_baselines
 from bothways.training.saving_tagger import verdict
 from bothways.training.tag_baselines import score_baselines
 from bothways.training.tag_scores import TagScores, score_tags
@@ -80,7 +80,6 @@ def evaluate_tagger(
     words, tags = two_columns(columns)
     sentences = read_tagged(data, words=words, tags=tags, encoding=encoding)
     sentences = check_like(sentences, runner.scheme, repair=repair)
-    found = runner.predict(sentences.words) if predicted is None else _read_predicted(predicted, sentences, runner)
     counted = HiddenMarkovModel.load(folder.file(HMM))
     known = set(counted.written.names)
     notes = list(sentences.notes)
@@ -95,9 +94,15 @@ def evaluate_tagger(
             raise DataError(
                 f"{sentences.name} names no intents to compare with. Give a file 'label', or a column 'intent'."
             )
-        asked = sentences.labels, runner.predict_intents(sentences.words)
+        intents, found = runner.predict_both(sentences.words)
+        asked = sentences.labels, intents
         texts = [" ".join(some) for some in sentences.words]
-        intent_baselines = Baselines.load(folder.path).scores(texts, sentences.labels)
+        linear = read_baselines(folder)
+        intent_baselines = {} if linear is None else linear.scores(texts, sentences.labels)
+    elif predicted is None:
+        found = runner.predict(sentences.words)
+    if predicted is not None:
+        found = _read_predicted(predicted, sentences, runner)
 
     def scored(predicted: list[list[str]]) -> TagScores:
         return score_tags(sentences.words, sentences.tags, predicted, runner.scheme, known=known, intents=asked)
