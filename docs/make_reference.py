@@ -12,6 +12,7 @@ from bothways.declaring import Setting, Settings
 from bothways.settings import (
     ClassifierSettings,
     FillSettings,
+    ForecasterSettings,
     GenerationSettings,
     IntentSettings,
     LanguageSettings,
@@ -25,6 +26,7 @@ PAGES: dict[str, tuple[type[Settings], str]] = {
     "intent": (IntentSettings, "In Python they are the parameters of `IntentParser`."),
     "language": (LanguageSettings, "In Python they are the parameters of `LanguageModel`."),
     "fill": (FillSettings, "In Python they are the parameters of `GapFiller`."),
+    "forecast": (ForecasterSettings, "In Python they are the parameters of `Forecaster`."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
 }
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bothways.errors import BothwaysError
     from bothways.estimators import (
+        Forecaster,
         GapFiller,
         HiddenMarkovTagger,
         IntentParser,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "BothwaysError",
+    "Forecaster",
     "GapFiller",
     "HiddenMarkovTagger",
     "IntentParser",
@@ -41,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "BothwaysError": "bothways.errors",
+    "Forecaster": "bothways.estimators.forecaster",
     "GapFiller": "bothways.estimators.infiller",
     "HiddenMarkovTagger": "bothways.estimators.tagger",
     "IntentParser": "bothways.estimators.intent",

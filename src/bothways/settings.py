@@ -27,6 +27,10 @@ TagScheme = Literal["auto", "none", "io", "bio", "bioes"]
 TagMonitor = Literal["loss", "accuracy", "f1", "sentence"]
 TagDecoder = Literal["crf", "softmax"]
 TagModel = Literal["network", "hmm"]
+Centring = Literal["last", "mean", "standard", "none"]
+Channels = Literal["together", "apart"]
+ForecastDecoder = Literal["direct", "steps"]
+PointLoss = Literal["squared", "absolute"]
 
 EXACT_CELLS = ("rnn", "lstm", "gru")
 WORD_UNITS = ("word", "space", "spacy", "jieba")
@@ -68,15 +72,14 @@ class CutTextSettings(TextSettings):
 
 
 @dataclass(kw_only=True, eq=False)
-class ReaderSettings(Settings):
-    """The recurrent reader of every task."""
+class CellSettings(Settings):
+    """The recurrent layers of every task."""
 
     section = "encoder"
 
     cell_type: Annotated[
         CellType, "the recurrent cell; mingru, minlstm and sru train faster, as their gates see the inputs alone"
     ] = "lstm"
-    embedding_dim: Annotated[int, "width of a token's vector"] = 100
     hidden_size: Annotated[int, "width of one direction's state"] = 128
     num_layers: Annotated[int, "recurrent layers, one on the other"] = 1
     recompute: Annotated[
@@ -85,13 +88,27 @@ class ReaderSettings(Settings):
         "time, the same numbers; none: all is kept",
     ] = None
     dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
+
+    def _problems(self) -> list[str]:
+        return [
+            *super()._problems(),
+            *at_least(self, 1, "hidden_size", "num_layers", "recompute"),
+            *in_share(self, "dropout"),
+        ]
+
+
+@dataclass(kw_only=True, eq=False)
+class ReaderSettings(CellSettings):
+    """The recurrent reader of tokens."""
+
+    embedding_dim: Annotated[int, "width of a token's vector"] = 100
     embedding_dropout: Annotated[float, "probability, on token vectors, one mask for all steps of a sequence"] = 0.2
 
     def _problems(self) -> list[str]:
         return [
             *super()._problems(),
-            *at_least(self, 1, "embedding_dim", "hidden_size", "num_layers", "recompute"),
-            *in_share(self, "dropout", "embedding_dropout"),
+            *at_least(self, 1, "embedding_dim"),
+            *in_share(self, "embedding_dropout"),
         ]
 
 
@@ -426,6 +443,103 @@ class IntentSettings(TaggerSettings):
         problems = super()._problems()
         if self.model != "network":
             problems.append(f"model is {self.model!r}, which knows no intents. Use 'network', or train a tagger alone.")
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class SeriesSettings(Settings):
+    """How series of numbers become windows and what is predicted after them."""
+
+    section = "series"
+
+    window: Annotated[int, "times that are read before those that are predicted"] = 96
+    horizon: Annotated[int, "times that are predicted"] = 24
+    quantiles: Annotated[str, "levels that are predicted beside the mean, between 0 and 1; empty: none"] = "0.1,0.5,0.9"
+    centring: Annotated[
+        Centring,
+        "what is taken from a window before it is read, and given back: its last value, its mean, or its mean and its "
+        "deviation (standard)",
+    ] = "last"
+    channels: Annotated[
+        Channels, "together: the columns are read and predicted side by side; apart: one by one, with the same weights"
+    ] = "together"
+    season: Annotated[
+        int | None, "times after which a series repeats itself, for the seasonal baseline; none: from the times"
+    ] = None
+    test_size: Annotated[
+        float, "share of the times, the last ones, that training never sees; 'bothways evaluate' scores them"
+    ] = 0.2
+
+    @property
+    def levels(self) -> list[float]:
+        """The quantiles' levels, rising."""
+        return sorted(float(part) for part in self.quantiles.split(",") if part.strip())
+
+    def _problems(self) -> list[str]:
+        problems = [
+            *super()._problems(),
+            *at_least(self, 2, "window"),
+            *at_least(self, 1, "horizon", "season"),
+            *in_share(self, "test_size"),
+        ]
+        try:
+            good = all(0 < level < 1 for level in self.levels) and len(set(self.levels)) == len(self.levels)
+        except ValueError:
+            good = False
+        if not good:
+            problems.append(
+                f"quantiles is {self.quantiles!r}, but it must be different numbers between 0 and 1 with commas "
+                "between: 0.1,0.5,0.9."
+            )
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class ForecastReaderSettings(CellSettings):
+    """The network that predicts series."""
+
+    cell_type: CellType = "gru"
+    hidden_size: int = 64
+    dropout: float = 0.1
+    bidirectional: Annotated[bool, "read the window both ways; all of it is past"] = False
+    decoder: Annotated[
+        ForecastDecoder,
+        "direct: all times of the horizon at once; steps: one after another, each read before the next is predicted",
+    ] = "direct"
+    linear: Annotated[bool, "add a linear map of the window to what the network says (direct only)"] = True
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
+        if self.decoder == "steps" and self.bidirectional:
+            problems.append("bidirectional is True, but decoder 'steps' goes forward only. Use 'direct', or one way.")
+        return problems
+
+
+@dataclass(kw_only=True, eq=False)
+class ForecastTrainingSettings(TrainingSettings):
+    """How the weights of a forecaster are found."""
+
+    batch_size: Annotated[int, "windows in a batch"] = 32
+    loss: Annotated[PointLoss, "what the point forecast is for: squared, the mean; absolute, the middle"] = "squared"
+
+    def _problems(self) -> list[str]:
+        return [*super()._problems(), *at_least(self, 1, "batch_size")]
+
+
+@dataclass(kw_only=True, eq=False)
+class ForecasterSettings(ForecastTrainingSettings, ForecastReaderSettings, SeriesSettings):
+    """All settings of `forecast`: the next values of series."""
+
+    lr: float = 1e-3
+    epochs: int = 20
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
+        if self.test_size + self.validation_size >= 1:
+            problems.append(
+                f"test_size is {self.test_size} and validation_size {self.validation_size}, which leaves nothing to "
+                "train on. Together they must be below 1."
+            )
         return problems
 
 

@@ -15,6 +15,7 @@ from bothways.cli.info import info
 from bothways.cli.predict import predict
 from bothways.cli.train import classify
 from bothways.cli.train_fill import train_fill
+from bothways.cli.train_forecast import train_forecast
 from bothways.cli.train_intent import train_intent
 from bothways.cli.train_language import language
 from bothways.cli.train_tag import train_tag
@@ -85,6 +86,7 @@ train_app.command("classify")(explained(classify))
 train_app.command("language")(explained(language))
 train_app.command("fill")(explained(train_fill))
 train_app.command("tag")(explained(train_tag))
+train_app.command("forecast")(explained(train_forecast))
 train_app.command("intent")(explained(train_intent))
 app.add_typer(train_app, name="train")
 app.command("evaluate")(explained(evaluate))

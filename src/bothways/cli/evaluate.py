@@ -8,6 +8,7 @@ import typer
 
 from bothways.bundle import literal, open_folder
 from bothways.cli.fill import show_evaluation as show_fill_evaluation
+from bothways.cli.forecast import show_evaluation as show_forecast_evaluation
 from bothways.cli.language import refuse_options, show_evaluation
 from bothways.cli.output import print_json
 from bothways.cli.tag import show_evaluation as show_tag_evaluation
@@ -59,7 +60,7 @@ def evaluate(
 
     A classifier: accuracy, macro-F1, scores by class, log loss, calibration, confusion. A language model: perplexity,
     bits per character. A model of missing words: accuracy, pseudo-perplexity. A tagger: accuracy; precision, recall and
-    F1 of whole entities.
+    F1 of whole entities. A forecaster: squared and absolute error from every time that training had not seen.
 
     Examples: bothways evaluate reviews-model test.csv
               bothways evaluate novel test.txt
@@ -83,6 +84,20 @@ def evaluate(
         )
         return
     refuse_options(task, {"columns": columns, "repair": repair, "predicted": predicted})
+    if task == "forecast":
+        refuse_options(
+            task,
+            {
+                "text": text,
+                "label": label,
+                "condition": condition,
+                "skip-unlabelled": skip_unlabelled,
+                "confusion": confusion,
+                "reliability": reliability,
+            },
+        )
+        show_forecast_evaluation(model, data, encoding=encoding, as_json=as_json)
+        return
     if task in ("language", "fill"):
         refuse_options(
             task,

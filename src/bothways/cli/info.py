@@ -120,6 +120,30 @@ def _show_tagger(description: dict[str, Any], measured: dict[str, Any]) -> None:
             print(f"  {baseline} baseline: accuracy {score['accuracy']:.4f}")
 
 
+def _show_forecaster(description: dict[str, Any], measured: dict[str, Any]) -> None:
+    from bothways.data.clock import Clock  # here, so that --help does not wait for numpy
+
+    series, training, validation = description["series"], measured["training"], measured["validation"]
+    clock = Clock(**series["clock"])
+    targets, inputs = series["columns"][: series["targets"]], series["columns"][series["targets"] :]
+    print(
+        f"predicts {', '.join(map(literal, targets))}, {series['horizon']:,} times ahead, from {series['window']:,}; a "
+        f"time is {clock.spoken}"
+    )
+    if inputs:
+        print(f"reads besides {', '.join(map(literal, inputs))}")
+    print(
+        f"trained on {training['windows']:,} windows of {training['series']:,} series, before "
+        f"{literal(clock.spell(series['seen_until']))}, {training['parameters']:,} parameters, "
+        f"epoch {measured['best_epoch']} kept"
+    )
+    if validation is not None:
+        low, high = validation["mse_interval"]
+        print(f"validation mean squared error {validation['mse']:.4f} ({low:.4f} to {high:.4f})")
+    for name, score in measured["baselines"].items():
+        print(f"  {name} baseline: {score['mse']:.4f}")
+
+
 _SPOKEN = {"accuracy": "accuracy", "f1": "F1 of entities"}
 _SHOWS = {
     "classify": _show_classifier,
@@ -127,4 +151,5 @@ _SHOWS = {
     "fill": _show_infiller,
     "tag": _show_tagger,
     "intent": _show_tagger,
+    "forecast": _show_forecaster,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bothways.bundle import literal, open_folder
+from bothways.cli.forecast import show_forecasts
 from bothways.cli.language import refuse_options, show_predictions
 from bothways.cli.output import print_json
 from bothways.cli.tag import show_intents, tag_whole_file
@@ -38,6 +39,7 @@ def predict(
         str | None, typer.Option("--columns", help="of words in --file, by number or name; for taggers")
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of --file; auto detects it")] = "auto",
+    plot: Annotated[Path | None, typer.Option("--plot", help="draw the forecast in this PNG; for forecasters")] = None,
     force: Annotated[bool, typer.Option("--force", help="replace --out if it exists")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="one JSON object a line, with every label's probability")
@@ -50,19 +52,27 @@ def predict(
     Of a language model: the log probability (nats) of each text and of each of its words. Of a model of missing words:
     of each word, given all others. Of a tagger: each word with its tag; with --json also the entities and their
     probabilities. A file for a tagger holds words, in CoNLL columns, say, which stay as they are; --out gets them with
-    their tags.
+    their tags. Of a forecaster: what follows the last time of --file.
 
     Examples: bothways predict reviews-model "I really enjoyed it."
               bothways predict reviews-model --file new.csv --out predictions.csv
               bothways predict names --file new.conll --out tagged.conll
+              bothways predict oil --file ETTh1.csv --plot forecast.png
     """
     from bothways.runtime import load  # here, so that --help does not wait for it
     from bothways.runtime.files import predict_file
 
+    task = open_folder(model).task
+    if task == "forecast":
+        refuse_options(task, {"text": text, "condition": condition, "columns": columns})
+        if file is None or texts:
+            raise SettingsError("A forecaster reads the table of --file, and no texts. Name one: --file series.csv.")
+        show_forecasts(model, file, out=out, plot=plot, encoding=encoding, force=force, as_json=as_json)
+        return
+    refuse_options(task, {"plot": plot})
     if (file is None) != (out is None) or (file is not None and texts):
         raise SettingsError("--file and --out go together, and without texts: --file new.csv --out predictions.csv.")
     refuse_half_characters(texts or [])
-    task = open_folder(model).task
     if task in ("language", "fill"):
         refuse_options(
             task, {"file": file, "text": text, "columns": columns, "condition": condition if task == "fill" else None}

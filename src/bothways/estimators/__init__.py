@@ -5,9 +5,18 @@ What `fit` learns ends in an underscore.
 """
 
 from bothways.estimators.classifier import TextClassifier
+from bothways.estimators.forecaster import Forecaster
 from bothways.estimators.infiller import GapFiller
 from bothways.estimators.intent import IntentParser
 from bothways.estimators.language_model import LanguageModel
 from bothways.estimators.tagger import HiddenMarkovTagger, SequenceTagger
 
-__all__ = ["GapFiller", "HiddenMarkovTagger", "IntentParser", "LanguageModel", "SequenceTagger", "TextClassifier"]
+__all__ = [
+    "Forecaster",
+    "GapFiller",
+    "HiddenMarkovTagger",
+    "IntentParser",
+    "LanguageModel",
+    "SequenceTagger",
+    "TextClassifier",
+]

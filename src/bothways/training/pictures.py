@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from bothways.data.series import Series
+    from bothways.decoding.forecasting import Forecast, ForecastSpec
+
 LONGEST_LABEL = 24
 DOTS_PER_INCH = 150
 
 _CELLS_WITH_NUMBERS = 20
 _MOST_LABELS = 60
+_MOST_PANELS = 8
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9730d", "#6b6b6b"
 _SCORES = (
     ("accuracy", "accuracy", _BLUE),
@@ -134,6 +138,40 @@ def draw_reliability(probabilities: npt.NDArray[np.floating[Any]], right: npt.ND
         axes.set_xlabel("probability of the answer")
         axes.set_ylabel("share of answers that are right")
         axes.set_title(f"{len(top):,} rows · calibration error {error:.4f}", fontsize=10)
+        _save(figure, path)
+
+
+def draw_forecast(series: "Series", forecast: "Forecast", spec: "ForecastSpec", path: Path) -> None:
+    """Draw the end of a series and its forecast, a panel for each column (the first eight), the quantiles as bands.
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    names = spec.names[:_MOST_PANELS]
+    shown = min(len(series.values), max(spec.window, 2 * spec.horizon))
+    before, after = np.arange(-shown, 0), np.arange(len(forecast.mean))
+    with _own_style():
+        figure = _new_figure(9, 1.2 + 2.2 * len(names))
+        panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
+        for place, (name, axes) in enumerate(zip(names, panels, strict=True)):
+            history = series.values[-shown:, place]
+            mean, quantiles = forecast.mean[:, place], forecast.quantiles[:, place]
+            axes.plot(before, history, color=_GREY, linewidth=1.2, label="known")
+            for rank in range(quantiles.shape[1] // 2):
+                low, high = spec.quantiles[rank], spec.quantiles[-1 - rank]
+                axes.fill_between(
+                    after, quantiles[:, rank], quantiles[:, -1 - rank], color=_BLUE, alpha=0.2, linewidth=0,
+                    label=f"{low:g} to {high:g} of probability",
+                )  # fmt: skip
+            axes.plot(after, mean, color=_BLUE, linewidth=1.6, label="forecast")
+            axes.axvline(-0.5, color=_GREY, linewidth=0.8, linestyle=":")
+            axes.set_ylabel(plain(name))
+            axes.spines[["top", "right"]].set_visible(False)
+        panels[0].legend(loc="upper left", frameon=False, fontsize=8)
+        places = sorted({-shown, -shown // 2, 0, len(after) - 1})
+        every = [*(spec.clock.spell(time) for time in series.times[-shown:]), *forecast.times]
+        panels[-1].set_xticks(places, [plain(every[shown + place]) for place in places])
         _save(figure, path)
 
 

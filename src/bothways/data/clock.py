@@ -1,0 +1,207 @@
+"""The times of a series: read them, find how they advance, go on, write them.
+
+A time is a float: seconds since 1970 (UTC) of a date, the number itself of a number, the row's place of a row.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bothways.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Times = NDArray[np.float64]
+
+TimeKind = Literal["date", "number", "row"]
+Unit = Literal["second", "month", "number", "row"]
+
+HOUR, DAY, WEEK = 3_600, 86_400, 604_800
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTH = re.compile(r"\d{4}-\d{2}")
+_COMPACT = re.compile(r"(19|20)\d{6}")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+# Of steps that are multiples of the shortest, so many must be the shortest for the others to count as gaps.
+_SHARE_OF_SHORTEST = 0.5
+_MOST_GAPS = 10  # missing times for each that is there; beyond that the shortest step means nothing
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How the times of series advance."""
+
+    kind: TimeKind
+    unit: Unit
+    step: float  # in units, from one time to the next
+    even: bool = True  # False: times stand at any distance, and a step is only that from one row to the next
+    form: str = ""  # of a date: "month", "day", "time" with a blank, "T" with a T between day and time
+
+    @property
+    def season(self) -> int | None:
+        """Steps after which a series of such times repeats itself in all likelihood; None: unknown.
+
+        A day of hours or minutes, a week of days, a year of weeks, months or quarters.
+        """
+        if self.unit == "month":
+            return int(12 / self.step) if self.step in (1, 2, 3, 4, 6) else None
+        if self.unit != "second" or not self.even:
+            return None
+        if self.step == WEEK:
+            return 52
+        whole = WEEK if self.step == DAY else DAY
+        return int(whole / self.step) if whole % self.step == 0 and self.step < whole else None
+
+    @property
+    def spoken(self) -> str:
+        """The step, for a message."""
+        if not self.even:
+            return "uneven steps"
+        if self.unit == "row":
+            return "a row"
+        if self.unit == "second":
+            for name, length in (("week", WEEK), ("day", DAY), ("hour", HOUR), ("minute", 60)):
+                if self.step % length == 0:
+                    return _counted(self.step / length, name)
+        return _counted(self.step, self.unit) if self.unit != "number" else f"{self.step:g}"
+
+    def places(self, times: Times) -> NDArray[np.int64]:
+        """Count the steps from the first time to each; of uneven times the rows."""
+        if not self.even or len(times) < 2:
+            return np.arange(len(times))
+        measured = _months(times) if self.unit == "month" else times
+        return np.asarray(np.rint((measured - measured[0]) / self.step), dtype=np.int64)
+
+    def after(self, last: float, count: int) -> Times:
+        """Go on from a time: the next `count` times; uneven ones go on by their usual step."""
+        if self.unit == "month":
+            return np.array([_later(last, int(self.step) * number) for number in range(1, count + 1)])
+        return np.asarray(last + self.step * np.arange(1, count + 1), dtype=np.float64)
+
+    def between(self, first: float, count: int) -> Times:
+        """All times from one on, `count` of them."""
+        return np.concatenate([[first], self.after(first, count - 1)])
+
+    def spell(self, time: float) -> str:
+        """Write a time as the file does."""
+        if self.kind == "row":
+            return f"row {int(time) + 1:,}"
+        if self.kind == "number":
+            return f"{time:.12g}"
+        found = _START + timedelta(seconds=float(time))
+        if self.form == "month":
+            return f"{found:%Y-%m}"
+        if self.form == "day" and time % DAY == 0:
+            return f"{found:%Y-%m-%d}"
+        text = found.replace(tzinfo=None).isoformat(sep="T" if self.form == "T" else " ")
+        return text.rstrip("0") if "." in text else text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything for JSON."""
+        return asdict(self)
+
+
+def parse_times(values: Sequence[str | None], where: Callable[[int], str], column: str) -> tuple[Times, TimeKind, str]:
+    """Read a column of times: dates of ISO 8601, months such as 1949-01, or numbers.
+
+    Args:
+        values: as they stand in the table.
+        where: names a row, counted from 0, for a message.
+        column: for a message.
+
+    Returns:
+        float64 (N,), what they are, and how they are written.
+
+    Raises:
+        DataError: one is missing or cannot be read; names its row.
+    """
+    if values and all(value is not None and _NUMBER.fullmatch(value.strip()) for value in values):
+        compact = all(_COMPACT.fullmatch(str(value).strip()) and _date(str(value)) is not None for value in values)
+        if not compact:
+            return np.array(values, dtype=np.float64), "number", ""
+    found = np.empty(len(values))
+    form = "day"
+    for row, value in enumerate(values):
+        date = _date(value or "")
+        if date is None:
+            reason = "is empty" if not (value or "").strip() else f"holds {value!r}, which is no time"
+            raise DataError(
+                f"{where(row)}: column {column!r} {reason}. Write times as 2026-01-31, 2026-01-31 18:00 or 2026-01, "
+                "or as numbers."
+            )
+        found[row] = (date - _START).total_seconds()
+        text = (value or "").strip()
+        if row == 0 and _MONTH.fullmatch(text):
+            form = "month"
+        elif form in ("day", "month") and found[row] % DAY:
+            form = "T" if "T" in text else "time"
+    return found, "date", form
+
+
+def _date(text: str) -> datetime | None:
+    """Read a date, of UTC if it names no zone; None if it is none."""
+    text = text.strip()
+    try:
+        date = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
+    except ValueError:
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+
+
+def find_clock(series: Sequence[Times], kind: TimeKind, form: str) -> Clock:
+    """Find how series advance, all of them by the same step; each in order, no time twice."""
+    if kind == "row":
+        return Clock("row", "row", 1.0)
+    units: list[tuple[Unit, list[Times]]] = [("second" if kind == "date" else "number", list(series))]
+    if kind == "date" and all(_on_one_day(times) for times in series):
+        units.insert(0, ("month", [_months(times) for times in series]))
+    for unit, measured in units:
+        steps = np.concatenate([np.diff(times) for times in measured])
+        if not len(steps):
+            break
+        shortest = float(steps.min())
+        counts = steps / shortest if shortest > 0 else steps
+        regular = shortest > 0 and bool(np.allclose(counts, np.rint(counts), atol=1e-6))
+        if regular and (counts < 1.5).mean() >= _SHARE_OF_SHORTEST and counts.mean() <= _MOST_GAPS:
+            return Clock(kind, unit, shortest, form=form)
+    unit, measured = units[-1]
+    steps = np.concatenate([np.diff(times) for times in measured])
+    return Clock(kind, unit, float(np.median(steps)) if len(steps) else 1.0, even=False, form=form)
+
+
+def _counted(count: float, name: str) -> str:
+    return f"1 {name}" if count == 1 else f"{count:g} {name}s"
+
+
+def _months(times: Times) -> Times:
+    """Count the months since January 1970."""
+    return np.array(times, dtype="datetime64[s]").astype("datetime64[M]").astype(np.float64)
+
+
+def _on_one_day(times: Times) -> bool:
+    """Whether all times stand on the same day of their months at the same hour, or all on the last day."""
+    stamps = np.array(times, dtype="datetime64[s]")
+    months = stamps.astype("datetime64[M]")
+    into = (stamps - months.astype("datetime64[s]")).astype(np.int64)
+    left = ((months + 1).astype("datetime64[s]") - stamps).astype(np.int64)
+    return len(times) > 1 and (len(set(into.tolist())) == 1 or len(set(left.tolist())) == 1) and months[0] != months[1]
+
+
+def _later(time: float, months: int) -> float:
+    """The same place in a later month, from its end if that is where the time stands."""
+    stamp = np.datetime64(int(time), "s")
+    month = stamp.astype("datetime64[M]")
+    then = month + months
+    if stamp.astype("datetime64[D]") == (month + 1).astype("datetime64[D]") - 1:
+        left = (month + 1).astype("datetime64[s]") - stamp
+        moved = (then + 1).astype("datetime64[s]") - left
+    else:
+        moved = then.astype("datetime64[s]") + (stamp - month.astype("datetime64[s]"))
+    return float(moved.astype(np.int64))

@@ -1,0 +1,302 @@
+"""Series of numbers from a table: one row for each time, a column for each quantity, one series or many.
+
+A value that is missing is NaN. Times that a regular series leaves out become rows of missing values.
+
+Shapes: T times, F columns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bothways.data.clock import Clock, find_clock, parse_times
+from bothways.data.tables import read_table
+from bothways.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bothways.data.clock import TimeKind, Times
+    from bothways.data.tables import Table
+
+# How a missing number is written, in small letters.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
+_TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "day", "month", "week", "hour", "year")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series, in order of time."""
+
+    name: str | None  # None: the only one
+    times: Times  # (T,), see `clock`
+    values: NDArray[np.float64]  # (T,F), NaN where missing
+
+
+@dataclass(frozen=True)
+class SeriesTable:
+    """The series of a file."""
+
+    name: str  # of the file
+    columns: list[str]  # F
+    series: list[Series]
+    clock: Clock
+    time: str | None  # the column of times; None: the order of the rows
+    by: str | None  # the column that names the series
+    notes: list[str] = field(default_factory=list)
+
+
+def read_series(
+    path: Path,
+    *,
+    targets: Sequence[str] | None = None,
+    inputs: Sequence[str] | None = None,
+    time: str | None = None,
+    by: str | None = None,
+    encoding: str = "auto",
+    guess: bool = True,
+) -> SeriesTable:
+    """Read the series of a table.
+
+    Args:
+        path: what `read_table` reads.
+        targets: the columns to be predicted; None takes the only column of numbers.
+        inputs: other columns of numbers that are read, too; None reads none.
+        time: the column of times; None takes one with a usual name, or the first whose values are dates, and says so;
+            without any the rows stand in order of time.
+        by: the column that names the series a row belongs to; None: all belong to one.
+        encoding: of the file.
+        guess: look for a column of times if none is named.
+
+    Returns:
+        The series, targets before inputs.
+
+    Raises:
+        DataError: a column does not exist or holds something else than numbers, times stand twice or out of order;
+            names the row.
+    """
+    table = read_table(path, encoding=encoding)
+    for column in (*(targets or ()), *(inputs or ()), *filter(None, (time, by))):
+        table.check_column(column)
+    cells = list(zip(*table.rows(table.columns), strict=True))
+    found = dict(zip(table.columns, cells, strict=True))
+    notes = list(table.notes)
+    if time is None and guess:
+        time = _guess_time(table, found, {*(targets or ()), *(inputs or ()), by})
+        said = "Rows are taken to be in order of time: no column holds times. Name one with --time if one does."
+        notes.append(said if time is None else f"Column {time!r} is read as the time.")
+    chosen = _choose(table, found, targets, inputs, {time, by}, notes)
+    values = np.column_stack([_numbers(table, column, found[column]) for column in chosen])
+    for place, column in enumerate(chosen):
+        if np.isnan(values[:, place]).all():
+            raise DataError(f"{table.name}: column {column!r} holds no number at all. Choose another column.")
+    rows = _rows_by_series(table, by, found)
+    kind: TimeKind = "row"
+    form = ""
+    if time is None:
+        times = np.empty(len(values))
+        for some in rows.values():
+            times[some] = np.arange(len(some))
+    else:
+        times, kind, form = parse_times(found[time], table.where, time)
+        _check_order(table, times, rows, found[time])
+    clock = find_clock([times[some] for some in rows.values()], kind, form)
+    if not clock.even:
+        notes.append(f"The times of {table.name} are not evenly spaced: each row counts as one step.")
+    series = []
+    for name, some in rows.items():
+        one, gaps = _evenly(Series(name, times[some], values[some]), clock)
+        series.append(one)
+        if gaps:
+            called = "" if name is None else f" of {name!r}"
+            notes.append(
+                f"{len(gaps):,} times{called} are missing, the first {clock.spell(gaps[0])}: their values count as "
+                "missing."
+            )
+    missing = {column: int(np.isnan(values[:, place]).sum()) for place, column in enumerate(chosen)}
+    notes += [
+        f"Column {column!r}: {count:,} of {len(values):,} values are missing; the last known one is read in their "
+        "place, and none is predicted."
+        for column, count in missing.items()
+        if count
+    ]
+    return SeriesTable(table.name, chosen, series, clock, time, by, notes)
+
+
+def _guess_time(table: Table, found: dict[str, tuple[str | None, ...]], taken: set[str | None]) -> str | None:
+    free = [column for column in table.columns if column not in taken]
+    named = [column for column in free if column.strip().lower() in _TIME_NAMES and _holds_times(found[column])]
+    if named:
+        return min(named, key=lambda column: _TIME_NAMES.index(column.strip().lower()))
+    return next((column for column in free if _holds_dates(found[column])), None)
+
+
+def _holds_dates(values: tuple[str | None, ...]) -> bool:
+    try:
+        return parse_times(values[:100], lambda _: "", "")[1] == "date"
+    except DataError:
+        return False
+
+
+def _holds_times(values: tuple[str | None, ...]) -> bool:
+    """Whether values are dates, or numbers that rise."""
+    try:
+        times, kind, _ = parse_times(values[:100], lambda _: "", "")
+    except DataError:
+        return False
+    return kind == "date" or bool((np.diff(times) > 0).all())
+
+
+def _choose(
+    table: Table,
+    found: dict[str, tuple[str | None, ...]],
+    targets: Sequence[str] | None,
+    inputs: Sequence[str] | None,
+    taken: set[str | None],
+    notes: list[str],
+) -> list[str]:
+    """Choose the columns: targets, then inputs."""
+    others = [
+        column
+        for column in table.columns
+        if column not in taken and column not in {*(targets or ()), *(inputs or ())} and _is_numeric(found[column])
+    ]
+    if targets is None:
+        if len(others) != 1:
+            known = ", ".join(map(repr, others)) or "none"
+            raise DataError(
+                f"{table.name}: which column is to be predicted? Columns of numbers: {known}. Name one or several with "
+                "--target, with commas between."
+            )
+        notes.append(f"Column {others[0]!r} is predicted.")
+        return [*others, *(inputs or ())]
+    if others and inputs is None:
+        named = ", ".join(others)
+        notes.append(f"Not read: {named}. Name columns with --inputs that help to predict.")
+    repeated = [column for place, column in enumerate(targets) if column in targets[:place]]
+    repeated += [column for column in inputs or () if column in targets]
+    if repeated:
+        raise DataError(f"Column {repeated[0]!r} is named twice. Name each column once, as a target or as an input.")
+    clashing = next((column for column in (*targets, *(inputs or ())) if column in taken), None)
+    if clashing is not None:
+        raise DataError(f"Column {clashing!r} holds the times or names the series, and cannot be read as numbers, too.")
+    return [*targets, *(inputs or ())]
+
+
+def _is_numeric(values: tuple[str | None, ...]) -> bool:
+    """Whether all values are numbers or missing, and some are numbers."""
+    known = [value for value in values if (value or "").strip().lower() not in MISSING]
+    return bool(known) and all(_number(value or "") is not None for value in known)
+
+
+def _number(text: str) -> float | None:
+    """Read a finite number; None if it is none."""
+    if "_" in text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _numbers(table: Table, column: str, values: tuple[str | None, ...]) -> NDArray[np.float64]:
+    """Read a column of numbers, float64 (N,), NaN where one is missing."""
+    numbers = np.full(len(values), np.nan)
+    for row, value in enumerate(values):
+        text = (value or "").strip()
+        if text.lower() in MISSING:
+            continue
+        number = _number(text)
+        if number is None:
+            raise DataError(
+                f"{table.where(row)}: column {column!r} holds {text[:30]!r}, which is no number. Correct it, or leave "
+                "it empty if it is missing."
+            )
+        numbers[row] = number
+    return numbers
+
+
+def _rows_by_series(
+    table: Table, by: str | None, found: dict[str, tuple[str | None, ...]]
+) -> dict[str | None, NDArray[np.int64]]:
+    """The rows of each series, in their order."""
+    if by is None:
+        return {None: np.arange(len(found[table.columns[0]]))}
+    rows: dict[str | None, list[int]] = {}
+    for row, name in enumerate(found[by]):
+        if not (name or "").strip():
+            raise DataError(f"{table.where(row)}: column {by!r} is empty, but it must name the row's series.")
+        rows.setdefault(name, []).append(row)
+    return {name: np.array(some) for name, some in rows.items()}
+
+
+def _check_order(
+    table: Table, times: Times, rows: dict[str | None, NDArray[np.int64]], spelt: tuple[str | None, ...]
+) -> None:
+    """Refuse times that stand twice or out of order, within a series."""
+    for name, some in rows.items():
+        wrong = np.flatnonzero(np.diff(times[some]) <= 0)
+        if not len(wrong):
+            continue
+        before, row = int(some[wrong[0]]), int(some[wrong[0] + 1])
+        called = "" if name is None else f" of {name!r}"
+        if times[row] == times[before]:
+            several = "" if name is not None else ", or name the column that tells series apart with --series"
+            raise DataError(
+                f"{table.where(row)}: the time {spelt[row]!r}{called} stands in row {before + 1:,}, too. Keep one row "
+                f"for each time{several}."
+            )
+        raise DataError(
+            f"{table.where(row)}: the time {spelt[row]!r}{called} comes before that of row {before + 1:,}, "
+            f"{spelt[before]!r}. Sort the rows by time."
+        )
+
+
+def _evenly(series: Series, clock: Clock) -> tuple[Series, list[float]]:
+    """Put rows of missing values where times are missing; give their times."""
+    places = clock.places(series.times)
+    count = int(places[-1]) + 1
+    if count == len(places):
+        return series, []
+    times = clock.between(float(series.times[0]), count)
+    values = np.full((count, series.values.shape[1]), np.nan)
+    values[places] = series.values
+    gaps = np.setdiff1d(np.arange(count), places)
+    return Series(series.name, times, values), times[gaps].tolist()
+
+
+def name_columns(text: str | None) -> list[str] | None:
+    """Part names with commas between; None stays None.
+
+    Raises:
+        DataError: a name is empty.
+    """
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise DataError(f"{text!r} names an empty column. Give names with commas between: price,volume.")
+    return names
+
+
+def same_step(trained: Clock, found: Clock, name: str) -> None:
+    """Refuse a file whose times advance otherwise than those of the training data.
+
+    Raises:
+        DataError: another step, or dates where numbers were.
+    """
+    if (trained.kind, trained.unit, trained.even) != (found.kind, found.unit, found.even) or not math.isclose(
+        trained.step, found.step
+    ):
+        raise DataError(
+            f"{name} advances by {found.spoken}, but the model was trained on steps of {trained.spoken}. Give a series "
+            "of the same step."
+        )

@@ -1,0 +1,200 @@
+"""Scores of forecasts, from every origin of a part, beside what needs no network.
+
+    last       the last known value, again and again
+    drift      the straight line from the first value through the last known one
+    seasonal   what stood there a season before
+    linear     a linear map of the window less its last value, by ridge regression, one for each column (as NLinear,
+               Zeng et al., 2023)
+
+Shapes: T times, N origins, W window, S horizon, K predicted columns, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bothways.decoding.forecasting import drift, last_value, linear, pinball, seasonal, steps_from, windows_before
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from bothways.decoding.forecasting import Floats, ForecastRunner, ForecastSpec
+    from bothways.training.series_windows import Items, PreparedSeries, ScaledSeries
+
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of the windows
+DRAWS = 1_000
+FEWEST_BLOCKS = 10
+
+
+@dataclass(frozen=True)
+class ForecastScores:
+    """How near forecasts came, over all origins, distances and columns; missing truths left out."""
+
+    origins: int
+    mse: float  # of the training part's units (deviation 1), as the literature gives it
+    mae: float
+    mse_interval: tuple[float, float]  # 95%, by bootstrap over blocks of origins whose horizons overlap
+    rmse_of: dict[str, float]  # by column, in its own units
+    mae_of: dict[str, float]
+    mse_by_step: list[float]  # by distance from the origin, S
+    coverage: float | None = None  # share of truths between the lowest and the highest quantile
+    promised: float | None = None  # what that share should be
+    pinball: float | None = None  # mean over the quantiles
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything for JSON."""
+        return asdict(self)
+
+
+def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: int) -> ForecastScores:
+    """Score forecasts.
+
+    Args:
+        said: (N,S,K,1+Q), or (N,S,K,1) without quantiles, scaled.
+        truth: (N,S,K), scaled, NaN where missing; the origins in order of series and time.
+        spec: what the columns are.
+        seed: of the bootstrap.
+    """
+    error = said[..., 0] - truth
+    deviation = spec.deviation[: spec.targets]
+    square, size = error**2, np.abs(error)
+    with np.errstate(invalid="ignore"):
+        own_square, own_size = np.nanmean(square, axis=(0, 1)), np.nanmean(size, axis=(0, 1))
+    names = zip(spec.names, deviation, strict=True)
+    rmse = {name: float(np.sqrt(one) * unit) for (name, unit), one in zip(names, own_square, strict=True)}
+    names = zip(spec.names, deviation, strict=True)
+    mae = {name: float(one * unit) for (name, unit), one in zip(names, own_size, strict=True)}
+    more: dict[str, Any] = {}
+    levels = spec.quantiles if said.shape[-1] > 1 else []
+    if levels:
+        quantiles, known = said[..., 1:], ~np.isnan(truth)
+        more["pinball"] = float(np.nanmean(pinball(truth, quantiles, levels)))
+        if len(levels) > 1:
+            inside = (quantiles[..., 0] <= truth) & (truth <= quantiles[..., -1])
+            more |= {"coverage": float(inside[known].mean()), "promised": levels[-1] - levels[0]}
+    return ForecastScores(
+        len(truth), float(np.nanmean(square)), float(np.nanmean(size)),
+        _interval(square, spec.horizon, seed), rmse, mae, np.nanmean(square, axis=(0, 2)).tolist(), **more,
+    )  # fmt: skip
+
+
+def _interval(square: Floats, block: int, seed: int) -> tuple[float, float]:
+    """The 95% interval of the mean of (N,S,K), NaN left out; origins that share truths are drawn together."""
+    count = len(square)
+    blocks = np.array_split(np.arange(count), min(count, max(FEWEST_BLOCKS, count // block)))
+    sums = np.array([np.nansum(square[some]) for some in blocks])
+    sizes = np.array([(~np.isnan(square[some])).sum() for some in blocks])
+    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / np.maximum(1, sizes[drawn].sum(axis=1)), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def fit_linear(prepared: PreparedSeries) -> Floats:
+    """Fit the linear baseline on the training part: (K,W+1,S), the last row a constant."""
+    return np.stack([fit_line(prepared, [column]) for column in range(prepared.spec.targets)])
+
+
+def fit_line(prepared: PreparedSeries, columns: Sequence[int]) -> Floats:
+    """Fit one linear map for the windows of some columns: (W+1,S), the last row a constant.
+
+    How much the weights are held back is chosen on the validation part; without one it is a hundredth.
+    """
+    train, validation = prepared.train, prepared.validation
+    square, wanted, count = _normal_equations(prepared, train, columns)
+
+    def solved(ridge: float) -> Floats:
+        held = np.eye(len(square)) * (ridge * np.trace(square) / len(square) + 1e-9)
+        held[-1, -1] = 1e-9 * max(1, count)
+        return np.linalg.solve(square + held, wanted)
+
+    if not len(validation):
+        return solved(1e-2)
+    tried = [solved(ridge) for ridge in RIDGES]
+    return min(tried, key=lambda weights: _linear_loss(prepared, validation, columns, weights))
+
+
+def _normal_equations(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> tuple[Floats, Floats, int]:
+    """X'X and X'Y of the windows of columns, without those whose truth is missing, and how many there are."""
+    spec = prepared.spec
+    square = np.zeros((spec.window + 1, spec.window + 1))
+    wanted = np.zeros((spec.window + 1, spec.horizon))
+    count = 0
+    for windows, ahead in _pairs(prepared, items, columns):
+        whole = ~np.isnan(ahead).any(axis=1)
+        joined = np.concatenate([windows[whole], np.ones((int(whole.sum()), 1))], axis=1)
+        square += joined.T @ joined
+        wanted += joined.T @ ahead[whole]
+        count += len(joined)
+    return square, wanted, count
+
+
+def _linear_loss(prepared: PreparedSeries, items: Items, columns: Sequence[int], weights: Floats) -> float:
+    total, count = 0.0, 0
+    for windows, ahead in _pairs(prepared, items, columns):
+        square = (windows @ weights[:-1] + weights[-1] - ahead) ** 2
+        total += float(np.nansum(square))
+        count += int((~np.isnan(square)).sum())
+    return total / max(1, count)
+
+
+def _pairs(
+    prepared: PreparedSeries, items: Items, columns: Sequence[int], *, chunk: int = 4_096
+) -> Iterator[tuple[Floats, Floats]]:
+    """Windows of columns and what follows them, both less the window's last value: (n,W) and (n,S)."""
+    spec = prepared.spec
+    for place, column in product(np.unique(items.series), columns):
+        one = prepared.series[place]
+        origins = items.origins[items.series == place]
+        for start in range(0, len(origins), chunk):
+            some = origins[start : start + chunk]
+            windows = windows_before(one.known[:, column : column + 1], some, spec.window)[..., 0]
+            ahead = steps_from(one.truth[:, column : column + 1], some, spec.horizon)[..., 0]
+            last = windows[:, -1:]
+            yield windows - last, ahead - last
+
+
+def gather(
+    series: Sequence[ScaledSeries], items: Items, say: Callable[[ScaledSeries, NDArray[np.int64]], Floats]
+) -> Floats:
+    """Apply something to the origins of each series, and join what it gives, in the order of the items."""
+    return np.concatenate(
+        [say(series[place], items.origins[items.series == place]) for place in np.unique(items.series)]
+    )
+
+
+def truth_of(prepared: PreparedSeries, items: Items) -> Floats:
+    """What is to be predicted, (N,S,K), NaN where missing."""
+    return gather(prepared.series, items, lambda one, some: steps_from(one.truth, some, prepared.spec.horizon))
+
+
+def say_all(runner: ForecastRunner, prepared: PreparedSeries, items: Items) -> Floats:
+    """Predict from all origins, (N,S,K,1+Q)."""
+    return gather(prepared.series, items, lambda one, some: runner.forecast_from(one.known, some))
+
+
+def score_baselines(
+    prepared: PreparedSeries, items: Items, weights: Floats | None, *, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Score what needs no network, on the same origins."""
+    spec = prepared.spec
+    sizes = (spec.horizon, spec.targets)
+    ways: dict[str, Callable[[ScaledSeries, NDArray[np.int64]], Floats]] = {
+        "last value": lambda one, some: last_value(one.known, some, *sizes),
+        "drift": lambda one, some: drift(one.known, some, *sizes),
+    }
+    if spec.season is not None and int(items.origins.min()) >= spec.season:
+        season = spec.season
+        ways["seasonal"] = lambda one, some: seasonal(one.known, some, *sizes, season)
+    if weights is not None:
+        ways["linear"] = lambda one, some: linear(one.known, some, weights)
+    truth = truth_of(prepared, items)
+    return {
+        name: score_forecasts(gather(prepared.series, items, say)[..., None], truth, spec, seed=seed).to_dict()
+        for name, say in ways.items()
+    }

@@ -1,0 +1,252 @@
+"""Train a forecaster: from prepared series to weights, scores, and the baselines that every score stands beside."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from bothways.decoding.forecasting import ForecastRunner, StepRunner, centre_of, windows_before
+from bothways.models.forecaster import DirectForecaster, StepForecaster, forecast_loss
+from bothways.training.forecast_scores import (
+    fit_line,
+    fit_linear,
+    gather,
+    say_all,
+    score_baselines,
+    score_forecasts,
+    truth_of,
+)
+from bothways.training.loop import CheckpointPlan, Job, Listener, going_back_over, train
+from bothways.training.series_windows import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from bothways.data.batches import Batch, Ints
+    from bothways.decoding.forecasting import Floats, ForecastSpec
+    from bothways.nn.reader import State
+    from bothways.settings import ForecasterSettings
+    from bothways.training.series_windows import Items, PreparedSeries
+
+_READ_AT_ONCE = 256
+
+
+@dataclass
+class TrainedForecaster:
+    """A forecaster with all that belongs to it."""
+
+    model: DirectForecaster | StepForecaster
+    settings: ForecasterSettings
+    spec: ForecastSpec
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    scores: dict[str, Any] | None = None  # on validation data
+    linear: Floats | None = None  # (K,W+1,S), the linear baseline
+    baseline_scores: dict[str, Any] = field(default_factory=dict)  # on the same validation data
+    errors: Floats | None = None  # (S,K,Q), of one time after another
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    def runner(self) -> ForecastRunner:
+        """What predicts with these weights."""
+        if isinstance(self.model, StepForecaster):
+            return TorchStepForecaster(self.model, self.spec, self.errors)
+        return TorchForecaster(self.model, self.spec)
+
+
+def make_forecaster(settings: ForecasterSettings, spec: ForecastSpec) -> DirectForecaster | StepForecaster:
+    """Build a network with fresh weights."""
+    columns = 1 if spec.apart else len(spec.columns)
+    if settings.decoder == "steps":
+        return StepForecaster(settings, columns=columns)
+    return DirectForecaster(settings, columns=columns, targets=1 if spec.apart else spec.targets)
+
+
+def train_forecaster(
+    prepared: PreparedSeries,
+    settings: ForecasterSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
+    checkpoint_steps: int | None = None,
+) -> TrainedForecaster:
+    """Train a forecaster.
+
+    Args:
+        prepared: series, cut and scaled.
+        settings: checked already.
+        folder: where checkpoints are kept; None keeps none.
+        resume: go on from the checkpoint in `folder`.
+        listener: who hears of progress.
+        checkpoint_steps: write a checkpoint after every so many batches, besides every 30 seconds.
+    """
+    began = time.monotonic()
+    plan = None
+    if folder is not None:
+        plan = CheckpointPlan(folder / f"seed-{settings.seed}.safetensors", resume, steps=checkpoint_steps)
+    items = prepared.train
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        model = make_forecaster(settings, prepared.spec)
+        if isinstance(model, DirectForecaster) and model.linear is not None:
+            line = fit_line(prepared, range(prepared.spec.targets))
+            model.use_line(line, constant=settings.centring != "standard")
+        outcome = train(_job(model, prepared, items, settings), settings, checkpoints=plan, listener=listener)
+    trained = TrainedForecaster(
+        model, settings, prepared.spec, outcome.history, outcome.best_epoch,
+        notes=list(prepared.notes), interrupted=outcome.interrupted,
+    )  # fmt: skip
+    trained.facts = {
+        "series": len(prepared.series),
+        "times": sum(one.first for one in prepared.series),
+        "windows": len(items),
+        "validation_windows": len(prepared.validation),
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    if trained.best_epoch:
+        trained.linear = fit_linear(prepared)
+        _score(trained, prepared)
+    trained.facts["training_seconds"] = round(time.monotonic() - began, 1)
+    return trained
+
+
+def _score(trained: TrainedForecaster, prepared: PreparedSeries) -> None:
+    """Score on the validation part, the network and what it stands beside."""
+    items = prepared.validation
+    if isinstance(trained.model, StepForecaster):
+        if len(items):
+            trained.errors = _error_quantiles(trained, prepared, items)
+        elif prepared.spec.quantiles:
+            trained.notes.append("No validation part, hence no errors to take quantiles from: the mean alone is given.")
+    if not len(items):
+        return
+    said, truth = say_all(trained.runner(), prepared, items), truth_of(prepared, items)
+    seed = trained.settings.seed
+    trained.scores = score_forecasts(said, truth, prepared.spec, seed=seed).to_dict()
+    trained.baseline_scores = score_baselines(prepared, items, trained.linear, seed=seed)
+
+
+def _error_quantiles(trained: TrainedForecaster, prepared: PreparedSeries, items: Items) -> Floats:
+    """The quantiles of the errors by distance, as the model sees windows: (S,K,Q)."""
+    spec = prepared.spec
+    runner = trained.runner()
+    mean = gather(prepared.series, items, lambda one, some: runner.forecast_from(one.known, some))[..., 0]
+    spread = gather(
+        prepared.series,
+        items,
+        lambda one, some: centre_of(windows_before(one.known, some, spec.window), spec.centring).spread,
+    )
+    errors = (truth_of(prepared, items) - mean) / spread[..., : spec.targets]
+    if spec.apart:
+        errors = errors.transpose(0, 2, 1).reshape(-1, spec.horizon, 1)
+    return np.asarray(np.moveaxis(np.nanquantile(errors, spec.quantiles, axis=0), 0, -1))
+
+
+def _job(
+    model: DirectForecaster | StepForecaster, prepared: PreparedSeries, items: Items, settings: ForecasterSettings
+) -> Job:
+    windows = Windows(prepared, steps=isinstance(model, StepForecaster))
+
+    def plan(epoch: int) -> list[Ints]:
+        order = np.random.default_rng((settings.seed, epoch)).permutation(len(items))
+        return [order[start : start + settings.batch_size] for start in range(0, len(order), settings.batch_size)]
+
+    return Job(
+        model,
+        plan=plan,
+        batch=lambda rows: windows.batch(items, rows),
+        descend=going_back_over(_loss(model, settings)),
+        validate=_validator(model, prepared, windows, settings) if len(prepared.validation) else None,
+        identity=f"{prepared.identity}-{settings.seed}",
+    )
+
+
+def _loss(
+    model: DirectForecaster | StepForecaster, settings: ForecasterSettings
+) -> Callable[[nn.Module, Batch], Tensor]:
+    def loss(module: nn.Module, batch: Batch) -> Tensor:
+        device = model.output.weight.device
+        inputs = torch.from_numpy(batch.inputs).to(device)
+        truth = torch.from_numpy(batch.truth).to(device)  # type: ignore[attr-defined]
+        if isinstance(model, StepForecaster):
+            said, levels = module(inputs)[0][..., None], []
+        else:
+            said, levels = module(inputs), settings.levels
+        return forecast_loss(said.float(), truth, levels, absolute=settings.loss == "absolute")
+
+    return loss
+
+
+def _validator(
+    model: DirectForecaster | StepForecaster,
+    prepared: PreparedSeries,
+    windows: Windows,
+    settings: ForecasterSettings,
+) -> Callable[[nn.Module], dict[str, float]]:
+    """Score on the validation part after an epoch: the loss that is trained on, and the squared error of the point.
+
+    One time after another the loss is the point's own, rolled out: the errors of one step say little of those of many.
+    """
+    items = prepared.validation
+    truth = truth_of(prepared, items)
+    loss_of = _loss(model, settings)
+
+    def validate(module: nn.Module) -> dict[str, float]:
+        trained = TrainedForecaster(model, settings, prepared.spec)
+        error = say_all(trained.runner(), prepared, items)[..., 0] - truth
+        square = float(np.nanmean(error**2))
+        if isinstance(model, StepForecaster):
+            chosen = float(np.nanmean(np.abs(error))) if settings.loss == "absolute" else square
+            return {"loss": chosen, "mse": square}
+        total, known = 0.0, 0
+        for start in range(0, len(items), _READ_AT_ONCE):
+            batch = windows.batch(items, np.arange(start, min(start + _READ_AT_ONCE, len(items))))
+            count = int((~np.isnan(batch.truth)).sum())
+            with torch.no_grad():
+                total += float(loss_of(module, batch)) * count
+            known += count
+        return {"loss": total / max(1, known), "mse": square}
+
+    return validate
+
+
+class TorchForecaster(ForecastRunner):
+    """A forecaster of a whole horizon that runs on the weights it was trained with."""
+
+    def __init__(self, model: DirectForecaster, spec: ForecastSpec) -> None:
+        self.spec = spec
+        self._model = model.eval()
+
+    def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Predict; see `ForecastRunner.run`."""
+        with torch.no_grad():
+            said = self._model(torch.from_numpy(windows).to(self._model.output.weight.device))
+        return said.cpu().numpy()  # type: ignore[no-any-return]
+
+
+class TorchStepForecaster(StepRunner):
+    """A forecaster of one time after another that runs on the weights it was trained with."""
+
+    def __init__(self, model: StepForecaster, spec: ForecastSpec, errors: Floats | None) -> None:
+        self.spec = spec
+        self._model = model.eval()
+        columns = 1 if spec.apart else spec.targets
+        self.errors = np.zeros((spec.horizon, columns, len(spec.quantiles))) if errors is None else errors
+
+    def step(self, values: NDArray[np.float32], state: State | None) -> tuple[NDArray[np.float32], State]:
+        """Read on; see `StepRunner.step`."""
+        with torch.no_grad():
+            said, after = self._model(torch.from_numpy(values).to(self._model.output.weight.device), state)
+        return said[:, -1].cpu().numpy(), after

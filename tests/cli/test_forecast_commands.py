@@ -1,0 +1,157 @@
+"""Forecasters on the command line, as a new user meets them."""
+
+import csv
+import json
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+import bothways
+from bothways.data.series import read_series
+from terminal import run
+from toys import toy_csv
+
+OPTIONS = ["--window", 12, "--horizon", 4, "--hidden-size", 8, "--epochs", 2, "--batch-size", 16, "--lr", 0.01]
+
+
+def refused(*arguments, text=None):
+    """Run a command that is refused; give the one line that says why."""
+    out, errors = run(*arguments, code=1, text=text)
+    assert out == ""
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("bothways: ")
+    return last
+
+
+def write(path, rows=200, *, shops=("",)):
+    """A daily table of sales, a row for each day and shop, with a missing value."""
+    chance = np.random.default_rng(0)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["date", "shop", "sales", "heat"])
+        for row in range(rows):
+            for number, shop in enumerate(shops):
+                sales = 100 * (1 + number) + 10 * np.sin(2 * np.pi * row / 7) + chance.normal()
+                writer.writerow([date(2020, 1, 1) + timedelta(row), shop, "" if row == 5 else f"{sales:.3f}", row % 9])
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("forecast")
+
+
+@pytest.fixture(scope="module")
+def sales(place):
+    return write(place / "sales.csv")
+
+
+@pytest.fixture(scope="module")
+def model(place, sales):
+    out, errors = run("train", "forecast", sales, "--target", "sales", "--out", place / "model", *OPTIONS)
+    assert "validation, 37 origins, epoch" in out
+    assert "seasonal baseline" in out
+    assert "Column 'date' is read as the time." in errors
+    assert "Not read: heat." in errors
+    assert "1 of 200 values are missing" in errors
+    return place / "model"
+
+
+def test_evaluating_scores_what_training_never_saw(model, sales):
+    found = json.loads(run("evaluate", model, sales, "--json")[0])
+    assert found["origins"] == 40 - 4 + 1
+    assert set(found["baselines"]) == {"last value", "drift", "seasonal", "linear"}
+    shown = run("evaluate", model, sales)[0]
+    assert f"mean squared error   {found['mse']:.4f}" in shown
+    assert found["verdict"] in shown
+    runner, series = bothways.load(model), read_series(sales, targets=["sales"]).series[0]
+    errors = []
+    for origin in range(160, 197):
+        past = type(series)(None, series.times[:origin], series.values[:origin])
+        errors.append(runner.predict(past).mean[:, 0] - series.values[origin : origin + 4, 0])
+    assert found["mae_of"]["sales"] == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+
+
+def test_predicting_goes_on_after_the_last_day(model, sales, place):
+    lines = run("predict", model, "--file", sales)[0].splitlines()
+    assert lines[0].split("\t") == ["date", "mean", "0.1", "0.5", "0.9"]
+    assert [line.split("\t")[0] for line in lines[1:]] == ["2020-07-19", "2020-07-20", "2020-07-21", "2020-07-22"]
+    out = place / "forecast.csv"
+    _, errors = run("predict", model, "--file", sales, "--out", out, "--plot", place / "forecast.png")
+    assert "4 rows are in" in errors
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    said = json.loads(run("predict", model, "--file", sales, "--json")[0])
+    assert [row["date"] for row in rows] == said["times"]
+    for name, numbers in said["forecast"]["sales"].items():
+        assert [float(row[name]) for row in rows] == numbers
+        np.testing.assert_allclose([float(line.split("\t")[lines[0].split("\t").index(name)]) for line in lines[1:]],
+                                   numbers, rtol=1e-5)  # fmt: skip
+    assert (place / "forecast.png").read_bytes().startswith(b"\x89PNG")
+    assert "exists" in refused("predict", model, "--file", sales, "--out", out)
+
+
+def test_info_tells_what_was_learned(model):
+    shown = run("info", model)[0]
+    assert "predicts sales, 4 times ahead, from 12; a time is 1 day" in shown
+    assert "before 2020-06-09" in shown
+
+
+def test_many_series_share_one_model(place):
+    path = write(place / "shops.csv", shops=("north", "south"))
+    run("train", "forecast", path, "--target", "sales", "--inputs", "heat", "--series", "shop", "--out", place / "many",
+        *OPTIONS)  # fmt: skip
+    lines = run("predict", place / "many", "--file", path)[0].splitlines()
+    assert lines[0].startswith("shop\tdate\tmean\t")
+    assert [line.split("\t")[0] for line in lines[1:]] == ["north"] * 4 + ["south"] * 4
+    assert json.loads(run("evaluate", place / "many", path, "--json")[0])["origins"] == 2 * 37
+
+
+def test_a_trained_model_predicts_only_what_it_knows(model, sales, place):
+    assert "reads the table of --file, and no texts" in refused("predict", model, "hello")
+    assert "--text is of no use to a model of task 'forecast'" in refused(
+        "predict", model, "--file", sales, "--text", "a"
+    )
+    assert "--label is of no use" in refused("evaluate", model, sales, "--label", "a")
+    short = write(place / "short.csv", rows=11)
+    assert "The series has 11 times, but the model reads a window of 12" in refused("predict", model, "--file", short)
+    old = write(place / "old.csv", rows=150)
+    assert "has 0 times from 2020-06-09 on" in refused("evaluate", model, old)
+    assert "has no column 'sales'" in refused("predict", model, "--file", toy_csv(place / "toy.csv", 30))
+
+
+def test_a_picture_of_a_forecast_is_of_no_use_to_others(place):
+    run(
+        "train",
+        "classify",
+        toy_csv(place / "texts.csv", 30),
+        "--out",
+        place / "classifier",
+        "--epochs",
+        1,
+        "--hidden-size",
+        4,
+    )
+    assert "--plot is of no use to a model of task 'classify'" in refused(
+        "predict", place / "classifier", "hello", "--plot", place / "x.png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--window", 190], "times to train on, but a window of 190"),
+        (["--quantiles", "0.1,2"], "quantiles is '0.1,2', but it must be different numbers between 0 and 1"),
+        (["--test-size", 0.6, "--validation-size", 0.4], "which leaves nothing to train on"),
+        (["--decoder", "steps", "--bidirectional"], "decoder 'steps' goes forward only"),
+        (["--target", "shop"], "column 'shop' holds no number at all"),
+        (["--target", "sale"], "has no column 'sale'"),
+        (["--target", "sales,"], "names an empty column"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_and_nothing_is_left(sales, place, options, message):
+    given = [] if "--target" in options else ["--target", "sales"]
+    assert message in refused("train", "forecast", sales, "--out", place / "none", *given, *OPTIONS, *options)
+    assert not (place / "none").exists()
+    assert not (place / "none.training").exists()

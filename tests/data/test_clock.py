@@ -1,0 +1,104 @@
+"""Times of series: how they advance, and what comes next."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bothways.data.clock import find_clock, parse_times
+from bothways.errors import DataError
+
+SPOKEN = {"minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
+
+
+def read(texts):
+    times, kind, form = parse_times(texts, lambda row: f"row {row + 1}", "when")
+    return times, find_clock([times], kind, form)
+
+
+@given(
+    st.datetimes(datetime(1950, 1, 1), datetime(2090, 1, 1)),
+    st.sampled_from(sorted(SPOKEN)),
+    st.integers(1, 13),
+    st.integers(3, 40),
+)
+def test_what_comes_after_the_first_half_is_the_second_half(start, unit, count, size):
+    start = start.replace(microsecond=0)
+    step = timedelta(seconds=count * SPOKEN[unit])
+    texts = [str(start + number * step) for number in range(2 * size)]
+    times, clock = read(texts)
+    assert clock.even
+    half, _ = times[:size], None
+    np.testing.assert_array_equal(clock.after(half[-1], size), times[size:])
+    np.testing.assert_array_equal(clock.between(half[0], size), half)
+    np.testing.assert_array_equal(clock.places(times), np.arange(2 * size))
+    assert [clock.spell(time) for time in times] == texts or clock.form == "day"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2019-11", "2019-12", "2020-01", "2020-02", "2020-03"],
+        ["2019-11-30", "2019-12-31", "2020-01-31", "2020-02-29", "2020-03-31", "2020-04-30"],
+        ["2019-10-15", "2019-11-15", "2019-12-15", "2020-01-15", "2020-02-15"],
+        ["2015-01-01", "2016-01-01", "2017-01-01", "2018-01-01"],
+    ],
+)
+def test_months_are_steps_of_one_length(texts):
+    times, clock = read(texts[:-1])
+    assert clock.unit == "month"
+    assert clock.spell(clock.after(times[-1], 1)[0]) == texts[-1]
+    np.testing.assert_array_equal(clock.places(times), np.arange(len(times)))
+
+
+@pytest.mark.parametrize(
+    ("texts", "season", "spoken"),
+    [
+        (["2020-01-01 00:00", "2020-01-01 00:15"], 96, "15 minutes"),
+        (["2020-01-01 00:00", "2020-01-01 01:00"], 24, "1 hour"),
+        (["2020-01-01 00:00", "2020-01-01 05:00"], None, "5 hours"),
+        (["2020-01-01", "2020-01-02"], 7, "1 day"),
+        (["2020-01-01", "2020-01-08"], 52, "1 week"),
+        (["2020-01", "2020-02"], 12, "1 month"),
+        (["2020-01", "2020-04"], 4, "3 months"),
+        (["2020-01", "2021-01"], None, "12 months"),
+        (["1", "2"], None, "1"),
+    ],
+)
+def test_the_season_follows_from_the_step(texts, season, spoken):
+    clock = read(texts)[1]
+    assert (clock.season, clock.spoken) == (season, spoken)
+
+
+def test_times_that_are_left_out_are_steps():
+    times, clock = read(["2020-01-01", "2020-01-02", "2020-01-05", "2020-01-06"])
+    assert clock.places(times).tolist() == [0, 1, 4, 5]
+
+
+def test_times_at_any_distance_are_uneven_and_each_row_is_a_step():
+    times, clock = read(["2020-01-01", "2020-01-04", "2020-01-09", "2020-02-20"])
+    assert not clock.even
+    assert clock.places(times).tolist() == [0, 1, 2, 3]
+    assert clock.season is None
+
+
+def test_numbers_are_times_but_compact_dates_are_dates():
+    assert read(["1949", "1950", "1951"])[1].kind == "number"
+    times, clock = read(["20200130", "20200131", "20200201"])
+    assert clock.kind == "date"
+    assert clock.spell(times[-1]) == "2020-02-01"
+
+
+def test_zones_are_one_time():
+    times, clock = read(["2020-01-01T00:00:00+02:00", "2020-01-01T00:00:00+01:00", "2020-01-01T00:00:00Z"])
+    assert np.diff(times).tolist() == [3_600, 3_600]
+    assert clock.spell(times[2]) == "2020-01-01T00:00:00"
+
+
+@pytest.mark.parametrize(("bad", "reason"), [("", "is empty"), (None, "is empty"), ("31/01/2020", "'31/01/2020'")])
+def test_what_is_no_time_is_refused_with_its_row(bad, reason):
+    with pytest.raises(DataError, match=r"^row 2: column 'when' ") as caught:
+        parse_times(["2020-01-01", bad], lambda row: f"row {row + 1}", "when")
+    assert reason in str(caught.value)

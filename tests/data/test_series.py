@@ -1,0 +1,88 @@
+"""Series from tables: columns, order, what is missing, and what is refused with its row."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bothways.data.series import read_series, same_step
+from bothways.errors import DataError
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(*lines, name="series.csv"):
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_only_column_of_numbers_is_predicted_and_the_time_is_found(table):
+    found = read_series(table("when,date,price", "a,2020-01-01,1.5", "b,2020-01-02,", "c,2020-01-03,-2e1"))
+    assert (found.columns, found.time) == (["price"], "date")
+    np.testing.assert_array_equal(found.series[0].values[:, 0], [1.5, math.nan, -20])
+    assert any("1 of 3 values are missing" in note for note in found.notes)
+
+
+def test_targets_stand_before_inputs_whatever_the_file_has_first(table):
+    path = table("a,b,c,t", "1,2,3,2020-01-01", "4,5,6,2020-01-02")
+    found = read_series(path, targets=["c", "a"], inputs=["b"], time="t")
+    assert found.columns == ["c", "a", "b"]
+    np.testing.assert_array_equal(found.series[0].values, [[3, 1, 2], [6, 4, 5]])
+
+
+def test_times_that_are_left_out_are_rows_of_missing_values(table):
+    found = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2", "2020-01-05,5"))
+    np.testing.assert_array_equal(found.series[0].values[:, 0], [1, 2, math.nan, math.nan, 5])
+    assert any("2 times are missing, the first 2020-01-03" in note for note in found.notes)
+
+
+def test_several_series_are_told_apart_by_a_column_and_their_rows_may_be_mixed(table):
+    path = table("date,shop,x", "2020-01-01,a,1", "2020-01-01,b,10", "2020-01-02,a,2", "2020-01-02,b,20")
+    found = read_series(path, targets=["x"], by="shop")
+    assert [one.name for one in found.series] == ["a", "b"]
+    np.testing.assert_array_equal([one.values[:, 0] for one in found.series], [[1, 2], [10, 20]])
+
+
+def test_without_times_rows_are_the_times_and_it_is_said(table):
+    found = read_series(table("x", "1", "2"))
+    assert found.clock.kind == "row"
+    assert any("no column holds times" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "message"),
+    [
+        (["date,x", "2020-01-01,1", "2020-01-01,2"], {}, "row 2: the time '2020-01-01' stands in row 1, too"),
+        (["date,x", "2020-01-02,1", "2020-01-01,2"], {}, "row 2: the time '2020-01-01' comes before that of row 1"),
+        (["date,x", "2020-01-01,1", "2020-01-02,abc"], {"targets": ["x"]}, "row 2: column 'x' holds 'abc', which is"),
+        (["date,x", "2020-01-01,1", "2020-01-02,inf"], {"targets": ["x"]}, "row 2: column 'x' holds 'inf'"),
+        (["date,x", "2020-01-01,1", "2020-01-02,1_0"], {"targets": ["x"]}, "row 2: column 'x' holds '1_0'"),
+        (["date,x", "2020-01-01,", "2020-01-02,"], {"targets": ["x"]}, "column 'x' holds no number at all"),
+        (["date,x,y", "2020-01-01,1,2", "2020-01-02,1,2"], {}, "which column is to be predicted? Columns of numbers: "),
+        (["date,x", "2020-01-01,1", "2020-01-02,2"], {"targets": ["xx"]}, "has no column 'xx'"),
+        (["date,x", "2020-01-01,1", "2020-01-02,2"], {"targets": ["x"], "inputs": ["x"]}, "'x' is named twice"),
+        (["date,x", "2020-01-01,1", "2020-01-02,2"], {"targets": ["x"], "time": "x"}, "'x' holds the times"),
+        (["date,s,x", "2020-01-01,a,1", "2020-01-02,,2"], {"targets": ["x"], "by": "s"}, "row 2: column 's' is empty"),
+        (
+            ["date,s,x", "2020-01-01,a,1", "2020-01-01,a,2"],
+            {"targets": ["x"], "by": "s"},
+            "row 2: the time '2020-01-01' of 'a' stands in row 1, too",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(table, lines, options, message):
+    with pytest.raises(DataError) as caught:
+        read_series(table(*lines), **options)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_step_is_refused(table):
+    days = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2"))
+    hours = read_series(table("date,x", "2020-01-01 00:00,1", "2020-01-01 01:00,2"))
+    same_step(days.clock, days.clock, "days.csv")
+    with pytest.raises(DataError, match=r"hours.csv advances by 1 hour, but the model was trained on steps of 1 day"):
+        same_step(days.clock, hours.clock, "hours.csv")

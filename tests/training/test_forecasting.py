@@ -1,0 +1,324 @@
+"""Training a forecaster: what it learns, that nothing leaks, scores by plain loops, the same weights after a kill."""
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.linear_model import Ridge
+
+import bothways
+from bothways.data.series import SeriesTable
+from bothways.errors import DataError
+from bothways.estimators.forecaster import listed_series
+from bothways.settings import ForecasterSettings
+from bothways.training.forecast_scores import fit_line, say_all, score_baselines, score_forecasts, truth_of
+from bothways.training.forecasting import train_forecaster
+from bothways.training.loop import Silence
+from bothways.training.saving_forecaster import load_forecaster, save_forecaster, verdict
+from bothways.training.series_windows import Windows, prepare_series
+
+SMALL = {
+    "window": 12,
+    "horizon": 4,
+    "hidden_size": 8,
+    "epochs": 3,
+    "batch_size": 16,
+    "lr": 0.01,
+    "precision": "float32",
+}
+
+
+def settings(**changed):
+    return ForecasterSettings(**{**SMALL, **changed})
+
+
+def waves(steps=300, columns=1, noise=0.1, seed=0):
+    """Sines of period 12, each column by its own phase, with noise."""
+    chance = np.random.default_rng(seed)
+    time = np.arange(steps)[:, None]
+    return 5 + 2 * np.sin(2 * np.pi * time / 12 + np.arange(columns)) + noise * chance.normal(size=(steps, columns))
+
+
+def table_of(values) -> SeriesTable:
+    return listed_series(values)[0]
+
+
+def prepare(values, targets=None, **changed):
+    table = table_of(values)
+    return prepare_series(table, settings(**changed), targets=targets or len(table.columns))
+
+
+def fit(values, targets=None, **changed):
+    prepared = prepare(values, targets, **changed)
+    return train_forecaster(prepared, settings(**changed)), prepared
+
+
+# Parts
+
+
+def test_nothing_of_what_is_later_reaches_the_scale_or_a_window():
+    values = waves(200, 2)
+    later = values.copy()
+    later[120:] = 1_000  # the validation part begins there, the test part at 160
+    first, second = prepare(values), prepare(later)
+    assert (first.spec.mean, first.spec.deviation) == (second.spec.mean, second.spec.deviation)
+    np.testing.assert_allclose(first.spec.mean, values[:120].mean(axis=0))
+    np.testing.assert_allclose(first.spec.deviation, values[:120].std(axis=0))
+    rows = np.arange(len(first.train))
+    for steps in (False, True):
+        here, there = (Windows(one, steps=steps).batch(one.train, rows) for one in (first, second))
+        np.testing.assert_array_equal(here.inputs, there.inputs)
+        np.testing.assert_array_equal(here.truth, there.truth)
+    assert first.train.origins.max() + 4 == 120
+    assert (first.validation.origins.min(), first.validation.origins.max() + 4) == (120, 160)
+    assert first.spec.seen_until == 160
+
+
+def test_the_test_part_changes_nothing_at_all():
+    values = waves(200)
+    later = values.copy()
+    later[160:] = -50
+    (first, _), (second, _) = fit(values), fit(later)
+    for name, weight in first.model.state_dict().items():
+        assert torch.equal(weight, second.model.state_dict()[name]), name
+    assert first.scores == second.scores
+    assert first.baseline_scores == second.baseline_scores
+    np.testing.assert_array_equal(first.linear, second.linear)
+
+
+def test_series_are_cut_at_one_time():
+    """A series that begins later has its parts at the same times as the others."""
+    long, short = waves(200), waves(80, seed=1)
+    table = table_of([long, short])
+    late = table.series[1]
+    table.series[1] = type(late)(late.name, late.times + 120, late.values)
+    prepared = prepare_series(table, settings(), targets=1)
+    assert [(one.first, one.end) for one in prepared.series] == [(120, 160), (0, 40)]
+    assert any("1 of 2 series are shorter" in note for note in prepared.notes)
+
+
+@pytest.mark.parametrize(
+    ("size", "changed", "targets", "message"),
+    [
+        (20, {}, 1, "has 12 times to train on, but a window of 12 and a horizon of 4 need 16"),
+        (40, {"validation_size": 0.05}, 1, "has 2 times to validate on, but a horizon of 4"),
+        (200, {"decoder": "steps"}, 1, "decoder is 'steps', which reads only what it predicts, but 'column 2'"),
+        (200, {"channels": "apart"}, 1, "channels is 'apart', which reads only what it predicts, but 'column 2'"),
+    ],
+)
+def test_series_that_do_not_suit_are_refused(size, changed, targets, message):
+    with pytest.raises(DataError) as caught:
+        prepare(waves(size, 2), targets, **changed)
+    assert message in str(caught.value)
+
+
+def test_a_missing_truth_is_not_predicted_and_windows_without_any_are_left_out():
+    values = waves(200)
+    values[40:60] = np.nan
+    prepared = prepare(values)
+    origins = prepared.train.origins
+    assert set(range(40, 57)).isdisjoint(origins)
+    assert {39, 57} <= set(origins)
+    batch = Windows(prepared, steps=False).batch(prepared.train, np.flatnonzero(origins == 38))
+    assert np.isnan(batch.truth[0, :, 0]).tolist() == [False, False, True, True]
+    assert np.isfinite(batch.inputs).all()
+
+
+# What is learned
+
+
+@pytest.mark.parametrize("decoder", ["direct", "steps"])
+def test_a_wave_is_learned_and_its_band_holds_what_it_promises(decoder):
+    values = waves(900, noise=0.3)
+    trained, prepared = fit(values, decoder=decoder, epochs=12, centring="mean", linear=False)
+    assert trained.scores["mse"] < 0.3 * trained.baseline_scores["last value"]["mse"]
+    noise = (0.3 / prepared.spec.deviation[0]) ** 2  # no forecast can have less
+    assert noise * 0.8 < trained.scores["mse"] < 1.6 * noise
+    assert trained.scores["promised"] == pytest.approx(0.8)
+    assert 0.65 < trained.scores["coverage"] < 0.92
+
+
+def test_an_input_that_tells_the_future_is_used():
+    """The second column says now what the first will be four times later."""
+    coming = np.random.default_rng(0).normal(size=604)
+    values = np.stack([coming[:-4], coming[4:]], axis=1)
+    chosen = {"centring": "none", "linear": False, "epochs": 12, "dropout": 0.0, "quantiles": ""}
+    with_input, _ = fit(values, 1, **chosen)
+    alone, _ = fit(values[:, :1], **chosen)
+    assert with_input.scores["mse"] < 0.3
+    assert alone.scores["mse"] > 0.8
+
+
+def test_columns_apart_share_weights_and_each_has_its_scale():
+    values = waves(300, 3) * [1, 100, 0.01]
+    trained, prepared = fit(values, channels="apart")
+    assert trained.model.encoder.input_size == 1
+    assert trained.scores["mse"] < trained.baseline_scores["last value"]["mse"]
+    own = trained.scores["rmse_of"]
+    assert own["column 2"] == pytest.approx(100 * own["column 1"], rel=0.5)
+    assert trained.facts["windows"] == len(prepared.train)
+
+
+def test_the_linear_baseline_is_ridge_regression():
+    prepared = prepare(waves(200, noise=1.0), validation_size=0.0)
+    origins = prepared.train.origins
+    known = prepared.series[0].known[:, 0]
+    windows = np.stack([known[origin - 12 : origin] for origin in origins])
+    ahead = np.stack([known[origin : origin + 4] for origin in origins])
+    last = windows[:, -1:]
+    joined = np.concatenate([windows - last, np.ones((len(origins), 1))], axis=1)
+    alpha = 1e-2 * (joined**2).sum() / joined.shape[1]
+    expected = Ridge(alpha=alpha).fit(windows - last, ahead - last)
+    found = fit_line(prepared, [0])
+    np.testing.assert_allclose(found[:-1].T, expected.coef_, atol=1e-6)
+    np.testing.assert_allclose(found[-1], expected.intercept_, atol=1e-6)
+
+
+# Scores
+
+
+def test_scores_are_those_of_plain_loops():
+    values = waves(200, 2, noise=1.0)
+    values[130, 0] = values[140, 1] = np.nan
+    trained, prepared = fit(values, epochs=1)
+    items, spec = prepared.validation, prepared.spec
+    said, truth = say_all(trained.runner(), prepared, items), truth_of(prepared, items)
+    squares, sizes, inside, own = [], [], [], {name: [] for name in spec.names}
+    for number, origin in enumerate(items.origins):
+        history = (values[:origin] - spec.mean) / spec.deviation
+        for step in range(4):
+            for column, name in enumerate(spec.names):
+                real = (values[origin + step, column] - spec.mean[column]) / spec.deviation[column]
+                if math.isnan(real):
+                    continue
+                error = said[number, step, column, 0] - real
+                squares.append(error**2)
+                sizes.append(abs(error))
+                own[name].append(abs(error) * spec.deviation[column])
+                low, high = said[number, step, column, 1], said[number, step, column, 3]
+                inside.append(low <= real <= high)
+        assert len(history) == origin
+    scores = score_forecasts(said, truth, spec, seed=0)
+    assert scores.mse == pytest.approx(np.mean(squares))
+    assert scores.mae == pytest.approx(np.mean(sizes))
+    assert scores.coverage == pytest.approx(np.mean(inside))
+    assert scores.mse_interval[0] < scores.mse < scores.mse_interval[1]
+    assert np.mean(scores.mse_by_step) == pytest.approx(scores.mse, rel=0.05)
+    for name in spec.names:
+        assert scores.mae_of[name] == pytest.approx(np.mean(own[name]))
+    assert scores.to_dict() == trained.scores
+
+
+def test_a_repeating_series_is_what_the_seasonal_baseline_predicts_without_error():
+    prepared = prepare(np.tile(np.random.default_rng(0).normal(size=6), 40), season=6)
+    scores = score_baselines(prepared, prepared.validation, None, seed=0)
+    assert scores["seasonal"]["mse"] == 0
+    assert scores["last value"]["mse"] > 0.1
+    rising = prepare(np.arange(200.0))
+    assert score_baselines(rising, rising.validation, None, seed=0)["drift"]["mse"] == pytest.approx(0, abs=1e-20)
+
+
+def test_a_baseline_that_wins_is_said_to_win():
+    walk = np.random.default_rng(0).normal(size=400).cumsum()
+    trained, _ = fit(walk, epochs=1, linear=False)
+    worse = {**trained.scores, "mse": 9.0}
+    assert "baseline wins" in verdict(worse, trained.baseline_scores)
+    better = {**trained.scores, "mse": 0.0}
+    assert verdict(better, trained.baseline_scores).startswith("The network beats the best baseline")
+    assert verdict(None, {}) is None
+
+
+# Saved = loaded = exported
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"cell_type": "lstm", "bidirectional": True, "num_layers": 2, "quantiles": ""},
+        {"cell_type": "mingru", "channels": "apart", "centring": "standard"},
+        {"decoder": "steps", "cell_type": "lstm", "num_layers": 2},
+        {"decoder": "steps", "channels": "apart", "cell_type": "sru"},
+    ],
+)
+def test_saved_loaded_and_exported_are_one(tmp_path, changed):
+    trained, prepared = fit(waves(200, 2), epochs=1, **changed)
+    save_forecaster(trained, tmp_path / "model")
+    exported, loaded = bothways.load(tmp_path / "model"), load_forecaster(tmp_path / "model")
+    origins = prepared.validation.origins
+    known = prepared.series[0].known
+    expected = trained.runner().forecast_from(known, origins)
+    np.testing.assert_array_equal(loaded.runner().forecast_from(known, origins), expected)
+    np.testing.assert_allclose(exported.forecast_from(known, origins), expected, atol=1e-4)
+    assert loaded.scores == json.loads(json.dumps(trained.scores))
+    assert loaded.spec == trained.spec
+
+
+# Killed = never killed
+
+CHANGED = {"epochs": 3, "averaging": 0.9, "dropout": 0.2}
+
+
+class DieAt(Silence):
+    """End the process with SIGKILL after some batches."""
+
+    def __init__(self, step):
+        self._step, self._seen = step, 0
+
+    def stepped(self, **_):
+        self._seen += 1
+        if self._seen == self._step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_in(folder, listener=None):
+    torch.set_num_threads(1)
+    return train_forecaster(
+        prepare(waves(), **CHANGED),
+        settings(**CHANGED),
+        folder=folder,
+        resume=True,
+        listener=listener,
+        checkpoint_steps=2,
+    )
+
+
+def kill_and_resume(place):
+    """Kill a training three times at random batches, resume it, and print how often it was killed."""
+    chance, killed, folder = random.Random(0), 0, Path(place)
+    for step in (chance.randint(1, 9), chance.randint(3, 9), chance.randint(1, 3)):
+        child = os.fork()
+        if child == 0:
+            train_in(folder, DieAt(step))
+            os._exit(0)
+        died = os.waitpid(child, 0)[1]
+        killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
+    train_in(folder)
+    print(killed)
+
+
+def test_a_training_killed_at_any_batch_ends_in_the_same_weights(tmp_path):
+    code = f"import test_forecasting; test_forecasting.kill_and_resume({str(tmp_path)!r})"
+    places = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 3
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as those that were killed: other threads add up in another order
+    try:
+        expected = train_forecaster(prepare(waves(), **CHANGED), settings(**CHANGED))
+        tensors = load_file(tmp_path / "seed-0.safetensors")
+        for name, weight in expected.model.state_dict().items():
+            torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
+    finally:
+        torch.set_num_threads(threads)
