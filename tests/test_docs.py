@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,8 @@ def readme_place(tmp_path_factory):
     for name, rows in zip(("seq.in", "seq.out", "label"), asked(30), strict=True):
         lines = (row if isinstance(row, str) else " ".join(row) for row in rows)
         (place / "snips" / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    days = (f"{date(2026, 1, 1) + timedelta(day)},{100 + 9 * (day % 7) + day % 5}" for day in range(200))
+    (place / "sales.csv").write_text("\n".join(["day,sold", *days]) + "\n", encoding="utf-8")
     (place / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in words))
     return place
 
