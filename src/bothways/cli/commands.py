@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from bothways.cli.evaluate import evaluate
+from bothways.cli.explain import explain
 from bothways.cli.fill import fill
 from bothways.cli.generate import generate
 from bothways.cli.info import info
@@ -93,6 +94,7 @@ app.command("evaluate")(explained(evaluate))
 app.command("predict")(explained(predict))
 app.command("generate")(explained(generate))
 app.command("fill")(explained(fill))
+app.command("explain")(explained(explain))
 app.command("info")(explained(info))
 
 

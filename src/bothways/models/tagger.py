@@ -151,14 +151,7 @@ class Tagger(nn.Module):
         enclosed: Tensor | None = None,
     ) -> Reading:
         """Read sentences; in training some of the reading's outputs are dropped."""
-        read = self._vectors(which, words)
-        if self.spelling is not None and self.letters is not None:
-            spelt = self.spelling(self.letters(letters), letter_counts).final_state
-            spellings = torch.cat([parts[0][-1] for parts in spelt if parts is not None], dim=-1)  # (N,2C)
-            read = torch.cat([read, functional.embedding(which, spellings)], dim=-1)
-        if self.language is not None:
-            assert enclosed is not None
-            read = torch.cat([read, self.language(enclosed, lengths)], dim=-1)
+        read = self.vectors(which, lengths, words, letters, letter_counts, enclosed)
         if self.training and self.embedding_dropout:
             read = read * sequence_dropout(read, len(read), self.embedding_dropout)[:, None]
         reading: Reading = self.encoder(read, lengths)
@@ -166,6 +159,26 @@ class Tagger(nn.Module):
             kept = sequence_dropout(reading.outputs, len(which), self.dropout)[:, None]
             reading = reading._replace(outputs=reading.outputs * kept)
         return reading
+
+    def vectors(
+        self,
+        which: Tensor,
+        lengths: Tensor,
+        words: Tensor,
+        letters: Tensor,
+        letter_counts: Tensor,
+        enclosed: Tensor | None = None,
+    ) -> Tensor:
+        """Give what the encoder reads of words, float (B,T,E): vectors, letters, and a language model's states."""
+        read = self._words(which, words)
+        if self.spelling is not None and self.letters is not None:
+            spelt = self.spelling(self.letters(letters), letter_counts).final_state
+            spellings = torch.cat([parts[0][-1] for parts in spelt if parts is not None], dim=-1)  # (N,2C)
+            read = torch.cat([read, functional.embedding(which, spellings)], dim=-1)
+        if self.language is not None:
+            assert enclosed is not None
+            read = torch.cat([read, self.language(enclosed, lengths)], dim=-1)
+        return read
 
     def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Give -log probability of the right tags, nats, added up over all words of all sentences.
@@ -185,7 +198,7 @@ class Tagger(nn.Module):
         """Give the scores of tags next to each other, -inf where forbidden; None without a CRF."""
         return None if self.crf is None else self.crf.chain()
 
-    def _vectors(self, which: Tensor, words: Tensor) -> Tensor:
+    def _words(self, which: Tensor, words: Tensor) -> Tensor:
         """The vectors of words, (B,T,E); in training some are read as unknown, their letters are not."""
         if not (self.training and self.word_dropout):
             return functional.embedding(which, self.embedding(words))

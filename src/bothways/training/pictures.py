@@ -202,6 +202,48 @@ def draw_heat_maps(
         _save(figure, path)
 
 
+def draw_contributions(
+    words: Sequence[str],
+    forward: npt.NDArray[np.floating[Any]],
+    backward: npt.NDArray[np.floating[Any]],
+    title: str,
+    path: Path,
+) -> None:
+    """Draw what each word adds, read forwards and backwards, as bars below each other; the largest 60, in order.
+
+    Args:
+        words: T.
+        forward: float (T,).
+        backward: float (T,).
+        title: what is explained.
+        path: the PNG file to write.
+
+    Raises:
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    largest = np.sort(np.argsort(-np.abs(forward + backward), kind="stable")[:_MOST_LABELS])
+    rows = np.arange(len(largest))
+    with _own_style():
+        figure = _new_figure(7, 1.4 + 0.24 * len(rows))
+        axes = figure.add_subplot()
+        for number, (name, values, colour) in enumerate(
+            (("read forwards", forward[largest], _BLUE), ("read backwards", backward[largest], _ORANGE))
+        ):
+            axes.barh(rows + 0.4 * number - 0.2, values, height=0.4, color=colour, label=name)
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.invert_yaxis()
+        axes.set_yticks(rows)
+        names = [plain(words[row]) for row in largest]
+        axes.set_yticklabels(names, parse_math=False, usetex=False, fontfamily=_families(), fontsize=9)
+        axes.set_xlabel("adds to the log odds")
+        axes.set_title(plain(title), fontsize=10, parse_math=False)
+        axes.legend(frameon=False, fontsize=8)
+        axes.grid(axis="x", alpha=0.25)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        _save(figure, path)
+
+
 def plain(label: str) -> str:
     """Return a label on one line, without what cannot be printed, and cut to 24 characters."""
     printable = "".join(character if character.isprintable() else " " for character in label)
