@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from bothways import IntentParser, load
+from bothways.decoding import tagging
 from bothways.errors import DataError, ModelFolderError, NotFittedError, SettingsError
 from bothways.settings import IntentSettings
 from bothways.training.tag_network import TorchIntentTagger
@@ -73,12 +74,19 @@ def test_the_loss_is_that_of_the_tags_and_that_of_the_intents(parser):
     torch.testing.assert_close(found, alone + asked_for * int(read.lengths.sum()))
 
 
-def test_a_sentence_has_the_same_intent_alone_as_in_company(parser):
-    words, _, _ = asked(12, seed=3)
+def test_a_sentence_has_the_same_intent_alone_as_in_company(parser, tmp_path, monkeypatch):
+    monkeypatch.setattr(tagging, "WORDS_AT_ONCE", 64)  # so that there are many batches
+    words, _, _ = asked(30, seed=3)
+    words.insert(4, [])
+    parser.save(tmp_path / "model")
+    exported = load(tmp_path / "model")
+    exported.at_once = 3
     together = parser.predict_proba(words)
     np.testing.assert_allclose(together.sum(axis=1), 1)
+    np.testing.assert_allclose(exported.predict_intents_proba(words), together, atol=1e-5)
     for row, sentence in enumerate(words):
         np.testing.assert_allclose(parser.predict_proba([sentence])[0], together[row], atol=1e-5)
+        np.testing.assert_allclose(exported.predict_intents_proba([sentence])[0], together[row], atol=1e-5)
 
 
 def test_an_empty_sentence_has_no_tags_and_no_intent_likelier_than_another(parser):

@@ -110,10 +110,10 @@ class Lexicon:
     def spell(self, forms: Sequence[str]) -> tuple[Ints, Ints]:
         """Give the letters of words as they are written, int64 (N,C), and their numbers, int64 (N,)."""
         cut = [_cut(form) for form in forms]
-        counts = np.array([max(1, len(form)) for form in cut], dtype=np.int64)
+        sizes = np.array([len(form) for form in cut], dtype=np.int64)
+        counts = np.maximum(sizes, 1)
         letters = np.zeros((len(cut), rounded_up(int(counts.max(initial=1)), multiple=8)), dtype=np.int64)
-        for row, form in enumerate(cut):
-            letters[row, : len(form)] = [self._letter_places.get(letter, UNKNOWN) for letter in form]
+        letters[np.arange(letters.shape[1]) < sizes[:, None]] = self._letter_ids("".join(cut))
         return letters, counts
 
     def batch(self, sentences: Sequence[Sequence[str]], *, rounded: bool = False) -> WordBatch:
@@ -145,9 +145,19 @@ class Lexicon:
     def _word_places(self) -> dict[str, int]:
         return {word: place for place, word in enumerate(self.words) if place > UNKNOWN}
 
+    def _letter_ids(self, text: str) -> Ints:
+        """The id of each letter of a text, int64."""
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        known, ids = self._letter_points
+        places = known.searchsorted(points)
+        return np.where(known[places] == points, ids[places], UNKNOWN)
+
     @cached_property
-    def _letter_places(self) -> dict[str, int]:
-        return {letter: place for place, letter in enumerate(self.letters) if place > UNKNOWN}
+    def _letter_points(self) -> tuple[NDArray[np.uint32], Ints]:
+        """The code points of the letters, in order, and the letters' ids; behind them one that no letter has."""
+        places = {ord(letter): place for place, letter in enumerate(self.letters) if place > UNKNOWN}
+        points = [*sorted(places), 0xFFFFFFFF]
+        return np.array(points, dtype=np.uint32), np.array([places.get(point, UNKNOWN) for point in points])
 
 
 def _cut(form: str) -> str:

@@ -13,6 +13,7 @@ from bothways.data.tagged import read_tagged, two_columns
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.tagging import HmmTagger, IntentRunner, LexiconTagger, TagRunner
+from bothways.decoding.threads import processors
 from bothways.errors import OutputError
 from bothways.runtime.session import open_session
 
@@ -38,7 +39,9 @@ class TaggerRuntime(LexiconTagger):
         self.lexicon = Lexicon.from_json(folder.file(LEXICON).read_text(encoding="utf-8"))
         self.chain = LinearChain(**load_file(folder.file(CHAIN)))
         self.tag_of = np.arange(len(self.labels))
-        self._session = open_session(str(folder.file(GRAPH)))
+        # Two batches on a thread each take less time than both on two threads, which wait for each other at every step.
+        self._session = open_session(str(folder.file(GRAPH)), threads=1)
+        self.at_once = processors()
         self._inputs = {part.name for part in self._session.get_inputs()}
 
     def run(self, batch: WordBatch) -> NDArray[np.float32]:
@@ -60,7 +63,7 @@ class IntentRuntime(IntentRunner):
         self.folder, self._network = folder, network
         self.labels, self.scheme, self.lexicon = network.labels, network.scheme, network.lexicon
         self.chain, self.tag_of = network.chain, network.tag_of
-        self.intents = list(folder.description["intents"])
+        self.intents, self.at_once = list(folder.description["intents"]), network.at_once
 
     def run_both(self, batch: WordBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score tags and intents; see `IntentRunner.run_both`."""
