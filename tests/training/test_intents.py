@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from bothways import IntentParser, load
+from bothways.data.tagged import read_tagged
 from bothways.decoding import tagging
 from bothways.errors import DataError, ModelFolderError, NotFittedError, SettingsError
 from bothways.settings import IntentSettings
@@ -183,6 +184,52 @@ def test_what_test_has_and_training_never_had_is_counted_wrong(assistant, tmp_pa
     assert measured["intent_accuracy"] == 0.5
     assert measured["sentence_accuracy"] == 0.5
     assert any("Tags that training never had are counted wrong: B-album" in note for note in measured["notes"])
+    assert "Intents that training never had are counted wrong: Sing." in measured["notes"]
+
+
+def test_a_file_of_words_gets_tags_and_intents_which_can_be_scored_and_trained_on(assistant, data, tmp_path):
+    words, tags, intents = asked(20, seed=2)
+    run("predict", assistant, "--file", data / "test", "--out", tmp_path / "said.conll")
+    found = read_tagged(tmp_path / "said.conll")
+    assert (found.words, found.tags, found.labels) == (words, tags, intents)
+    run("train", "intent", tmp_path / "said.conll", "--epochs", 1, "--out", tmp_path / "again")
+    wrong = (
+        (tmp_path / "said.conll").read_text(encoding="utf-8").replace("= Play", "= Sing").replace("B-song", "B-place")
+    )
+    (tmp_path / "wrong.conll").write_text(wrong, encoding="utf-8")
+    scores = {
+        name: json.loads(run("evaluate", assistant, data / "test", "--predicted", tmp_path / name, "--json")[0])
+        for name in ("said.conll", "wrong.conll")
+    }
+    assert scores["said.conll"] == {
+        **json.loads(run("evaluate", assistant, data / "test", "--json")[0]),
+        "notes": scores["said.conll"]["notes"],
+    }
+    other = intents.count("Book") / len(intents)
+    assert 0 < other < 1
+    assert scores["wrong.conll"]["intent_accuracy"] == other
+    assert scores["wrong.conll"]["sentence_accuracy"] == other
+
+
+def test_tags_that_come_without_intents_are_scored_alone(assistant, data, tmp_path):
+    run("predict", assistant, "--file", data / "test", "--out", tmp_path / "said.conll")
+    rows = (tmp_path / "said.conll").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "tags.conll").write_text("".join(row for row in rows if row[0] != "#"), encoding="utf-8")
+    scores = evaluate_tagger(assistant, data / "test", predicted=tmp_path / "tags.conll")
+    assert scores.scores.f1 == 1.0
+    assert scores.scores.intent_accuracy is None
+    assert not scores.intent_baselines
+    assert any("tags.conll names no intents: tags alone are scored" in note for note in scores.notes)
+
+
+def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant, tmp_path):
+    """A label too few, or an empty one: the words alone count."""
+    write(tmp_path / "few", [["play", "Halo"], ["book", "Ghent"]], [["O", "O"]] * 2, ["Play"])
+    (tmp_path / "empty.csv").write_text("text,intent\nplay Halo,\nbook Ghent,Play\n", encoding="utf-8")
+    for name in ("few", "empty.csv"):
+        _, errors = run("predict", assistant, "--file", tmp_path / name, "--out", tmp_path / f"{name}.conll")
+        assert "Column 'intent'" not in errors
+        assert read_tagged(tmp_path / f"{name}.conll").labels == ["Play", "Book"]
 
 
 @pytest.mark.parametrize(

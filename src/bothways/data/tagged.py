@@ -68,7 +68,7 @@ def read_tagged(
             name for a table. None takes the first column, or guesses a table's.
         tags: the tags' column likewise. None takes the last column, upos of CoNLL-U, or guesses a table's.
         intent: a table's column of sentences' labels; None takes `intent` if there is one.
-        need_tags: False reads words alone; tags may then be missing.
+        need_tags: False reads words alone; tags and intents may then be missing.
         encoding: "auto" to detect each file's, or the encoding of every text file.
 
     Raises:
@@ -136,7 +136,7 @@ def _is_table_folder(folder: Path) -> bool:
 def _read_folder(folder: Path, need_tags: bool, encoding: str) -> TaggedSentences:
     """Read seq.in, seq.out and label: a line of each for each sentence; label may be missing."""
     notes: list[str] = []
-    names = [WORDS, *([TAGS] if need_tags else []), *([LABELS] if (folder / LABELS).exists() else [])]
+    names = [WORDS, *([TAGS, *([LABELS] if (folder / LABELS).exists() else [])] if need_tags else [])]
     files = {name: _lines(folder / name, encoding, notes) for name in names}
     for name, lines in files.items():
         if len(lines) != len(files[WORDS]):
@@ -177,7 +177,7 @@ def _read_table(
         columns.append(_column(table, "tags", tags, notes))
     lists = [_holds_lists(table, column) for column in columns]
     labels: list[str] | None = None
-    if intent is not None or any(name.lower() in _NAMES["intent"][0] for name in table.columns):
+    if intent is not None or (need_tags and any(name.lower() in _NAMES["intent"][0] for name in table.columns)):
         columns.append(_column(table, "intent", intent, notes))
         labels = []
     if len(set(columns)) < len(columns):

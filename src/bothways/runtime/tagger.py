@@ -89,7 +89,8 @@ def tag_file(
 ) -> list[str]:
     """Write the words of a file with their tags: CoNLL columns, a row for each word, in the order of the file.
 
-    Words stay as the file cuts them. Tags that the file has already are not read.
+    Words stay as the file cuts them. Tags and intents that the file has already are not read. What a sentence asks for
+    stands before it, as "# intent = NAME", if the model knows intents.
 
     Args:
         runner: a loaded model.
@@ -110,6 +111,10 @@ def tag_file(
         raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
     words, _ = two_columns(columns, need_tags=False)
     sentences = read_tagged(data, words=words, need_tags=False, encoding=encoding)
-    write_columns(out, sentences, runner.predict(sentences.words))
+    if isinstance(runner, IntentRunner):
+        intents, tags = runner.predict_both(sentences.words)
+        write_columns(out, sentences, tags, intents)
+    else:
+        write_columns(out, sentences, runner.predict(sentences.words))
     count = sum(map(len, sentences.words))
     return [*sentences.notes, f"{len(sentences):,} sentences, {count:,} words, are in {out}."]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bothways.data.conll import INTENT
 from bothways.data.lexicon import Lexicon
 from bothways.data.vectors import frequent_words
 from bothways.decoding.scheme_check import check_like, check_scheme
@@ -117,8 +118,8 @@ def _part(sentences: TaggedSentences, *, asked: bool) -> TaggedPart:
         return TaggedPart(sentences.words, sentences.tags)
     if sentences.labels is None:
         raise DataError(
-            f"{sentences.name} names no intents. Give a folder with a file 'label' beside seq.in, or a table with a "
-            "column 'intent'; for tags alone use 'bothways train tag'."
+            f"{sentences.name} names no intents. Give a folder with a file 'label' beside seq.in, a table with a "
+            f"column 'intent', or a line '{INTENT}NAME' before each sentence; for tags alone use 'bothways train tag'."
         )
     return TaggedPart(sentences.words, sentences.tags, sentences.labels)
 
