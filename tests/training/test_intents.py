@@ -237,7 +237,16 @@ def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant
     [
         (lambda: IntentParser(model="hmm").fit(WORDS, TAGS, INTENTS), SettingsError, "'hmm', which knows no intents"),
         (lambda: IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS[:3]), DataError, "60 sentences, but 3 intents"),
-        (lambda: IntentParser(**SMALL).fit(WORDS, TAGS, ["one"] * 60), DataError, "has one intent only, 'one'"),
+        (
+            lambda: IntentParser(**SMALL).fit(WORDS, TAGS, ["one"] * 60),
+            DataError,
+            "only, 'one', to learn. Give",
+        ),
+        (
+            lambda: IntentParser(**SMALL).fit([["a"], ["b"]], [["O"], ["O"]], ["x", "y"]),
+            DataError,
+            "X has one intent only, '[xy]', to learn, as those of the others are held out",
+        ),
         (lambda: IntentParser().predict([["a"]]), NotFittedError, r"Call fit\(sentences, tags, intents\)"),
         (lambda: IntentParser().parse("play"), DataError, "texts is one str"),
     ],

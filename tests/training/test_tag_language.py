@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from bothways import LanguageModel, SequenceTagger, load
+from bothways.data.lexicon import LanguageWords
+from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError, SettingsError
 from toy_tags import TAGGER, told_later
 from toys import LANGUAGE
@@ -42,6 +44,26 @@ def test_a_word_is_read_as_the_language_model_reads_it_in_its_sentence(reader, t
             reading = model.model.read(model.model.embedding(tokens), tokens, torch.tensor([len(ids)]))
         parts = [part for part in (reading.forward, reading.backward) if part is not None]
         torch.testing.assert_close(states[: len(words)], torch.cat(parts, dim=-1)[0, 1:-1])
+
+
+@pytest.mark.parametrize("unit", ["space", "word"])
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_a_word_has_the_id_that_the_language_models_tokenizer_gives_it(unit, lowercase):
+    """However it is written: letters apart from their accents, capitals, a sigma at the end."""
+    words = ["café", "cafe\u0301", "CAFÉ", "ΟΔΟΣ", "οδος", "οδοσ", "İstanbul", "STRASSE", "straße", "new", "\ufb01n"]
+    tokenizer = Tokenizer.train([" ".join(words[:-1])] * 3, unit=unit, lowercase=lowercase)
+    found = LanguageWords(tokenizer.vocabulary, lowercase, border=len(tokenizer))
+    for word in words:
+        ((there,),) = tokenizer.encode([word])
+        assert found.ids([word]).tolist() == [there], word
+
+
+def test_what_the_language_model_knows_of_the_words_is_said(tmp_path):
+    LanguageModel(**{**CHANGED, "lowercase": False}).fit(["so then here so then here"] * 20).save(tmp_path / "few")
+    sentences = [["So", "then", "here", "they"], ["so", "so", "so", "so"]] * 4
+    tags = [["A", "B", "B", "A"], ["A", "A", "B", "B"]] * 4
+    tagger = SequenceTagger(**{**TAGGER, "validation_size": 0}, pretrained=str(tmp_path / "few")).fit(sentences, tags)
+    assert any("it knows 75.0% of the words" in note for note in tagger.trained_.notes)
 
 
 def test_the_language_model_is_not_trained_further(reader, tagger):

@@ -8,6 +8,7 @@ Shapes: B sentences, T words in the longest, N distinct words of a batch, C lett
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -48,14 +49,21 @@ class LanguageWords:
     lowercase: bool
     border: int  # what stands before and behind a text
 
-    def enclose(self, sentences: Sequence[Sequence[str]], width: int) -> Ints:
-        """Give the ids of sentences with borders, int64 (B,width)."""
-        found = np.zeros((len(sentences), width), dtype=np.int64)
-        for row, words in enumerate(sentences):
-            names = (word.lower() for word in words) if self.lowercase else words
-            ids = [self._places.get(name, UNKNOWN) for name in names]
-            found[row, : len(ids) + 2] = [self.border, *ids, self.border]
-        return found
+    def ids(self, forms: Iterable[str]) -> Ints:
+        """Give the ids of words, int64 (N,): looked up as the language model's tokenizer writes them."""
+        names = (unicodedata.normalize("NFC", form) for form in forms)
+        if self.lowercase:
+            # Letter by letter, as the tokenizer does: of a whole word Python ends Greek ones in another sigma.
+            names = ("".join(map(str.lower, name)) for name in names)
+        return np.array([self._places.get(name, UNKNOWN) for name in names], dtype=np.int64)
+
+    def enclose(self, forms: Sequence[str], which: Ints, lengths: Ints) -> Ints:
+        """Give the ids of sentences with borders, int64 (B,T+2); arguments as in `WordBatch`, with the words' forms."""
+        steps = np.arange(which.shape[1] + 2)
+        ids = np.pad(self.ids(forms)[which], ((0, 0), (1, 1)), constant_values=self.border)
+        ids[steps == lengths[:, None] + 1] = self.border
+        ids[steps > lengths[:, None] + 1] = 0
+        return ids
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -127,7 +135,7 @@ class Lexicon:
         forms = list(places)
         enclosed = np.zeros((len(sentences), 0), dtype=np.int64)
         if self.language is not None:
-            enclosed = self.language.enclose(sentences, which.shape[1] + 2)
+            enclosed = self.language.enclose(forms, which, lengths)
         return WordBatch(which, lengths, self.word_ids(forms), *self.spell(forms), enclosed)
 
     def to_json(self) -> str:

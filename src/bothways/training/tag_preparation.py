@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bothways.data.conll import INTENT
-from bothways.data.lexicon import Lexicon
+from bothways.data.lexicon import UNKNOWN, Lexicon
 from bothways.data.vectors import frequent_words
 from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError
@@ -97,7 +98,10 @@ def prepare_tags(
             )
     intents = sorted(set(train.intents))
     if asked and len(intents) < 2:
-        raise DataError(f"{sentences.name} has one intent only, {intents[0]!r}. Give sentences of at least two.")
+        held = ", as those of the others are held out" if len(set(sentences.labels or [])) > 1 else ""
+        raise DataError(
+            f"{sentences.name} has one intent only, {intents[0]!r}, to learn{held}. Give sentences of at least two."
+        )
     if checked is not None and set(checked.intents) - set(intents):
         names = ", ".join(sorted(set(checked.intents) - set(intents)))
         notes.append(f"Validation has intents that training never had, counted wrong: {names}.")
@@ -108,7 +112,10 @@ def prepare_tags(
     if language is not None:
         lexicon = replace(lexicon, language=language.words)
         identity += language.fingerprint
-        notes.append(f"The states of {language.path} join each word's vector.")
+        counts = Counter(word for words in train.words for word in words)
+        known = language.words.ids(counts) != UNKNOWN
+        share = float(np.average(known, weights=list(counts.values())))
+        notes.append(f"The states of {language.path} join each word's vector; it knows {share:.1%} of the words.")
     return PreparedTags(labels, scheme, lexicon, train, checked, identity, notes, language, intents)
 
 
