@@ -90,6 +90,26 @@ def test_a_sentence_has_the_same_intent_alone_as_in_company(parser, tmp_path, mo
         np.testing.assert_allclose(exported.predict_intents_proba([sentence])[0], together[row], atol=1e-5)
 
 
+def test_words_that_come_one_by_one_are_all_read(parser):
+    """Iterators, which can be read but once, and intents of numpy."""
+    given = ((iter(part) for part in parts) for parts in (WORDS, TAGS))
+    again = IntentParser(**SMALL).fit(*given, np.array(INTENTS))
+    assert again.predict(map(iter, WORDS)) == parser.predict(WORDS)
+    assert {type(intent) for intent in again.intents_} == {str}
+
+
+def test_what_validation_alone_has_counts_in_all_scores_but_the_loss(parser):
+    """A sentence with a new intent beside one that is known: the loss is that of the known one."""
+    known = (WORDS[:1], TAGS[:1], INTENTS[:1])
+    both = (WORDS[:1] * 2, TAGS[:1] * 2, [INTENTS[0], "Sing"])
+    one, two = (
+        IntentParser(**{**SMALL, "epochs": 1}).fit(WORDS, TAGS, INTENTS, validation=some).history_[0]
+        for some in (known, both)
+    )
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    assert two["intent_accuracy"] == one["intent_accuracy"] / 2
+
+
 def test_an_empty_sentence_has_no_tags_and_no_intent_likelier_than_another(parser):
     intents, tags = parser.predict([[], WORDS[0]])
     assert tags[0] == []
@@ -246,6 +266,32 @@ def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant
             lambda: IntentParser(**SMALL).fit([["a"], ["b"]], [["O"], ["O"]], ["x", "y"]),
             DataError,
             "X has one intent only, '[xy]', to learn, as those of the others are held out",
+        ),
+        *(
+            (lambda odd=odd: IntentParser(**SMALL).fit(WORDS, TAGS, [odd, *INTENTS[1:]]), DataError, said)
+            for odd, said in (
+                (None, r"intents of X\[0\] is None, but an intent must be text"),
+                (float("nan"), r"intents of X\[0\] is nan"),
+                (" ", r"intents of X\[0\] is ' '"),
+                ("\ud800", r"intents of X\[0\] is '\\ud800'"),
+            )
+        ),
+        (
+            lambda: IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS, validation=(WORDS, TAGS)),
+            DataError,
+            r"validation holds 2 lists, but it must be \(sentences, tags, intents\)",
+        ),
+        (
+            lambda: IntentParser(**{**SMALL, "monitor": "loss"}).fit(
+                WORDS, TAGS, INTENTS, validation=(WORDS[:4], TAGS[:4], ["new"] * 4)
+            ),
+            DataError,
+            "Every validation sentence has a tag or an intent that training never had, .* set --monitor sentence",
+        ),
+        (
+            lambda: IntentParser().score([[]], [[]], ["Play"]),
+            DataError,
+            "X holds no word, so there is nothing to score",
         ),
         (lambda: IntentParser().predict([["a"]]), NotFittedError, r"Call fit\(sentences, tags, intents\)"),
         (lambda: IntentParser().parse("play"), DataError, "texts is one str"),

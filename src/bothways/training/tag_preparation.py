@@ -41,6 +41,12 @@ class TaggedPart:
         """Words of each sentence, int64 (N,)."""
         return np.array([len(words) for words in self.words], dtype=np.int64)
 
+    def known(self, labels: Sequence[str], intents: Sequence[str]) -> NDArray[np.bool_]:
+        """Say of each sentence whether all its tags, and its intent if it has one, are among these, bool (N,)."""
+        tags, asked = set(labels), set(intents)
+        found = np.array([tags.issuperset(some) for some in self.tags], dtype=bool)
+        return found & [intent in asked for intent in self.intents] if self.intents else found
+
 
 @dataclass
 class PreparedTags:
@@ -91,11 +97,6 @@ def prepare_tags(
         new = sorted({tag for tags in checked.tags for tag in tags} - set(labels))
         if new:
             notes.append(f"Validation has tags that training never had, counted wrong: {', '.join(new)}.")
-        if settings.monitor == "loss" and all(set(new) & set(tags) for tags in checked.tags):
-            raise DataError(
-                "Every validation sentence has a tag that training never had, so there is no loss to go by. Give other "
-                "sentences, or set --monitor f1."
-            )
     intents = sorted(set(train.intents))
     if asked and len(intents) < 2:
         held = ", as those of the others are held out" if len(set(sentences.labels or [])) > 1 else ""
@@ -105,6 +106,12 @@ def prepare_tags(
     if checked is not None and set(checked.intents) - set(intents):
         names = ", ".join(sorted(set(checked.intents) - set(intents)))
         notes.append(f"Validation has intents that training never had, counted wrong: {names}.")
+    if checked is not None and settings.monitor == "loss" and not checked.known(labels, intents).any():
+        what = "a tag or an intent" if asked else "a tag"
+        raise DataError(
+            f"Every validation sentence has {what} that training never had, so there is no loss to go by. Give other "
+            f"sentences, or set --monitor {'sentence' if asked else 'f1'}."
+        )
     more = frequent_words(settings.vectors) if settings.vectors is not None else []
     lexicon = Lexicon.learn(train.words, lowercase=settings.lowercase, min_count=settings.min_count, more=more)
     language = read_language(settings)

@@ -290,8 +290,7 @@ def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module]
     """Score on validation data after an epoch: loss in nats a word, accuracy and, where tags mark entities, F1."""
     targets, intents = _numbers(part, prepared.labels), _intent_numbers(part, prepared.intents)
     # No probability is known of what training never had: such sentences count in the other scores alone.
-    there = np.array([(some >= 0).all() for some in targets], dtype=bool)
-    known = np.flatnonzero(there if intents is None else there & (intents >= 0))
+    known = np.flatnonzero(part.known(prepared.labels, prepared.intents))
     plan = [known[places] for places in plan_in_order_of_length(part.lengths[known], budget=WORDS_AT_ONCE)]
 
     def validate(module: nn.Module) -> dict[str, float]:
