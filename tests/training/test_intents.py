@@ -10,6 +10,7 @@ from torch.nn import functional
 from bothways import IntentParser, load
 from bothways.data.tagged import read_tagged
 from bothways.decoding import tagging
+from bothways.decoding.tagging import HmmTagger
 from bothways.errors import DataError, ModelFolderError, NotFittedError, SettingsError
 from bothways.settings import IntentSettings
 from bothways.training.tag_network import TorchIntentTagger
@@ -229,6 +230,20 @@ def test_a_file_of_words_gets_tags_and_intents_which_can_be_scored_and_trained_o
     assert 0 < other < 1
     assert scores["wrong.conll"]["intent_accuracy"] == other
     assert scores["wrong.conll"]["sentence_accuracy"] == other
+    assert scores["wrong.conll"]["baselines"] == scores["said.conll"]["baselines"]
+
+
+def test_baselines_of_tags_are_scored_by_their_tags_alone(parser, assistant, tmp_path):
+    """Whatever the network says of intents: here all are unknown, and half the tags."""
+    words = [["play", "Halo"], ["play", "Ghent"]]
+    hmm = HmmTagger(parser.trained_.baseline, "bio")
+    gold = [hmm.predict(words)[0], ["O", "B-song"]]
+    assert hmm.predict(words)[1] != gold[1]
+    write(tmp_path / "odd", words, gold, ["Sing", "Sing"])
+    found = evaluate_tagger(assistant, tmp_path / "odd").baselines["hmm"]
+    assert found["sentence_accuracy"] == 0.5
+    assert found["intent_accuracy"] is None
+    assert parser.trained_.baseline_scores["hmm"]["intent_accuracy"] is None
 
 
 def test_tags_that_come_without_intents_are_scored_alone(assistant, data, tmp_path):

@@ -338,10 +338,10 @@ def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
         texts = [" ".join(words) for words in part.words]
         trained.intent_baseline_scores = trained.intent_baselines.scores(texts, part.intents)
 
-    def score(predicted: list[list[str]]) -> TagScores:
-        return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=seed, intents=asked)
+    def score(predicted: list[list[str]], intents: tuple[list[str], list[str]] | None = None) -> TagScores:
+        return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=seed, intents=intents)
 
-    trained.scores = score(tags)
+    trained.scores = score(tags, asked)
     trained.baseline_scores = score_baselines(
         counted, part.words, prepared.scheme, score, beside_itself=trained.model is None
     )

@@ -115,11 +115,11 @@ def evaluate_tagger(
         if unheard:
             notes.append(f"Intents that training never had are counted wrong: {', '.join(unheard)}.")
 
-    def scored(predicted: list[list[str]]) -> TagScores:
-        return score_tags(sentences.words, sentences.tags, predicted, runner.scheme, known=known, intents=asked)
+    def scored(predicted: list[list[str]], intents: tuple[list[str], list[str]] | None = None) -> TagScores:
+        return score_tags(sentences.words, sentences.tags, predicted, runner.scheme, known=known, intents=intents)
 
     baselines = score_baselines(counted, sentences.words, runner.scheme, scored, beside_itself=not folder.has(GRAPH))
-    return TaggingEvaluation(scored(found), baselines, notes, intent_baselines)
+    return TaggingEvaluation(scored(found, asked), baselines, notes, intent_baselines)
 
 
 def _read_predicted(path: Path, gold: TaggedSentences, runner: TagRunner) -> TaggedSentences:
