@@ -11,10 +11,13 @@ from bothways import IntentParser, load
 from bothways.data.tagged import read_tagged
 from bothways.decoding import tagging
 from bothways.decoding.tagging import HmmTagger
-from bothways.errors import DataError, ModelFolderError, NotFittedError, SettingsError
+from bothways.errors import BothwaysError, DataError, ModelFolderError, NotFittedError, SettingsError
+from bothways.estimators.tagger import tagged
 from bothways.settings import IntentSettings
 from bothways.training.tag_network import TorchIntentTagger
+from bothways.training.tag_preparation import prepare_tags
 from bothways.training.tag_scores import score_tags
+from bothways.training.tagging import train_tagger
 from bothways.training.tagging_evaluation import evaluate_tagger
 from terminal import run
 from toy_tags import TAGGER, asked
@@ -99,16 +102,29 @@ def test_words_that_come_one_by_one_are_all_read(parser):
     assert {type(intent) for intent in again.intents_} == {str}
 
 
+def test_a_training_goes_on_only_with_the_same_intents(tmp_path):
+    """Resuming compares what decides on the weights; sentences and tags are alike here."""
+    settings = IntentSettings(**{**SMALL, "epochs": 1})
+    validation = tagged(WORDS[:6], TAGS[:6], INTENTS[:6], name="V")
+    train_tagger(prepare_tags(tagged(WORDS, TAGS, INTENTS, name="X"), validation, settings), settings, folder=tmp_path)
+    other = ["Play" if intent == "Book" else "Book" for intent in INTENTS]
+    for intents, checked in ((other, validation), (INTENTS, tagged(WORDS[:6], TAGS[:6], other[:6], name="V"))):
+        prepared = prepare_tags(tagged(WORDS, TAGS, intents, name="X"), checked, settings)
+        with pytest.raises(BothwaysError, match="was written with other data or settings"):
+            train_tagger(prepared, settings, folder=tmp_path, resume=True)
+
+
 def test_what_validation_alone_has_counts_in_all_scores_but_the_loss(parser):
     """A sentence with a new intent beside one that is known: the loss is that of the known one."""
     known = (WORDS[:1], TAGS[:1], INTENTS[:1])
     both = (WORDS[:1] * 2, TAGS[:1] * 2, [INTENTS[0], "Sing"])
     one, two = (
-        IntentParser(**{**SMALL, "epochs": 1}).fit(WORDS, TAGS, INTENTS, validation=some).history_[0]
+        IntentParser(**{**SMALL, "epochs": 12}).fit(WORDS, TAGS, INTENTS, validation=some).history_[-1]
         for some in (known, both)
     )
     assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
-    assert two["intent_accuracy"] == one["intent_accuracy"] / 2
+    assert (one["intent_accuracy"], one["sentence"]) == (1.0, 1.0)
+    assert (two["accuracy"], two["intent_accuracy"], two["sentence"]) == (1.0, 0.5, 0.5)
 
 
 def test_an_empty_sentence_has_no_tags_and_no_intent_likelier_than_another(parser):

@@ -1,5 +1,7 @@
 """A tagger that reads what a language model makes of its words."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,9 @@ from bothways import LanguageModel, SequenceTagger, load
 from bothways.data.lexicon import LanguageWords
 from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError, SettingsError
+from bothways.estimators.tagger import tagged
+from bothways.settings import TaggerSettings
+from bothways.training.tag_preparation import prepare_tags
 from toy_tags import TAGGER, told_later
 from toys import LANGUAGE
 
@@ -88,6 +93,18 @@ def test_other_states_give_other_tags_training_knows_the_difference(reader, tagg
     """A tagger with a language model is another one than without, for the same seed."""
     plain = SequenceTagger(**TAGGER).fit(WORDS, TAGS)
     assert not np.allclose(plain.predict_marginals(WORDS[:1])[0], tagger.predict_marginals(WORDS[:1])[0])
+
+
+def test_another_language_model_at_the_same_place_is_other_data(reader, tmp_path):
+    reader[0].save(tmp_path / "reader")
+    settings = TaggerSettings(**TAGGER, pretrained=str(tmp_path / "reader"))
+    here = [prepare_tags(tagged(WORDS, TAGS, name="X"), None, settings).identity for _ in range(2)]
+    assert here[0] == here[1]
+    changed = copy.deepcopy(reader[0])
+    with torch.no_grad():
+        next(changed.trained_.model.encoder.parameters()).add_(1)
+    changed.save(tmp_path / "reader", force=True)
+    assert prepare_tags(tagged(WORDS, TAGS, name="X"), None, settings).identity != here[0]
 
 
 def test_what_reads_no_words_or_writes_on_a_condition_is_refused(tmp_path):
