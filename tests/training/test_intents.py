@@ -273,6 +273,23 @@ def test_tags_that_come_without_intents_are_scored_alone(assistant, data, tmp_pa
     assert any("tags.conll names no intents: tags alone are scored" in note for note in scores.notes)
 
 
+def test_a_table_may_call_its_columns_otherwise(data, assistant, tmp_path):
+    words, tags, intents = asked(20, seed=2)
+    sentences = zip(words, tags, intents, strict=True)
+    rows = [f"{intent},{' '.join(some)},{' '.join(others)}" for some, others, intent in sentences]
+    (tmp_path / "rows.csv").write_text("\n".join(["domain,what,how", *rows]) + "\n", encoding="utf-8")
+    columns = ("--columns", "what,how,domain")
+    measured = json.loads(run("evaluate", assistant, tmp_path / "rows.csv", *columns, "--json")[0])
+    there = json.loads(run("evaluate", assistant, data / "test", "--json")[0])
+    assert {**measured, "data": ""} == {**there, "data": ""}
+    run("train", "intent", tmp_path / "rows.csv", *columns, "--epochs", 1, "--out", tmp_path / "model")
+    assert IntentParser.load(tmp_path / "model").intents_ == ["Book", "Play"]
+    run("predict", assistant, "--file", tmp_path / "rows.csv", *columns, "--out", tmp_path / "said.conll")
+    assert read_tagged(tmp_path / "said.conll").labels == intents
+    _, errors = run("evaluate", assistant, tmp_path / "rows.csv", "--columns", "what,how", code=1)
+    assert "a column 'intent' (or a third of --columns)" in errors.replace("\n", " ")
+
+
 def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant, tmp_path):
     """A label too few, or an empty one: the words alone count."""
     write(tmp_path / "few", [["play", "Halo"], ["book", "Ghent"]], [["O", "O"]] * 2, ["Play"])

@@ -9,7 +9,7 @@ import numpy as np
 from bothways.bundle import GRAPH
 from bothways.data.lexicon import Lexicon
 from bothways.data.tag_writing import write_columns
-from bothways.data.tagged import read_tagged, two_columns
+from bothways.data.tagged import named_columns, read_tagged
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.tagging import HmmTagger, IntentRunner, LexiconTagger, TagRunner
@@ -109,8 +109,8 @@ def tag_file(
     """
     if out.exists() and not force:
         raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
-    words, _ = two_columns(columns, need_tags=False)
-    sentences = read_tagged(data, words=words, need_tags=False, encoding=encoding)
+    named = named_columns(columns, need_tags=False)
+    sentences = read_tagged(data, words=named.words, need_tags=False, encoding=encoding)
     if isinstance(runner, IntentRunner):
         intents, tags = runner.predict_both(sentences.words)
         write_columns(out, sentences, tags, intents)

@@ -133,7 +133,8 @@ def _part(sentences: TaggedSentences, *, asked: bool) -> TaggedPart:
     if sentences.labels is None:
         raise DataError(
             f"{sentences.name} names no intents. Give a folder with a file 'label' beside seq.in, a table with a "
-            f"column 'intent', or a line '{INTENT}NAME' before each sentence; for tags alone use 'bothways train tag'."
+            f"column 'intent' (or a third of --columns), or a line '{INTENT}NAME' before each sentence; for tags alone "
+            "use 'bothways train tag'."
         )
     return TaggedPart(sentences.words, sentences.tags, sentences.labels)
 

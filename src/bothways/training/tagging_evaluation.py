@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import GRAPH, open_folder
 from bothways.data.conll import INTENT
-from bothways.data.tagged import read_tagged, two_columns
+from bothways.data.tagged import named_columns, read_tagged
 from bothways.data.tagged_sentences import compare_tokens
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.scheme_check import check_like
@@ -67,8 +67,8 @@ def evaluate_tagger(
     Args:
         model: the folder.
         data: what `read_tagged` reads.
-        columns: of words and tags, by number or name, with a comma between; None takes the first and the last, of
-            CoNLL-U form and upos.
+        columns: of words and tags, by number or name, with a comma between, and for a table of intents by name; None
+            takes the first and the last, of CoNLL-U form and upos, of a table what their names say.
         encoding: of the file.
         repair: read tags that the model's scheme does not allow as a begin, instead of refusing them.
         predicted: tags that the model gave before, and intents, as `tag_file` writes them; None asks the model now.
@@ -78,8 +78,8 @@ def evaluate_tagger(
     """
     folder = open_folder(model)
     runner: TagRunner = load(model)
-    words, tags = two_columns(columns)
-    sentences = read_tagged(data, words=words, tags=tags, encoding=encoding)
+    named = named_columns(columns)._asdict()
+    sentences = read_tagged(data, **named, encoding=encoding)
     sentences = check_like(sentences, runner.scheme, repair=repair)
     counted = HiddenMarkovModel.load(folder.file(HMM))
     known = set(counted.written.names)
@@ -101,8 +101,8 @@ def evaluate_tagger(
     if isinstance(runner, IntentRunner):
         if sentences.labels is None:
             raise DataError(
-                f"{sentences.name} names no intents to compare with. Give a file 'label', a column 'intent', or a line "
-                f"'{INTENT}NAME' before each sentence."
+                f"{sentences.name} names no intents to compare with. Give a file 'label', a column 'intent' (or a "
+                f"third of --columns), or a line '{INTENT}NAME' before each sentence."
             )
         if intents is None:
             notes.append(f"{predicted} names no intents: tags alone are scored.")
