@@ -56,6 +56,8 @@ def test_both_are_learned_together(parser):
     words, tags, intents = asked(30, seed=5)
     assert parser.score(words, tags, intents) == 1.0
     assert parser.predict(words) == (intents, tags)
+    wrong = [["O"] * len(some) for some in tags[:12]]
+    assert parser.score(words, [*wrong, *tags[12:]], [*intents[:18], *["Sing"] * 12]) == pytest.approx(6 / 30)
 
 
 def test_the_loss_is_that_of_the_tags_and_that_of_the_intents(parser):
@@ -196,11 +198,21 @@ def test_a_folder_of_parts_is_trained_on_one_and_validated_on_another(assistant,
     out, _ = run("evaluate", assistant, data / "test")
     assert "intents           1.0000" in out
     assert "linear baseline:" in out
+    facts = json.loads((assistant / "metrics.json").read_text(encoding="utf-8"))["training"]
+    assert (facts["sentences"], facts["validation_sentences"]) == (60, 20)
     measured = json.loads(run("evaluate", assistant, data / "test", "--json")[0])
     assert measured["sentences"] == 20
     assert measured["f1"] == measured["intent_accuracy"] == measured["sentence_accuracy"] == 1.0
     assert 0 <= measured["intent_baselines"]["majority"]["accuracy"] < 1
+    assert measured["intent_baselines"]["linear"]["accuracy"] == 1.0  # the verb tells
     assert "intents: Book, Play" in run("info", assistant)[0]
+
+
+def test_validation_that_is_named_comes_before_a_folder_that_is_there(data, tmp_path):
+    write(tmp_path / "few", *asked(7, seed=3))
+    run("train", "intent", data, "--validation", tmp_path / "few", "--epochs", 1, "--out", tmp_path / "model")
+    facts = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))["training"]
+    assert (facts["sentences"], facts["validation_sentences"]) == (60, 7)
 
 
 def test_predict_prints_the_intent_and_the_slots(assistant):

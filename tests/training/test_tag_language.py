@@ -39,6 +39,7 @@ def test_a_word_is_read_as_the_language_model_reads_it_in_its_sentence(reader, t
     model, trained = reader[0].trained_, tagger.trained_
     sentences = [WORDS[0], ["never", "Seen"], WORDS[1][:1]]
     batch = trained.lexicon.batch(sentences, rounded=True)
+    assert not batch.enclosed[1, 4:].any()  # two words between two borders
     found = trained.model.language(torch.from_numpy(batch.enclosed), torch.from_numpy(batch.lengths))
     for words, states in zip(sentences, found, strict=True):
         ids = np.concatenate(
