@@ -56,6 +56,18 @@ def test_every_form_keeps_its_letters_and_a_letter_seen_once_is_unknown():
     assert lexicon.letters == ["<pad>", "<unk>", "T", "a", "c", "e", "h", "t"]
 
 
+@given(some.lists(some.text(some.sampled_from("abzé日🎬\ud800\x00\U0010ffff"), max_size=50), max_size=7))
+def test_each_letter_has_its_own_id_wherever_it_stands(forms):
+    lexicon = learn(sentences=[["abé日🎬\ud800"] * 2])
+    letters, counts = lexicon.spell(forms)
+    for row, count, form in zip(letters, counts, forms, strict=True):
+        half = LONGEST_WORD // 2
+        read = form if len(form) <= LONGEST_WORD else form[:half] + form[-half:]
+        wanted = [lexicon.letters.index(letter) if letter in lexicon.letters else UNKNOWN for letter in read]
+        assert row.tolist() == wanted + [0] * (len(row) - len(wanted))
+        assert count == max(1, len(wanted))
+
+
 def test_of_a_very_long_word_both_ends_are_read():
     start, end = "ab" * (LONGEST_WORD // 4), "xy" * (LONGEST_WORD // 4)
     lexicon = learn(sentences=[["abxy", "abxy", "mm"]])

@@ -37,6 +37,32 @@ def test_rows_are_word_tab_tag_with_blank_lines_between(tmp_path):
     assert gzip.decompress((tmp_path / "out.conll.gz").read_bytes()) == b"a\tX\n\n"
 
 
+@pytest.mark.parametrize("asked", [["Play music", "#", "# intent = x"], ["a", "a", "née\u00a0Li"]])
+def test_intents_are_written_and_read_again(tmp_path, asked):
+    write_columns(tmp_path / "out.conll", given(), TAGS, asked)
+    found = read_tagged(tmp_path / "out.conll")
+    assert (found.words, found.tags, found.labels) == (WORDS, TAGS, asked)
+    assert found.notes == []
+    assert read_tagged(tmp_path / "out.conll", need_tags=False).labels is None
+
+
+def test_an_intent_is_a_comment_before_its_sentence(tmp_path):
+    write_columns(tmp_path / "out.conll", given([["a", "b"], ["c"]]), [["X", "Y"], ["Z"]], ["Go on", "Stop"])
+    assert (tmp_path / "out.conll").read_bytes() == b"# intent = Go on\na\tX\nb\tY\n\n# intent = Stop\nc\tZ\n\n"
+    with pytest.raises(DataError, match=r"The intent 'Go\\nto' holds a tab or a line's end"):
+        write_columns(tmp_path / "out.conll", given([["a"]]), [["X"]], ["Go\nto"])
+
+
+def test_intents_of_some_sentences_alone_are_not_read_and_that_is_said(tmp_path):
+    path = tmp_path / "some.conll"
+    path.write_text("# intent = Play\n# other\na\tX\n\nb\tY\n\n# intent = \nc\tZ\n", encoding="utf-8")
+    found = read_tagged(path)
+    assert found.labels is None
+    assert found.words == [["a"], ["b"], ["c"]]
+    assert any("some.conll, line 5: no intent stands before the sentence" in note for note in found.notes)
+    assert any("2 comments skipped, the first in line 2" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.jsonl.gz", "out.parquet"])
 def test_the_name_of_a_table_is_refused(tmp_path, name):
     with pytest.raises(DataError, match=f"{name} is the name of a table, but tags are written as columns"):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bothways.data.tagged import read_tagged, two_columns
+from bothways.data.tagged import named_columns, read_tagged
 from bothways.data.tagged_sentences import compare_tokens
 from bothways.errors import DataError, MissingFileError, SettingsError
 
@@ -361,15 +361,24 @@ def test_a_gold_file_with_other_tokens_is_refused(written, gold, given, message)
     compare_tokens(gold, gold)
 
 
-def test_two_columns_are_numbers_or_names():
-    assert two_columns(None) == (None, None)
-    assert two_columns("1,4") == (1, 4)
-    assert two_columns(" form , upos ") == ("form", "upos")
-    assert two_columns("3", need_tags=False)[0] == 3
-    assert two_columns("form,upos", need_tags=False)[0] == "form"
-    for wrong in ("1", "1,", ",", "", "1,2,3"):
+def test_columns_are_numbers_or_names():
+    assert named_columns(None) == (None, None, None)
+    assert named_columns("1,4") == (1, 4, None)
+    assert named_columns(" form , upos ") == ("form", "upos", None)
+    assert named_columns("text, slots, 3") == ("text", "slots", "3")
+    assert named_columns("3", need_tags=False) == (3, None, None)
+    assert named_columns("form,upos", need_tags=False) == ("form", None, None)
+    assert named_columns("text,slots,label", need_tags=False) == ("text", None, None)
+    for wrong in ("1", "1,", ",", "", "1,2,", "1,2,3,4"):
         with pytest.raises(SettingsError, match="but it must name two, of words and of tags: 1,4 or form,upos"):
-            two_columns(wrong)
-    for wrong in ("", "1,2,3"):
+            named_columns(wrong)
+    for wrong in ("", "1,2,3,4"):
         with pytest.raises(SettingsError, match="--columns is"):
-            two_columns(wrong, need_tags=False)
+            named_columns(wrong, need_tags=False)
+
+
+@pytest.mark.parametrize("name", ["rows.conll", "rows.conllu"])
+def test_text_files_have_no_column_of_intents(written, name):
+    path = written(name, "a O\nb O\n")
+    with pytest.raises(DataError, match="has no column of intents, but 'x' is named as one"):
+        read_tagged(path, intent="x")

@@ -50,6 +50,21 @@ def test_the_best_path_is_the_best_of_all(labels, lengths, seed, blocked):
 
 
 @settings(deadline=None, max_examples=40)
+@given(some.integers(1, 4), some.lists(some.integers(1, 5), min_size=1, max_size=5), some.integers(0, 99))
+def test_of_equal_paths_the_one_with_the_lower_last_label_that_differs_is_given(labels, lengths, seed):
+    """Whole numbers, so that equal sums are equal to the last bit."""
+    random = np.random.default_rng(seed)
+    emissions = random.integers(0, 2, size=(len(lengths), max(lengths), labels)).astype(np.float64)
+    sizes = ((labels, labels), labels, labels)
+    chain = LinearChain(*(random.integers(0, 2, size=size).astype(np.float64) for size in sizes))
+    found, _ = chain.best(emissions, np.array(lengths))
+    for row, length in enumerate(lengths):
+        paths, scores = every_path(emissions[row], chain, length)
+        equal = [path for path, score in zip(paths, scores, strict=True) if score == scores.max()]
+        assert tuple(found[row, :length]) == min(equal, key=lambda path: path[::-1])
+
+
+@settings(deadline=None, max_examples=40)
 @chains
 def test_the_chances_are_those_of_every_path_and_of_the_chain_that_trains(labels, lengths, seed, blocked):
     emissions, chain, lengths = make(labels, lengths, seed=seed, blocked=blocked)

@@ -177,6 +177,16 @@ def test_a_sentence_of_any_length_has_tags_and_entities_in_time_and_space_of_its
         assert one.score == pytest.approx(other.score, rel=1e-9)
 
 
+def test_near_tags_are_told_apart_at_the_end_of_a_very_long_sentence():
+    """Each word decides by itself, by differences of which sums in single precision would keep nothing."""
+    runner = RandomTagger("bio", crf=False, seed=0)
+    runner.drawn = {word: (scores + 10_000).astype(np.float32) for word, scores in runner.drawn.items()}
+    words = list("abcdefghij") * 300
+    wanted = [runner.labels[runner.drawn[word].argmax()] for word in words]
+    assert runner.predict([words]) == [wanted]
+    assert runner.tags_and_entities([words])[0][0] == wanted
+
+
 def test_where_no_sequence_is_possible_nothing_is_sure():
     """A word alone, where only entities of two words and more are known."""
     runner = RandomTagger("bioes", crf=True, seed=0)

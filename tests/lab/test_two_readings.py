@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from bothways import SequenceTagger
+from bothways import IntentParser, SequenceTagger
 from bothways.data.teddy import place_of_name, teddy_sentences
 from bothways.decoding.probabilities import softmax
 from bothways.errors import SettingsError
 from bothways.lab.two_readings import draw_two_readings, hmm_readings, network_readings
 from bothways.training.hmm import fit_hmm
 from bothways.training.tag_network import TorchTagger
+from toy_tags import asked
 
 SENTENCES, TAGS = teddy_sentences("train", rows=60)
 SMALL = {"embedding_dim": 6, "hidden_size": 5, "spelling_size": 3, "spelling_dim": 4, "min_count": 1, "epochs": 1}
@@ -27,6 +28,14 @@ def test_what_a_network_reads_from_both_sides_adds_up_to_its_scores(trained):
         batch = trained.lexicon.batch([words])
         scores = TorchTagger(trained.model, trained.labels, trained.scheme, trained.lexicon).run(batch)[0]
         np.testing.assert_allclose(found.from_left + found.from_right, scores, atol=1e-5)
+
+
+def test_a_network_with_intents_has_two_readings_too():
+    words, tags, intents = asked(20)
+    trained = IntentParser(**SMALL, precision="float32").fit(words, tags, intents).trained_
+    found = network_readings(trained, words[0])
+    scores, _ = trained.runner().run_both(trained.lexicon.batch(words[:1]))
+    np.testing.assert_allclose(found.from_left + found.from_right, scores[0], atol=1e-5)
 
 
 def test_what_comes_from_the_left_is_blind_to_the_right(trained):

@@ -183,6 +183,17 @@ def test_dropout_is_for_training_alone(name):
     assert not torch.allclose(model(*batch), plain)
 
 
+def test_what_dropout_leaves_out_of_a_sentence_is_the_same_at_each_word():
+    """Of one layer, so that nothing else is dropped: each number is left out at all words, or doubled at all."""
+    model, read = network(dropout=0.5, num_layers=1), tensors(SENTENCES[:1] * 20)
+    with torch.no_grad():
+        whole, some = model.read(*read).outputs, model.train().read(*read).outputs
+    shares = some / whole
+    torch.testing.assert_close(shares, shares[:, :1].expand_as(shares))
+    torch.testing.assert_close(shares.unique().round(decimals=6).unique(), torch.tensor([0.0, 2.0]).double())
+    assert 0.3 < (shares == 0).double().mean() < 0.7
+
+
 def test_pretrained_vectors_are_used_and_kept_where_frozen():
     for freeze in (False, True):
         model = network()

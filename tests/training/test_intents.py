@@ -8,10 +8,16 @@ import torch
 from torch.nn import functional
 
 from bothways import IntentParser, load
-from bothways.errors import DataError, ModelFolderError, NotFittedError, SettingsError
+from bothways.data.tagged import read_tagged
+from bothways.decoding import tagging
+from bothways.decoding.tagging import HmmTagger
+from bothways.errors import BothwaysError, DataError, ModelFolderError, NotFittedError, SettingsError
+from bothways.estimators.tagger import tagged
 from bothways.settings import IntentSettings
 from bothways.training.tag_network import TorchIntentTagger
+from bothways.training.tag_preparation import prepare_tags
 from bothways.training.tag_scores import score_tags
+from bothways.training.tagging import train_tagger
 from bothways.training.tagging_evaluation import evaluate_tagger
 from terminal import run
 from toy_tags import TAGGER, asked
@@ -50,6 +56,8 @@ def test_both_are_learned_together(parser):
     words, tags, intents = asked(30, seed=5)
     assert parser.score(words, tags, intents) == 1.0
     assert parser.predict(words) == (intents, tags)
+    wrong = [["O"] * len(some) for some in tags[:12]]
+    assert parser.score(words, [*wrong, *tags[12:]], [*intents[:18], *["Sing"] * 12]) == pytest.approx(6 / 30)
 
 
 def test_the_loss_is_that_of_the_tags_and_that_of_the_intents(parser):
@@ -73,12 +81,52 @@ def test_the_loss_is_that_of_the_tags_and_that_of_the_intents(parser):
     torch.testing.assert_close(found, alone + asked_for * int(read.lengths.sum()))
 
 
-def test_a_sentence_has_the_same_intent_alone_as_in_company(parser):
-    words, _, _ = asked(12, seed=3)
+def test_a_sentence_has_the_same_intent_alone_as_in_company(parser, tmp_path, monkeypatch):
+    monkeypatch.setattr(tagging, "WORDS_AT_ONCE", 64)  # so that there are many batches
+    words, _, _ = asked(30, seed=3)
+    words.insert(4, [])
+    parser.save(tmp_path / "model")
+    exported = load(tmp_path / "model")
+    exported.at_once = 3
     together = parser.predict_proba(words)
     np.testing.assert_allclose(together.sum(axis=1), 1)
+    np.testing.assert_allclose(exported.predict_intents_proba(words), together, atol=1e-5)
     for row, sentence in enumerate(words):
         np.testing.assert_allclose(parser.predict_proba([sentence])[0], together[row], atol=1e-5)
+        np.testing.assert_allclose(exported.predict_intents_proba([sentence])[0], together[row], atol=1e-5)
+
+
+def test_words_that_come_one_by_one_are_all_read(parser):
+    """Iterators, which can be read but once, and intents of numpy."""
+    given = ((iter(part) for part in parts) for parts in (WORDS, TAGS))
+    again = IntentParser(**SMALL).fit(*given, np.array(INTENTS))
+    assert again.predict(map(iter, WORDS)) == parser.predict(WORDS)
+    assert {type(intent) for intent in again.intents_} == {str}
+
+
+def test_a_training_goes_on_only_with_the_same_intents(tmp_path):
+    """Resuming compares what decides on the weights; sentences and tags are alike here."""
+    settings = IntentSettings(**{**SMALL, "epochs": 1})
+    validation = tagged(WORDS[:6], TAGS[:6], INTENTS[:6], name="V")
+    train_tagger(prepare_tags(tagged(WORDS, TAGS, INTENTS, name="X"), validation, settings), settings, folder=tmp_path)
+    other = ["Play" if intent == "Book" else "Book" for intent in INTENTS]
+    for intents, checked in ((other, validation), (INTENTS, tagged(WORDS[:6], TAGS[:6], other[:6], name="V"))):
+        prepared = prepare_tags(tagged(WORDS, TAGS, intents, name="X"), checked, settings)
+        with pytest.raises(BothwaysError, match="was written with other data or settings"):
+            train_tagger(prepared, settings, folder=tmp_path, resume=True)
+
+
+def test_what_validation_alone_has_counts_in_all_scores_but_the_loss(parser):
+    """A sentence with a new intent beside one that is known: the loss is that of the known one."""
+    known = (WORDS[:1], TAGS[:1], INTENTS[:1])
+    both = (WORDS[:1] * 2, TAGS[:1] * 2, [INTENTS[0], "Sing"])
+    one, two = (
+        IntentParser(**{**SMALL, "epochs": 12}).fit(WORDS, TAGS, INTENTS, validation=some).history_[-1]
+        for some in (known, both)
+    )
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    assert (one["intent_accuracy"], one["sentence"]) == (1.0, 1.0)
+    assert (two["accuracy"], two["intent_accuracy"], two["sentence"]) == (1.0, 0.5, 0.5)
 
 
 def test_an_empty_sentence_has_no_tags_and_no_intent_likelier_than_another(parser):
@@ -150,11 +198,21 @@ def test_a_folder_of_parts_is_trained_on_one_and_validated_on_another(assistant,
     out, _ = run("evaluate", assistant, data / "test")
     assert "intents           1.0000" in out
     assert "linear baseline:" in out
+    facts = json.loads((assistant / "metrics.json").read_text(encoding="utf-8"))["training"]
+    assert (facts["sentences"], facts["validation_sentences"]) == (60, 20)
     measured = json.loads(run("evaluate", assistant, data / "test", "--json")[0])
     assert measured["sentences"] == 20
     assert measured["f1"] == measured["intent_accuracy"] == measured["sentence_accuracy"] == 1.0
     assert 0 <= measured["intent_baselines"]["majority"]["accuracy"] < 1
+    assert measured["intent_baselines"]["linear"]["accuracy"] == 1.0  # the verb tells
     assert "intents: Book, Play" in run("info", assistant)[0]
+
+
+def test_validation_that_is_named_comes_before_a_folder_that_is_there(data, tmp_path):
+    write(tmp_path / "few", *asked(7, seed=3))
+    run("train", "intent", data, "--validation", tmp_path / "few", "--epochs", 1, "--out", tmp_path / "model")
+    facts = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))["training"]
+    assert (facts["sentences"], facts["validation_sentences"]) == (60, 7)
 
 
 def test_predict_prints_the_intent_and_the_slots(assistant):
@@ -175,6 +233,83 @@ def test_what_test_has_and_training_never_had_is_counted_wrong(assistant, tmp_pa
     assert measured["intent_accuracy"] == 0.5
     assert measured["sentence_accuracy"] == 0.5
     assert any("Tags that training never had are counted wrong: B-album" in note for note in measured["notes"])
+    assert "Intents that training never had are counted wrong: Sing." in measured["notes"]
+
+
+def test_a_file_of_words_gets_tags_and_intents_which_can_be_scored_and_trained_on(assistant, data, tmp_path):
+    words, tags, intents = asked(20, seed=2)
+    run("predict", assistant, "--file", data / "test", "--out", tmp_path / "said.conll")
+    found = read_tagged(tmp_path / "said.conll")
+    assert (found.words, found.tags, found.labels) == (words, tags, intents)
+    run("train", "intent", tmp_path / "said.conll", "--epochs", 1, "--out", tmp_path / "again")
+    wrong = (
+        (tmp_path / "said.conll").read_text(encoding="utf-8").replace("= Play", "= Sing").replace("B-song", "B-place")
+    )
+    (tmp_path / "wrong.conll").write_text(wrong, encoding="utf-8")
+    scores = {
+        name: json.loads(run("evaluate", assistant, data / "test", "--predicted", tmp_path / name, "--json")[0])
+        for name in ("said.conll", "wrong.conll")
+    }
+    assert scores["said.conll"] == {
+        **json.loads(run("evaluate", assistant, data / "test", "--json")[0]),
+        "notes": scores["said.conll"]["notes"],
+    }
+    other = intents.count("Book") / len(intents)
+    assert 0 < other < 1
+    assert scores["wrong.conll"]["intent_accuracy"] == other
+    assert scores["wrong.conll"]["sentence_accuracy"] == other
+    assert scores["wrong.conll"]["baselines"] == scores["said.conll"]["baselines"]
+
+
+def test_baselines_of_tags_are_scored_by_their_tags_alone(parser, assistant, tmp_path):
+    """Whatever the network says of intents: here all are unknown, and half the tags."""
+    words = [["play", "Halo"], ["play", "Ghent"]]
+    hmm = HmmTagger(parser.trained_.baseline, "bio")
+    gold = [hmm.predict(words)[0], ["O", "B-song"]]
+    assert hmm.predict(words)[1] != gold[1]
+    write(tmp_path / "odd", words, gold, ["Sing", "Sing"])
+    found = evaluate_tagger(assistant, tmp_path / "odd").baselines["hmm"]
+    assert found["sentence_accuracy"] == 0.5
+    assert found["intent_accuracy"] is None
+    assert parser.trained_.baseline_scores["hmm"]["intent_accuracy"] is None
+
+
+def test_tags_that_come_without_intents_are_scored_alone(assistant, data, tmp_path):
+    run("predict", assistant, "--file", data / "test", "--out", tmp_path / "said.conll")
+    rows = (tmp_path / "said.conll").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "tags.conll").write_text("".join(row for row in rows if row[0] != "#"), encoding="utf-8")
+    scores = evaluate_tagger(assistant, data / "test", predicted=tmp_path / "tags.conll")
+    assert scores.scores.f1 == 1.0
+    assert scores.scores.intent_accuracy is None
+    assert not scores.intent_baselines
+    assert any("tags.conll names no intents: tags alone are scored" in note for note in scores.notes)
+
+
+def test_a_table_may_call_its_columns_otherwise(data, assistant, tmp_path):
+    words, tags, intents = asked(20, seed=2)
+    sentences = zip(words, tags, intents, strict=True)
+    rows = [f"{intent},{' '.join(some)},{' '.join(others)}" for some, others, intent in sentences]
+    (tmp_path / "rows.csv").write_text("\n".join(["domain,what,how", *rows]) + "\n", encoding="utf-8")
+    columns = ("--columns", "what,how,domain")
+    measured = json.loads(run("evaluate", assistant, tmp_path / "rows.csv", *columns, "--json")[0])
+    there = json.loads(run("evaluate", assistant, data / "test", "--json")[0])
+    assert {**measured, "data": ""} == {**there, "data": ""}
+    run("train", "intent", tmp_path / "rows.csv", *columns, "--epochs", 1, "--out", tmp_path / "model")
+    assert IntentParser.load(tmp_path / "model").intents_ == ["Book", "Play"]
+    run("predict", assistant, "--file", tmp_path / "rows.csv", *columns, "--out", tmp_path / "said.conll")
+    assert read_tagged(tmp_path / "said.conll").labels == intents
+    _, errors = run("evaluate", assistant, tmp_path / "rows.csv", "--columns", "what,how", code=1)
+    assert "a column 'intent' (or a third of --columns)" in errors.replace("\n", " ")
+
+
+def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant, tmp_path):
+    """A label too few, or an empty one: the words alone count."""
+    write(tmp_path / "few", [["play", "Halo"], ["book", "Ghent"]], [["O", "O"]] * 2, ["Play"])
+    (tmp_path / "empty.csv").write_text("text,intent\nplay Halo,\nbook Ghent,Play\n", encoding="utf-8")
+    for name in ("few", "empty.csv"):
+        _, errors = run("predict", assistant, "--file", tmp_path / name, "--out", tmp_path / f"{name}.conll")
+        assert "Column 'intent'" not in errors
+        assert read_tagged(tmp_path / f"{name}.conll").labels == ["Play", "Book"]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +317,42 @@ def test_what_test_has_and_training_never_had_is_counted_wrong(assistant, tmp_pa
     [
         (lambda: IntentParser(model="hmm").fit(WORDS, TAGS, INTENTS), SettingsError, "'hmm', which knows no intents"),
         (lambda: IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS[:3]), DataError, "60 sentences, but 3 intents"),
-        (lambda: IntentParser(**SMALL).fit(WORDS, TAGS, ["one"] * 60), DataError, "has one intent only, 'one'"),
+        (
+            lambda: IntentParser(**SMALL).fit(WORDS, TAGS, ["one"] * 60),
+            DataError,
+            "only, 'one', to learn. Give",
+        ),
+        (
+            lambda: IntentParser(**SMALL).fit([["a"], ["b"]], [["O"], ["O"]], ["x", "y"]),
+            DataError,
+            "X has one intent only, '[xy]', to learn, as those of the others are held out",
+        ),
+        *(
+            (lambda odd=odd: IntentParser(**SMALL).fit(WORDS, TAGS, [odd, *INTENTS[1:]]), DataError, said)
+            for odd, said in (
+                (None, r"intents of X\[0\] is None, but an intent must be text"),
+                (float("nan"), r"intents of X\[0\] is nan"),
+                (" ", r"intents of X\[0\] is ' '"),
+                ("\ud800", r"intents of X\[0\] is '\\ud800'"),
+            )
+        ),
+        (
+            lambda: IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS, validation=(WORDS, TAGS)),
+            DataError,
+            r"validation holds 2 lists, but it must be \(sentences, tags, intents\)",
+        ),
+        (
+            lambda: IntentParser(**{**SMALL, "monitor": "loss"}).fit(
+                WORDS, TAGS, INTENTS, validation=(WORDS[:4], TAGS[:4], ["new"] * 4)
+            ),
+            DataError,
+            "Every validation sentence has a tag or an intent that training never had, .* set --monitor sentence",
+        ),
+        (
+            lambda: IntentParser().score([[]], [[]], ["Play"]),
+            DataError,
+            "X holds no word, so there is nothing to score",
+        ),
         (lambda: IntentParser().predict([["a"]]), NotFittedError, r"Call fit\(sentences, tags, intents\)"),
         (lambda: IntentParser().parse("play"), DataError, "texts is one str"),
     ],

@@ -1,11 +1,18 @@
 """A tagger that reads what a language model makes of its words."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from bothways import LanguageModel, SequenceTagger, load
+from bothways.data.lexicon import LanguageWords
+from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError, SettingsError
+from bothways.estimators.tagger import tagged
+from bothways.settings import TaggerSettings
+from bothways.training.tag_preparation import prepare_tags
 from toy_tags import TAGGER, told_later
 from toys import LANGUAGE
 
@@ -32,6 +39,7 @@ def test_a_word_is_read_as_the_language_model_reads_it_in_its_sentence(reader, t
     model, trained = reader[0].trained_, tagger.trained_
     sentences = [WORDS[0], ["never", "Seen"], WORDS[1][:1]]
     batch = trained.lexicon.batch(sentences, rounded=True)
+    assert not batch.enclosed[1, 4:].any()  # two words between two borders
     found = trained.model.language(torch.from_numpy(batch.enclosed), torch.from_numpy(batch.lengths))
     for words, states in zip(sentences, found, strict=True):
         ids = np.concatenate(
@@ -42,6 +50,26 @@ def test_a_word_is_read_as_the_language_model_reads_it_in_its_sentence(reader, t
             reading = model.model.read(model.model.embedding(tokens), tokens, torch.tensor([len(ids)]))
         parts = [part for part in (reading.forward, reading.backward) if part is not None]
         torch.testing.assert_close(states[: len(words)], torch.cat(parts, dim=-1)[0, 1:-1])
+
+
+@pytest.mark.parametrize("unit", ["space", "word"])
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_a_word_has_the_id_that_the_language_models_tokenizer_gives_it(unit, lowercase):
+    """However it is written: letters apart from their accents, capitals, a sigma at the end."""
+    words = ["café", "cafe\u0301", "CAFÉ", "ΟΔΟΣ", "οδος", "οδοσ", "İstanbul", "STRASSE", "straße", "new", "\ufb01n"]
+    tokenizer = Tokenizer.train([" ".join(words[:-1])] * 3, unit=unit, lowercase=lowercase)
+    found = LanguageWords(tokenizer.vocabulary, lowercase, border=len(tokenizer))
+    for word in words:
+        ((there,),) = tokenizer.encode([word])
+        assert found.ids([word]).tolist() == [there], word
+
+
+def test_what_the_language_model_knows_of_the_words_is_said(tmp_path):
+    LanguageModel(**{**CHANGED, "lowercase": False}).fit(["so then here so then here"] * 20).save(tmp_path / "few")
+    sentences = [["So", "then", "here", "they"], ["so", "so", "so", "so"]] * 4
+    tags = [["A", "B", "B", "A"], ["A", "A", "B", "B"]] * 4
+    tagger = SequenceTagger(**{**TAGGER, "validation_size": 0}, pretrained=str(tmp_path / "few")).fit(sentences, tags)
+    assert any("it knows 75.0% of the words" in note for note in tagger.trained_.notes)
 
 
 def test_the_language_model_is_not_trained_further(reader, tagger):
@@ -66,6 +94,18 @@ def test_other_states_give_other_tags_training_knows_the_difference(reader, tagg
     """A tagger with a language model is another one than without, for the same seed."""
     plain = SequenceTagger(**TAGGER).fit(WORDS, TAGS)
     assert not np.allclose(plain.predict_marginals(WORDS[:1])[0], tagger.predict_marginals(WORDS[:1])[0])
+
+
+def test_another_language_model_at_the_same_place_is_other_data(reader, tmp_path):
+    reader[0].save(tmp_path / "reader")
+    settings = TaggerSettings(**TAGGER, pretrained=str(tmp_path / "reader"))
+    here = [prepare_tags(tagged(WORDS, TAGS, name="X"), None, settings).identity for _ in range(2)]
+    assert here[0] == here[1]
+    changed = copy.deepcopy(reader[0])
+    with torch.no_grad():
+        next(changed.trained_.model.encoder.parameters()).add_(1)
+    changed.save(tmp_path / "reader", force=True)
+    assert prepare_tags(tagged(WORDS, TAGS, name="X"), None, settings).identity != here[0]
 
 
 def test_what_reads_no_words_or_writes_on_a_condition_is_refused(tmp_path):

@@ -40,7 +40,8 @@ def evaluate(
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of the file; auto detects it")] = "auto",
     columns: Annotated[
-        str | None, typer.Option("--columns", help="of words and of tags, by number or name: 1,4; for taggers")
+        str | None,
+        typer.Option("--columns", help="of words and tags, by number or name: 1,4; intents third; taggers"),
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="read tags that the scheme does not allow as a begin; for taggers")

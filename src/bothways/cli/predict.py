@@ -51,8 +51,9 @@ def predict(
 
     Of a language model: the log probability (nats) of each text and of each of its words. Of a model of missing words:
     of each word, given all others. Of a tagger: each word with its tag; with --json also the entities and their
-    probabilities. A file for a tagger holds words, in CoNLL columns, say, which stay as they are; --out gets them with
-    their tags. Of a forecaster: what follows the last time of --file.
+    probabilities; of a model of intents also what a text asks for. A file for these holds words, in CoNLL columns, say,
+    which stay as they are; --out gets them with their tags, and "# intent = NAME" before each sentence. Of a
+    forecaster: what follows the last time of --file.
 
     Examples: bothways predict reviews-model "I really enjoyed it."
               bothways predict reviews-model --file new.csv --out predictions.csv

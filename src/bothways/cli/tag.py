@@ -36,7 +36,7 @@ def show_evaluation(
         low, high = scores.intent_interval
         print(f"intents           {scores.intent_accuracy:.4f}  ({low:.4f} to {high:.4f})")
         for name, score in found.intent_baselines.items():
-            print(f"  {name + ' baseline:':<16}accuracy {score['accuracy']:.4f}")
+            print(f"  {name + ' baseline:':<20}accuracy {score['accuracy']:.4f}")
     if scores.f1 is not None and scores.f1_interval is not None:
         low, high = scores.f1_interval
         print(f"F1 of entities    {scores.f1:.4f}  ({low:.4f} to {high:.4f})")

@@ -33,7 +33,7 @@ TextColumn = Annotated[
 ]
 Columns = Annotated[
     str | None,
-    typer.Option("--columns", help="of words and of tags, by number or name: 1,4; else the first and the last"),
+    typer.Option("--columns", help="of words and of tags, by number or name: 1,4; a table's intents third"),
 ]
 
 Trained = TypeVar("Trained")

@@ -5,7 +5,7 @@ and no tag would hold a space, tabs alone part them, and words may hold spaces. 
 Rows that begin with -DOCSTART- are skipped, and end a sentence.
 
 "#" may be a word. A line is a comment only if it begins with "# ", stands before its sentence's first word, and has
-another number of columns than the rows; comments are counted in a note.
+another number of columns than the rows; comments are counted in a note. "# intent = NAME" is what a sentence asks for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bothways.data.encoding import find_encoding
@@ -29,6 +29,7 @@ Column = str | int | None
 _BLANKS = " \t\v\f\r\n"
 _APART = re.compile(f"[{_BLANKS}]+")
 _DOCUMENT = "-DOCSTART-"
+INTENT = "# intent = "  # what a comment with a sentence's intent begins with
 
 
 def numbered_lines(path: Path, codec: str) -> Iterator[Line]:
@@ -96,11 +97,18 @@ def read_columns(
     layout = _layout(path.name, blocks, word_place, tag_place if need_tags else None)
     found = TaggedSentences(path.name, [], [], [], notes)
     comments: list[int] = []
+    labels: list[str | None] = []
     for block in blocks:
         rows = [(number, layout.split(line)) for number, line in block]
-        while rows and block[-len(rows)][1].startswith("# ") and len(rows[0][1]) != layout.width:
-            comments.append(rows.pop(0)[0])
+        label = None
+        while rows and (line := block[-len(rows)][1]).startswith("# ") and len(rows[0][1]) != layout.width:
+            number, _ = rows.pop(0)
+            asked = line.removeprefix(INTENT).strip(_BLANKS) if need_tags and line.startswith(INTENT) else ""
+            label = asked or label
+            if not asked:
+                comments.append(number)
         if rows:
+            labels.append(label)
             pairs = [layout.word_and_tag(number, fields) for number, fields in rows]
             found.words.append([sys.intern(word) for word, _ in pairs])
             found.tags.append([sys.intern(tag) for _, tag in pairs] if need_tags else [])
@@ -111,6 +119,14 @@ def read_columns(
         notes.append(f"{path.name}: {_counted(documents, f'{_DOCUMENT} row')} skipped.")
     if comments:
         notes.append(f"{path.name}: {_counted(len(comments), 'comment')} skipped, the first in line {comments[0]:,}.")
+    named = [label for label in labels if label is not None]
+    if len(named) == len(labels):
+        return replace(found, labels=named)
+    if named:
+        notes.append(
+            f"{found.where(labels.index(None))}: no intent stands before the sentence, so those of the "
+            f"{len(named):,} others are not read."
+        )
     return found
 
 

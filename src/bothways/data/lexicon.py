@@ -8,6 +8,7 @@ Shapes: B sentences, T words in the longest, N distinct words of a batch, C lett
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -48,14 +49,21 @@ class LanguageWords:
     lowercase: bool
     border: int  # what stands before and behind a text
 
-    def enclose(self, sentences: Sequence[Sequence[str]], width: int) -> Ints:
-        """Give the ids of sentences with borders, int64 (B,width)."""
-        found = np.zeros((len(sentences), width), dtype=np.int64)
-        for row, words in enumerate(sentences):
-            names = (word.lower() for word in words) if self.lowercase else words
-            ids = [self._places.get(name, UNKNOWN) for name in names]
-            found[row, : len(ids) + 2] = [self.border, *ids, self.border]
-        return found
+    def ids(self, forms: Iterable[str]) -> Ints:
+        """Give the ids of words, int64 (N,): looked up as the language model's tokenizer writes them."""
+        names = (unicodedata.normalize("NFC", form) for form in forms)
+        if self.lowercase:
+            # Letter by letter, as the tokenizer does: of a whole word Python ends Greek ones in another sigma.
+            names = ("".join(map(str.lower, name)) for name in names)
+        return np.array([self._places.get(name, UNKNOWN) for name in names], dtype=np.int64)
+
+    def enclose(self, forms: Sequence[str], which: Ints, lengths: Ints) -> Ints:
+        """Give the ids of sentences with borders, int64 (B,T+2); arguments as in `WordBatch`, with the words' forms."""
+        steps = np.arange(which.shape[1] + 2)
+        ids = np.pad(self.ids(forms)[which], ((0, 0), (1, 1)), constant_values=self.border)
+        ids[steps == lengths[:, None] + 1] = self.border
+        ids[steps > lengths[:, None] + 1] = 0
+        return ids
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -110,10 +118,10 @@ class Lexicon:
     def spell(self, forms: Sequence[str]) -> tuple[Ints, Ints]:
         """Give the letters of words as they are written, int64 (N,C), and their numbers, int64 (N,)."""
         cut = [_cut(form) for form in forms]
-        counts = np.array([max(1, len(form)) for form in cut], dtype=np.int64)
+        sizes = np.array([len(form) for form in cut], dtype=np.int64)
+        counts = np.maximum(sizes, 1)
         letters = np.zeros((len(cut), rounded_up(int(counts.max(initial=1)), multiple=8)), dtype=np.int64)
-        for row, form in enumerate(cut):
-            letters[row, : len(form)] = [self._letter_places.get(letter, UNKNOWN) for letter in form]
+        letters[np.arange(letters.shape[1]) < sizes[:, None]] = self._letter_ids("".join(cut))
         return letters, counts
 
     def batch(self, sentences: Sequence[Sequence[str]], *, rounded: bool = False) -> WordBatch:
@@ -127,7 +135,7 @@ class Lexicon:
         forms = list(places)
         enclosed = np.zeros((len(sentences), 0), dtype=np.int64)
         if self.language is not None:
-            enclosed = self.language.enclose(sentences, which.shape[1] + 2)
+            enclosed = self.language.enclose(forms, which, lengths)
         return WordBatch(which, lengths, self.word_ids(forms), *self.spell(forms), enclosed)
 
     def to_json(self) -> str:
@@ -145,9 +153,19 @@ class Lexicon:
     def _word_places(self) -> dict[str, int]:
         return {word: place for place, word in enumerate(self.words) if place > UNKNOWN}
 
+    def _letter_ids(self, text: str) -> Ints:
+        """The id of each letter of a text, int64."""
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        known, ids = self._letter_points
+        places = known.searchsorted(points)
+        return np.where(known[places] == points, ids[places], UNKNOWN)
+
     @cached_property
-    def _letter_places(self) -> dict[str, int]:
-        return {letter: place for place, letter in enumerate(self.letters) if place > UNKNOWN}
+    def _letter_points(self) -> tuple[NDArray[np.uint32], Ints]:
+        """The code points of the letters, in order, and the letters' ids; behind them one that no letter has."""
+        places = {ord(letter): place for place, letter in enumerate(self.letters) if place > UNKNOWN}
+        points = [*sorted(places), 0xFFFFFFFF]
+        return np.array(points, dtype=np.uint32), np.array([places.get(point, UNKNOWN) for point in points])
 
 
 def _cut(form: str) -> str:

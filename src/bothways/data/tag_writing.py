@@ -1,4 +1,7 @@
-"""Write words with their tags as CoNLL columns: beside the place first, and into it once it is whole."""
+"""Write words with their tags as CoNLL columns: beside the place first, and into it once it is whole.
+
+Intents stand as comments before their sentences, "# intent = NAME", which `read_tagged` reads.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from bothways.data.conll import INTENT
 from bothways.data.files import format_of, is_packed
 from bothways.errors import DataError, OutputError
 
@@ -19,16 +23,19 @@ if TYPE_CHECKING:
 _BREAKS = re.compile("[\t\v\f\r\n]")
 
 
-def write_columns(path: Path, sentences: TaggedSentences, tags: Sequence[Sequence[str]]) -> None:
+def write_columns(
+    path: Path, sentences: TaggedSentences, tags: Sequence[Sequence[str]], intents: Sequence[str] | None = None
+) -> None:
     """Write a row for each word, word and tag with a tab between, and a blank line behind each sentence.
 
     Args:
         path: the file; its folder must exist. A name in .gz packs it.
         sentences: the words; tags that they have are not written.
         tags: of each word.
+        intents: of each sentence; None writes none.
 
     Raises:
-        DataError: the name stands for a table, or a word holds a tab or a line's end.
+        DataError: the name stands for a table, or a word, a tag or an intent holds what would break a row.
         OutputError: the place cannot be written; what stood there is untouched.
     """
     if format_of(path) is not None:
@@ -37,6 +44,10 @@ def write_columns(path: Path, sentences: TaggedSentences, tags: Sequence[Sequenc
         )
     rows = []
     for number, (words, some) in enumerate(zip(sentences.words, tags, strict=True)):
+        if intents is not None:
+            if _BREAKS.search(intents[number]):
+                raise DataError(f"The intent {intents[number]!r} holds a tab or a line's end, which no row can.")
+            rows.append(f"{INTENT}{intents[number]}\n")
         for place, (word, tag) in enumerate(zip(words, some, strict=True)):
             if _BREAKS.search(word):
                 raise DataError(f"{sentences.where(number, place)}: {word!r} holds a tab or a line's end. Take it out.")

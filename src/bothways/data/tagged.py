@@ -14,6 +14,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bothways.data.cells import Value, spell
 from bothways.data.conll import Column, is_blank, numbered_lines, read_columns, split_words
@@ -34,21 +35,32 @@ _NAMES = {
 }
 
 
-def two_columns(columns: str | None, *, need_tags: bool = True) -> tuple[Column, Column]:
-    """Read what stands after --columns: the words' column and the tags', by number or by name.
+class NamedColumns(NamedTuple):
+    """What --columns names; None where it names nothing."""
+
+    words: Column = None
+    tags: Column = None
+    intent: str | None = None
+
+
+def named_columns(columns: str | None, *, need_tags: bool = True) -> NamedColumns:
+    """Read what stands after --columns: the columns of words, of tags and of intents, by number or by name.
 
     Raises:
-        SettingsError: not two of them, or, if tags are not needed, not one or two.
+        SettingsError: neither two nor three of them, nor, if tags are not needed, one.
     """
     if columns is None:
-        return None, None
+        return NamedColumns()
     parts = [part.strip() for part in columns.split(",")]
-    if len(parts) == 1 and not need_tags:
-        parts.append("1")
-    if len(parts) != 2 or not all(parts):
-        raise SettingsError(f"--columns is {columns!r}, but it must name two, of words and of tags: 1,4 or form,upos.")
-    words, tags = (int(part) if part.isdecimal() else part for part in parts)
-    return words, tags
+    if len(parts) not in (2, 3, *([] if need_tags else [1])) or not all(parts):
+        raise SettingsError(
+            f"--columns is {columns!r}, but it must name two, of words and of tags: 1,4 or form,upos; or with that of "
+            "intents three: text,slots,label."
+        )
+    words, *rest = (int(part) if part.isdecimal() else part for part in parts)
+    if not need_tags:
+        return NamedColumns(words)
+    return NamedColumns(words, rest[0], parts[2] if len(parts) > 2 else None)
 
 
 def read_tagged(
@@ -68,7 +80,7 @@ def read_tagged(
             name for a table. None takes the first column, or guesses a table's.
         tags: the tags' column likewise. None takes the last column, upos of CoNLL-U, or guesses a table's.
         intent: a table's column of sentences' labels; None takes `intent` if there is one.
-        need_tags: False reads words alone; tags may then be missing.
+        need_tags: False reads words alone; tags and intents may then be missing.
         encoding: "auto" to detect each file's, or the encoding of every text file.
 
     Raises:
@@ -136,7 +148,7 @@ def _is_table_folder(folder: Path) -> bool:
 def _read_folder(folder: Path, need_tags: bool, encoding: str) -> TaggedSentences:
     """Read seq.in, seq.out and label: a line of each for each sentence; label may be missing."""
     notes: list[str] = []
-    names = [WORDS, *([TAGS] if need_tags else []), *([LABELS] if (folder / LABELS).exists() else [])]
+    names = [WORDS, *([TAGS, *([LABELS] if (folder / LABELS).exists() else [])] if need_tags else [])]
     files = {name: _lines(folder / name, encoding, notes) for name in names}
     for name, lines in files.items():
         if len(lines) != len(files[WORDS]):
@@ -177,7 +189,7 @@ def _read_table(
         columns.append(_column(table, "tags", tags, notes))
     lists = [_holds_lists(table, column) for column in columns]
     labels: list[str] | None = None
-    if intent is not None or any(name.lower() in _NAMES["intent"][0] for name in table.columns):
+    if intent is not None or (need_tags and any(name.lower() in _NAMES["intent"][0] for name in table.columns)):
         columns.append(_column(table, "intent", intent, notes))
         labels = []
     if len(set(columns)) < len(columns):

@@ -64,22 +64,21 @@ class LinearChain:
         scores = np.zeros(len(emissions), dtype=np.result_type(emissions, self.transitions))
         into = np.ascontiguousarray(self.transitions.T)  # rows: where to
         for rows, alive in self._together(lengths):
-            reached = self.start + emissions[rows, 0]
-            came: list[Ints] = []
+            # Sequences stand last, so that one operation runs over all of them and no label costs a loop of its own.
+            some = np.ascontiguousarray(emissions[rows, : len(alive)].transpose(1, 2, 0))  # (T,K,B)
+            reached = np.empty(some.shape, scores.dtype)
+            reached[0] = some[0] + self.start[:, None]
             for step, count in enumerate(alive[1:], start=1):
-                ways = reached[:count, None, :] + into
-                best = ways.argmax(axis=2)
-                came.append(best)
-                longer = np.take_along_axis(ways, best[:, :, None], axis=2)[:, :, 0]
-                reached[:count] = longer + emissions[rows[:count], step]
-            reached += self.end
-            here = reached.argmax(axis=1)
-            scores[rows] = reached[np.arange(len(rows)), here]
+                ways = reached[step - 1, :, None, :count] + self.transitions[:, :, None]  # (K,K,B)
+                reached[step, :, :count] = ways.max(axis=0) + some[step, :, :count]
+            final = reached[lengths[rows] - 1, :, np.arange(len(rows))] + self.end
+            here = final.argmax(axis=1)
+            scores[rows] = final[np.arange(len(rows)), here]
             for step in range(len(alive) - 1, -1, -1):
-                count = alive[step]
-                labels[rows[:count], step] = here[:count]
-                if step:
-                    here[:count] = came[step - 1][np.arange(count), here[:count]]
+                longer = alive[step + 1] if step + 1 < len(alive) else 0
+                # Where the best path came from is asked of its own labels alone, which is K times less to look at.
+                here[:longer] = (reached[step, :, :longer].T + into[here[:longer]]).argmax(axis=1)
+                labels[rows[: alive[step]], step] = here[: alive[step]]
         return labels, scores
 
     def marginals(self, emissions: Floats, lengths: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

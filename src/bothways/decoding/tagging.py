@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,10 +19,11 @@ from bothways.decoding.chain import LinearChain, log_sum
 from bothways.decoding.entities import Entity, entities
 from bothways.decoding.probabilities import softmax
 from bothways.decoding.schemes import OUTSIDE, continues, parse
+from bothways.decoding.threads import work_ahead
 from bothways.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Scored = tuple[Ints, NDArray[np.floating], Ints]  # rows, scores (B,T,S), lengths
 
-WORDS_AT_ONCE = 8_192  # padded words of one call: bounds the memory
+Found = TypeVar("Found")
+
+WORDS_AT_ONCE = 4_096  # padded words of one call: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,12 @@ class TagRunner(ABC):
     def _best_tags(self, count: int, scored: Iterable[Scored]) -> list[list[str]]:
         """The tags of the best sequence of each of so many sentences."""
         found: list[list[str]] = [[] for _ in range(count)]
+        names = np.array(self.labels, dtype=object)[self.tag_of]
         for rows, scores, lengths in scored:
             # In single precision the sums over a very long sentence would be too coarse to tell near paths apart.
             paths, _ = self.chain.best(scores.astype(np.float64), lengths)
-            for row, path, length in zip(rows, paths, lengths, strict=True):
-                found[row] = [self.labels[tag] for tag in self.tag_of[path[:length]]]
+            for row, tags, length in zip(rows.tolist(), names[paths].tolist(), lengths.tolist(), strict=True):
+                found[row] = tags[:length]
         return found
 
     def predict_marginals(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
@@ -190,6 +194,7 @@ class LexiconTagger(TagRunner):
     """A tagger that reads words as a lexicon knows them: a network."""
 
     lexicon: Lexicon
+    at_once = 1  # batches that the network reads at the same time, each on a thread
 
     @abstractmethod
     def run(self, batch: WordBatch) -> NDArray[np.float32]:
@@ -197,16 +202,21 @@ class LexiconTagger(TagRunner):
 
     def scored(self, sentences: Sequence[Sequence[str]]) -> Iterator[Scored]:
         """Score sentences of like length together; see `TagRunner.scored`."""
-        for rows, batch in self.batches(sentences):
-            yield rows, self.run(batch), batch.lengths
+        for rows, lengths, emissions in self.read(sentences, self.run):
+            yield rows, emissions, lengths
 
-    def batches(self, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[Ints, WordBatch]]:
-        """Read sentences of like length together: rows, and what the network reads; empty ones are left out."""
+    def read(
+        self, sentences: Sequence[Sequence[str]], run: Callable[[WordBatch], Found]
+    ) -> Iterator[tuple[Ints, Ints, Found]]:
+        """Run on sentences of like length together: rows, lengths, and what was found; empty ones are left out."""
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
         kept = np.flatnonzero(lengths)
-        for places in plan_in_order_of_length(lengths[kept], budget=WORDS_AT_ONCE):
-            rows = kept[places]
-            yield rows, self.lexicon.batch([sentences[row] for row in rows])
+        plan = [kept[places] for places in plan_in_order_of_length(lengths[kept], budget=WORDS_AT_ONCE)]
+        found = work_ahead(
+            lambda rows: run(self.lexicon.batch([sentences[row] for row in rows])), plan, threads=self.at_once
+        )
+        for rows, one in zip(plan, found, strict=True):
+            yield rows, lengths[rows], one
 
 
 @dataclass(frozen=True)
@@ -260,10 +270,9 @@ class IntentRunner(LexiconTagger):
 
     def _scored(self, sentences: Sequence[Sequence[str]], shares: NDArray[np.float64]) -> Iterator[Scored]:
         """Score tags as `scored` does, and fill in the probabilities of the intents, (B,I), on the way."""
-        for rows, batch in self.batches(sentences):
-            emissions, intents = self.run_both(batch)
+        for rows, lengths, (emissions, intents) in self.read(sentences, self.run_both):
             shares[rows] = softmax(intents)
-            yield rows, emissions, batch.lengths
+            yield rows, emissions, lengths
 
     def parse_texts(self, texts: Sequence[str]) -> list[ParsedText]:
         """Find what texts ask for and what they name."""

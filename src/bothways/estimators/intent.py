@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from bothways.errors import DataError
-from bothways.estimators.tagger import TrainedOnSentences, as_sentences, tagged
+from bothways.estimators.tagger import TrainedOnSentences, as_sentences, tagged, to_score
 from bothways.settings import IntentSettings
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class IntentParser(TrainedOnSentences, BaseEstimator, IntentSettings):  # type: 
         """
         self.check()
         settings = IntentSettings.from_dict(self.get_params())
+        if validation is not None and len(validation) != 3:
+            raise DataError(f"validation holds {len(validation)} lists, but it must be (sentences, tags, intents).")
         checked = None if validation is None else tagged(*validation, name="validation")
         self._train(tagged(X, y, intents, name="X"), checked, settings, progress)
         return self
@@ -87,7 +89,7 @@ class IntentParser(TrainedOnSentences, BaseEstimator, IntentSettings):  # type: 
         intents: Iterable[str],
     ) -> float:
         """Give the share of sentences whose intent and tags are all right; higher is better."""
-        given = tagged(X, y, intents, name="X")
+        given = to_score(X, y, intents)
         asked, tags = self.predict(given.words)
         rows = zip(asked, given.labels or [], tags, given.tags, strict=True)
         return float(np.mean([one == other and some == others for one, other, some, others in rows]))

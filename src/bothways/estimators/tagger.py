@@ -122,7 +122,7 @@ class SequenceTagger(TrainedOnSentences, BaseEstimator, TaggerSettings):  # type
         """Give the F1 of entities by exact match, or the accuracy where tags are plain; higher is better."""
         from bothways.training.tag_scores import accuracy_and_f1
 
-        given = tagged(X, y, name="X")
+        given = to_score(X, y)
         return accuracy_and_f1(given.tags, self.predict(given.words), self._fitted().scheme)[1]
 
     @property
@@ -208,7 +208,7 @@ class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
         """Give the share of words with the right tag."""
         from bothways.training.tag_scores import accuracy_and_f1
 
-        given = tagged(X, y, name="X")
+        given = to_score(X, y)
         return accuracy_and_f1(given.tags, self.predict(given.words), "none")[0]
 
     def _fitted(self) -> HiddenMarkovModel | HiddenStates:
@@ -231,10 +231,11 @@ def as_sentences(sentences: Iterable[Any], name: str = "sentences") -> list[list
             raise DataError(f"{name}[{row}] is a str, but it must be a list of words: {words.split()[:4]!r}.")
         if not isinstance(words, Iterable):
             raise DataError(f"{name}[{row}] is {words!r}, but it must be a list of words.")
-        wrong = next((word for word in words if not isinstance(word, str)), None)
-        if wrong is not None:
+        listed = list(words)  # once: an iterator gives its words but one time
+        if not all(isinstance(word, str) for word in listed):
+            wrong = next(word for word in listed if not isinstance(word, str))
             raise DataError(f"{name}[{row}] holds {wrong!r}, but words must be str.")
-        found.append([str(word) for word in words])
+        found.append([str(word) for word in listed])
     return found
 
 
@@ -264,7 +265,7 @@ def tagged(
         if not all(map(_is_tag, others)):
             wrong = next(tag for tag in others if not _is_tag(tag))
             raise DataError(f"tags of {name}[{row}] hold {wrong!r}, but a tag must be text that a file can hold.")
-    asked = None if intents is None else [intent if isinstance(intent, str) else str(intent) for intent in intents]
+    asked = None if intents is None else _intents(intents, name)
     if asked is not None and len(asked) != len(sentences):
         raise DataError(f"{name} has {len(sentences)} sentences, but {len(asked)} intents. Give one for each.")
     kept = [row for row, some in enumerate(sentences) if some]
@@ -273,6 +274,29 @@ def tagged(
         [[row + 1] * len(sentences[row]) for row in kept],
         labels=None if asked is None else [asked[row] for row in kept],
     )  # fmt: skip
+
+
+def to_score(words: Iterable[Any], tags: Iterable[Any], intents: Iterable[Any] | None = None) -> ListedSentences:
+    """Check sentences as `tagged` does, of which at least one must have a word.
+
+    Raises:
+        DataError: none has; and all that `tagged` refuses.
+    """
+    found = tagged(words, tags, intents, name="X")
+    if not len(found):
+        raise DataError("X holds no word, so there is nothing to score. Give some sentences.")
+    return found
+
+
+def _intents(intents: Iterable[Any], name: str) -> list[str]:
+    """Check intents, and spell those that are numbers."""
+    found = []
+    for row, intent in enumerate(intents):
+        missing = intent is None or intent != intent  # a NaN, as tables have for nothing, is not itself
+        if missing or not _is_tag(str(intent).strip()):
+            raise DataError(f"intents of {name}[{row}] is {intent!r}, but an intent must be text that a file can hold.")
+        found.append(str(intent))
+    return found
 
 
 def _is_tag(tag: str) -> bool:

@@ -1,8 +1,8 @@
 """What each word adds to a prediction, split into what was read forwards and what was read backwards.
 
 Integrated gradients (Sundararajan, Taly and Yan, 2017): on the straight way from a text of which nothing is known,
-every word's vector zero, to the text as it is, the gradients of the score are added up; what a word's vector gains by them is
-the word's contribution. All together are what the score gains. The score is the log odds of an answer, that is
+every word's vector zero, to the text as it is, the gradients of the score are added up; what a word's vector gains by
+them is the word's contribution. All together are what the score gains. The score is the log odds of an answer, that is
 log p - log(1 - p), of the calibrated probability that `predict` gives.
 
 A network that reads both ways is given each text twice, once for the reader from the left and once for that from the

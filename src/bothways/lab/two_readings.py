@@ -18,7 +18,7 @@ import torch
 from bothways.decoding.probabilities import softmax
 from bothways.errors import SettingsError
 from bothways.training.pictures import draw_heat_maps
-from bothways.training.tag_network import TorchTagger
+from bothways.training.tag_network import tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,18 +65,18 @@ def network_readings(trained: TrainedTagger, words: Sequence[str]) -> TwoReading
     model = trained.model
     if model is None or trained.settings.direction != "both":
         raise SettingsError("The tagger does not read both ways, so that there are no two readings to show.")
-    runner = TorchTagger(model, trained.labels, trained.scheme, trained.lexicon)
     batch = trained.lexicon.batch([words])
     model.eval()
     with torch.no_grad():
-        reading = model.read(*map(torch.from_numpy, batch))
+        reading = model.read(*tensors(batch, model.output.weight.device))
         assert reading.forward is not None
         assert reading.backward is not None
         left, right = torch.split(model.output.weight, reading.forward.shape[-1], dim=1)
         from_left = reading.forward[0] @ left.T + model.output.bias
         from_right = reading.backward[0] @ right.T
-    (together,) = runner.predict_marginals([words])
-    return TwoReadings(list(words), trained.labels, from_left.double().numpy(), from_right.double().numpy(), together)
+    (together,) = trained.runner().predict_marginals([words])
+    left_scores, right_scores = (part.double().cpu().numpy() for part in (from_left, from_right))
+    return TwoReadings(list(words), trained.labels, left_scores, right_scores, together)
 
 
 def draw_two_readings(hmm: TwoReadings, network: TwoReadings, path: Path) -> None:

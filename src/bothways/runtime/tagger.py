@@ -9,10 +9,11 @@ import numpy as np
 from bothways.bundle import GRAPH
 from bothways.data.lexicon import Lexicon
 from bothways.data.tag_writing import write_columns
-from bothways.data.tagged import read_tagged, two_columns
+from bothways.data.tagged import named_columns, read_tagged
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.tagging import HmmTagger, IntentRunner, LexiconTagger, TagRunner
+from bothways.decoding.threads import processors
 from bothways.errors import OutputError
 from bothways.runtime.session import open_session
 
@@ -38,7 +39,9 @@ class TaggerRuntime(LexiconTagger):
         self.lexicon = Lexicon.from_json(folder.file(LEXICON).read_text(encoding="utf-8"))
         self.chain = LinearChain(**load_file(folder.file(CHAIN)))
         self.tag_of = np.arange(len(self.labels))
-        self._session = open_session(str(folder.file(GRAPH)))
+        # Two batches on a thread each take less time than both on two threads, which wait for each other at every step.
+        self._session = open_session(str(folder.file(GRAPH)), threads=1)
+        self.at_once = processors()
         self._inputs = {part.name for part in self._session.get_inputs()}
 
     def run(self, batch: WordBatch) -> NDArray[np.float32]:
@@ -60,7 +63,7 @@ class IntentRuntime(IntentRunner):
         self.folder, self._network = folder, network
         self.labels, self.scheme, self.lexicon = network.labels, network.scheme, network.lexicon
         self.chain, self.tag_of = network.chain, network.tag_of
-        self.intents = list(folder.description["intents"])
+        self.intents, self.at_once = list(folder.description["intents"]), network.at_once
 
     def run_both(self, batch: WordBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Score tags and intents; see `IntentRunner.run_both`."""
@@ -86,7 +89,8 @@ def tag_file(
 ) -> list[str]:
     """Write the words of a file with their tags: CoNLL columns, a row for each word, in the order of the file.
 
-    Words stay as the file cuts them. Tags that the file has already are not read.
+    Words stay as the file cuts them. Tags and intents that the file has already are not read. What a sentence asks for
+    stands before it, as "# intent = NAME", if the model knows intents.
 
     Args:
         runner: a loaded model.
@@ -105,8 +109,12 @@ def tag_file(
     """
     if out.exists() and not force:
         raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
-    words, _ = two_columns(columns, need_tags=False)
-    sentences = read_tagged(data, words=words, need_tags=False, encoding=encoding)
-    write_columns(out, sentences, runner.predict(sentences.words))
+    named = named_columns(columns, need_tags=False)
+    sentences = read_tagged(data, words=named.words, need_tags=False, encoding=encoding)
+    if isinstance(runner, IntentRunner):
+        intents, tags = runner.predict_both(sentences.words)
+        write_columns(out, sentences, tags, intents)
+    else:
+        write_columns(out, sentences, runner.predict(sentences.words))
     count = sum(map(len, sentences.words))
     return [*sentences.notes, f"{len(sentences):,} sentences, {count:,} words, are in {out}."]

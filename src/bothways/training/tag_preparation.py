@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bothways.data.lexicon import Lexicon
+from bothways.data.conll import INTENT
+from bothways.data.lexicon import UNKNOWN, Lexicon
 from bothways.data.vectors import frequent_words
 from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError
@@ -38,6 +40,12 @@ class TaggedPart:
     def lengths(self) -> NDArray[np.int64]:
         """Words of each sentence, int64 (N,)."""
         return np.array([len(words) for words in self.words], dtype=np.int64)
+
+    def known(self, labels: Sequence[str], intents: Sequence[str]) -> NDArray[np.bool_]:
+        """Say of each sentence whether all its tags, and its intent if it has one, are among these, bool (N,)."""
+        tags, asked = set(labels), set(intents)
+        found = np.array([tags.issuperset(some) for some in self.tags], dtype=bool)
+        return found & [intent in asked for intent in self.intents] if self.intents else found
 
 
 @dataclass
@@ -89,17 +97,21 @@ def prepare_tags(
         new = sorted({tag for tags in checked.tags for tag in tags} - set(labels))
         if new:
             notes.append(f"Validation has tags that training never had, counted wrong: {', '.join(new)}.")
-        if settings.monitor == "loss" and all(set(new) & set(tags) for tags in checked.tags):
-            raise DataError(
-                "Every validation sentence has a tag that training never had, so there is no loss to go by. Give other "
-                "sentences, or set --monitor f1."
-            )
     intents = sorted(set(train.intents))
     if asked and len(intents) < 2:
-        raise DataError(f"{sentences.name} has one intent only, {intents[0]!r}. Give sentences of at least two.")
+        held = ", as those of the others are held out" if len(set(sentences.labels or [])) > 1 else ""
+        raise DataError(
+            f"{sentences.name} has one intent only, {intents[0]!r}, to learn{held}. Give sentences of at least two."
+        )
     if checked is not None and set(checked.intents) - set(intents):
         names = ", ".join(sorted(set(checked.intents) - set(intents)))
         notes.append(f"Validation has intents that training never had, counted wrong: {names}.")
+    if checked is not None and settings.monitor == "loss" and not checked.known(labels, intents).any():
+        what = "a tag or an intent" if asked else "a tag"
+        raise DataError(
+            f"Every validation sentence has {what} that training never had, so there is no loss to go by. Give other "
+            f"sentences, or set --monitor {'sentence' if asked else 'f1'}."
+        )
     more = frequent_words(settings.vectors) if settings.vectors is not None else []
     lexicon = Lexicon.learn(train.words, lowercase=settings.lowercase, min_count=settings.min_count, more=more)
     language = read_language(settings)
@@ -107,7 +119,10 @@ def prepare_tags(
     if language is not None:
         lexicon = replace(lexicon, language=language.words)
         identity += language.fingerprint
-        notes.append(f"The states of {language.path} join each word's vector.")
+        counts = Counter(word for words in train.words for word in words)
+        known = language.words.ids(counts) != UNKNOWN
+        share = float(np.average(known, weights=list(counts.values())))
+        notes.append(f"The states of {language.path} join each word's vector; it knows {share:.1%} of the words.")
     return PreparedTags(labels, scheme, lexicon, train, checked, identity, notes, language, intents)
 
 
@@ -117,8 +132,9 @@ def _part(sentences: TaggedSentences, *, asked: bool) -> TaggedPart:
         return TaggedPart(sentences.words, sentences.tags)
     if sentences.labels is None:
         raise DataError(
-            f"{sentences.name} names no intents. Give a folder with a file 'label' beside seq.in, or a table with a "
-            "column 'intent'; for tags alone use 'bothways train tag'."
+            f"{sentences.name} names no intents. Give a folder with a file 'label' beside seq.in, a table with a "
+            f"column 'intent' (or a third of --columns), or a line '{INTENT}NAME' before each sentence; for tags alone "
+            "use 'bothways train tag'."
         )
     return TaggedPart(sentences.words, sentences.tags, sentences.labels)
 

@@ -290,8 +290,7 @@ def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module]
     """Score on validation data after an epoch: loss in nats a word, accuracy and, where tags mark entities, F1."""
     targets, intents = _numbers(part, prepared.labels), _intent_numbers(part, prepared.intents)
     # No probability is known of what training never had: such sentences count in the other scores alone.
-    there = np.array([(some >= 0).all() for some in targets], dtype=bool)
-    known = np.flatnonzero(there if intents is None else there & (intents >= 0))
+    known = np.flatnonzero(part.known(prepared.labels, prepared.intents))
     plan = [known[places] for places in plan_in_order_of_length(part.lengths[known], budget=WORDS_AT_ONCE)]
 
     def validate(module: nn.Module) -> dict[str, float]:
@@ -339,10 +338,10 @@ def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
         texts = [" ".join(words) for words in part.words]
         trained.intent_baseline_scores = trained.intent_baselines.scores(texts, part.intents)
 
-    def score(predicted: list[list[str]]) -> TagScores:
-        return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=seed, intents=asked)
+    def score(predicted: list[list[str]], intents: tuple[list[str], list[str]] | None = None) -> TagScores:
+        return score_tags(part.words, part.tags, predicted, prepared.scheme, known=known, seed=seed, intents=intents)
 
-    trained.scores = score(tags)
+    trained.scores = score(tags, asked)
     trained.baseline_scores = score_baselines(
         counted, part.words, prepared.scheme, score, beside_itself=trained.model is None
     )

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bothways.data.tagged import read_tagged, two_columns
+from bothways.data.tagged import named_columns, read_tagged
 from bothways.errors import MissingFileError
 from bothways.settings import IntentSettings
 from bothways.training.device import check_device
@@ -45,8 +45,8 @@ def train_tagger_from_file(
         out: the model folder to write.
         settings: how to train.
         validation: sentences that choose the best epoch; None holds `validation_size` of them out.
-        columns: of words and tags, by number or name, with a comma between; None takes the first and the last, of
-            CoNLL-U form and upos.
+        columns: of words and tags, by number or name, with a comma between, and for a table of intents by name; None
+            takes the first and the last, of CoNLL-U form and upos, of a table what their names say.
         encoding: of the files; "auto" detects it.
         resume: go on from `OUT.training`.
         force: replace `out`, and start again where a training was stopped.
@@ -63,11 +63,11 @@ def train_tagger_from_file(
         raise MissingFileError(f"{settings.vectors} does not exist. Check the path given with --vectors.")
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
-    words, tags = two_columns(columns)
+    named = named_columns(columns)._asdict()
     if isinstance(settings, IntentSettings):
         data, validation = _parts(data, validation)
-    sentences = read_tagged(data, words=words, tags=tags, encoding=encoding)
-    checked = None if validation is None else read_tagged(validation, words=words, tags=tags, encoding=encoding)
+    sentences = read_tagged(data, **named, encoding=encoding)
+    checked = None if validation is None else read_tagged(validation, **named, encoding=encoding)
     with workplace(state) as place:
         prepared = prepare_tags(sentences, checked, settings)
         said = say_all(prepared.notes, say)
