@@ -7,9 +7,9 @@
     teddy   the generated sentences in which only a later word tells whether a word is a name; five seeds
     speed   what a CRF costs in training beside a softmax, decoding, prediction without torch
 
-The recipe of the networks is a first guess, the same for all but teddy's; the published development parts choose the epoch, and
-the test part is read once, by this command. Wall time is that of the commands a user would type, `train tag` and
-`evaluate`.
+The recipe of the networks is a first guess, the same for all but teddy's; the published development parts choose the
+epoch, and the test part is read once, by this command. Wall time is that of the commands a user would type, `train tag`
+and `evaluate`.
 """
 
 import argparse
@@ -58,8 +58,8 @@ READER: dict[str, Any] = {
 }
 READER_ROWS = 10_000  # film reviews that the language model reads
 SEEDS = range(5)
-# Chosen on sentences of the training part whose opening and words between were held out: without word dropout some seeds
-# know the words around, and not what they tell.
+# Chosen on sentences of the training part whose opening and words between were held out: without word dropout some
+# seeds know the words around, and not what tells.
 TEDDY: dict[str, Any] = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 6, "word_dropout": 0.2}
 
 
