@@ -1,0 +1,74 @@
+"""Both sides of a pair as token ids: a source with `<eos>` behind it, a target between two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bothways.data.language_tokens import LanguageTokens
+from bothways.data.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from bothways.settings import TranslatorSettings
+
+Ids = NDArray[np.int32]
+
+
+class PairTokens:
+    """The tokens of sources and of targets; one tokenizer may serve both."""
+
+    def __init__(self, source: Tokenizer, target: Tokenizer | None = None) -> None:
+        """Take the source's tokenizer, and the target's; None: they share the one."""
+        self.shared = target is None
+        self.source = LanguageTokens(source, whole=False)
+        self.target = self.source if target is None else LanguageTokens(target, whole=False)
+
+    @classmethod
+    def learn(cls, sources: Sequence[str], targets: Sequence[str], settings: TranslatorSettings) -> PairTokens:
+        """Learn what tokens there are.
+
+        Raises:
+            DataError: texts that hold no token, or none often enough.
+            SettingsError: no room for a vocabulary.
+        """
+
+        def tokenizer(texts: Sequence[str], target: bool) -> Tokenizer:
+            return Tokenizer.train(
+                texts,
+                unit=settings.unit_of_target if target else settings.unit,
+                lowercase=settings.lowercase,
+                vocabulary_size=settings.vocabulary_size,
+                min_count=settings.min_count,
+                language=settings.language,
+            )
+
+        if settings.shares_vocabulary:
+            return cls(tokenizer([*sources, *targets], target=False))
+        return cls(tokenizer(sources, target=False), tokenizer(targets, target=True))
+
+    def sources(self, texts: Sequence[str]) -> list[Ids]:
+        """Give the ids of sources, int32 (S,) each, with `<eos>` at the end."""
+        return [ids[1:] for ids in self.source.documents(texts)]
+
+    def targets(self, texts: Sequence[str]) -> list[Ids]:
+        """Give the ids of targets, int32 (T+1,) each, with `<eos>` before and behind."""
+        return self.target.documents(texts)
+
+
+def whole_words(tokens: LanguageTokens, pieces: Sequence[str]) -> list[int]:
+    """Say which word each token belongs to, counted from 0: a byte pair may be a part of one, others are words.
+
+    A word of byte pairs begins with a space, or where letters and digits meet anything else.
+    """
+    if tokens.tokenizer.unit != "bpe":
+        return list(range(len(pieces)))
+    words: list[int] = []
+    before = ""
+    for piece in pieces:
+        apart = not before or piece[:1].isspace() or before[-1].isalnum() != piece[:1].isalnum()
+        words.append((words[-1] if words else -1) + (1 if apart else 0))
+        before = piece
+    return words
