@@ -16,6 +16,7 @@ from bothways.settings import (
     IntentSettings,
     LanguageSettings,
     TaggerSettings,
+    TranslatorSettings,
 )
 
 HERE = Path(__file__).parent
@@ -25,6 +26,7 @@ PAGES: dict[str, tuple[type[Settings], str]] = {
     "intent": (IntentSettings, "In Python they are the parameters of `IntentParser`."),
     "language": (LanguageSettings, "In Python they are the parameters of `LanguageModel`."),
     "fill": (FillSettings, "In Python they are the parameters of `GapFiller`."),
+    "translate": (TranslatorSettings, "In Python they are the parameters of `Translator`."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
 }
 

@@ -12,11 +12,20 @@ from bothways.settings import (
     IntentSettings,
     LanguageSettings,
     TaggerSettings,
+    TranslatorSettings,
 )
 
 
 @pytest.mark.parametrize(
-    "kind", [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings, GenerationSettings]
+    "kind",
+    [
+        ClassifierSettings,
+        LanguageSettings,
+        TaggerSettings,
+        IntentSettings,
+        TranslatorSettings,
+        GenerationSettings,
+    ],
 )
 def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
     kind().check()
@@ -26,12 +35,14 @@ def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
         assert not setting.help.endswith(".")
 
 
-@pytest.mark.parametrize("kind", [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings])
+@pytest.mark.parametrize(
+    "kind", [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings, TranslatorSettings]
+)
 def test_declared_settings_are_the_fields_in_the_order_text_encoder_training(kind):
     declared = kind.declared()
     assert [setting.name for setting in declared] == [field.name for field in fields(kind)]
     sections = [setting.section for setting in declared]
-    assert sections == sorted(sections, key=["text", "sentences", "encoder", "training"].index)
+    assert sections == sorted(sections, key=["text", "sentences", "encoder", "training", "writing"].index)
 
 
 def test_dictionary_and_back_is_the_same():

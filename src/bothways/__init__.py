@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         LanguageModel,
         SequenceTagger,
         TextClassifier,
+        Translator,
     )
     from bothways.runtime import load
 
@@ -35,6 +36,7 @@ __all__ = [
     "LanguageModel",
     "SequenceTagger",
     "TextClassifier",
+    "Translator",
     "__version__",
     "load",
 ]
@@ -47,6 +49,7 @@ _HOMES = {
     "LanguageModel": "bothways.estimators.language_model",
     "SequenceTagger": "bothways.estimators.tagger",
     "TextClassifier": "bothways.estimators.classifier",
+    "Translator": "bothways.estimators.translator",
     "load": "bothways.runtime",
 }
 

@@ -4,8 +4,8 @@
     Mon 14 September 2026        2026-09-14
     5/12/04                      2004-12-05         day before month, always
 
-Which part of the source each digit comes from is known, so that a picture of attention can be read. Two digits of a year
-mean 1950 to 2049. All spellings were written for this package.
+It is plain which part of the source each digit comes from, so that a person can judge a picture of attention. Two
+digits of a year mean 1950 to 2049. All spellings were written for this package.
 """
 
 from __future__ import annotations
@@ -22,10 +22,21 @@ Part = Literal["train", "validation", "test"]
 
 ROWS: dict[Part, int] = {"train": 20_000, "validation": 1000, "test": 2000}
 FIRST, LAST = date(1950, 1, 1), date(2049, 12, 31)
-MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # fmt: skip
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 
 def _ordinal(day: int) -> str:

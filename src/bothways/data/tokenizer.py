@@ -144,7 +144,7 @@ class Tokenizer:
         return list(self._rules.encode(text).offsets)
 
     def decode(self, ids: Iterable[int], unknown: Iterable[str] = ()) -> str:
-        """Return a text for ids, leaving `<pad>` out; `unknown` stand in for the tokens outside the vocabulary, in turn.
+        """Return a text for ids, leaving `<pad>` out; `unknown` stand in for tokens outside the vocabulary, in turn.
 
         Characters and byte pairs give the very text back that was encoded (a character outside the
         vocabulary as U+FFFD). Words are joined by spaces as print would set them; what stood between

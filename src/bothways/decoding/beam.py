@@ -48,7 +48,7 @@ class Writer(Protocol):
     """A model that writes token by token."""
 
     def step(self, tokens: Ints, state: Any, count: int) -> Step:
-        """Go on from the last token of each beginning, (B,W), and give `count` candidates of each, or all V if fewer."""
+        """Go on from the last token of each beginning, (B,W), and give `count` candidates of each; all V if fewer."""
 
     def chosen(self, state: Any, inputs: Ints, rows: Ints) -> Any:
         """Give the state of some inputs, (B',), and of each of them some beginnings, (B',W'); these may repeat."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from bothways.data.pair_tokens import whole_words
 from bothways.data.sequences import as_texts
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.beam import BeamSettings, Step, Written, beam_search
-from bothways.errors import DataError, SettingsError
+from bothways.errors import DataError, SettingsError, check_choice
+from bothways.settings import TooLong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bothways.data.pair_tokens import PairTokens
-    from bothways.settings import TooLong
 
     Ints = NDArray[np.int64]
 
@@ -60,7 +60,9 @@ class Translation:
             "log_probability": round(self.log_probability, 6),
             "source_words": self.source_words,
             "target_words": self.target_words,
-            "attention": None if self.attention is None else [[round(float(w), 4) for w in row] for row in self.attention],
+            "attention": None
+            if self.attention is None
+            else [[round(float(w), 4) for w in row] for row in self.attention],
         }
 
 
@@ -113,9 +115,13 @@ class TranslationRunner(ABC):
         beam_size: int | None = None,
         copy_unknown: bool = False,
         tally: Tally | None = None,
+        too_long: TooLong | None = None,
+        where: Callable[[int], str] | None = None,
     ) -> list[str]:
         """Give the best translation of each text, in the order given; see `translate`."""
-        found = self.translate(texts, beam_size=beam_size, copy_unknown=copy_unknown, tally=tally)
+        found = self.translate(
+            texts, beam_size=beam_size, copy_unknown=copy_unknown, tally=tally, too_long=too_long, where=where
+        )
         return [some[0].text for some in found]
 
     def translate(
@@ -126,6 +132,7 @@ class TranslationRunner(ABC):
         n_best: int = 1,
         copy_unknown: bool = False,
         tally: Tally | None = None,
+        too_long: TooLong | None = None,
         where: Callable[[int], str] | None = None,
     ) -> list[list[Translation]]:
         """Translate texts; an empty one becomes an empty one.
@@ -136,7 +143,8 @@ class TranslationRunner(ABC):
             n_best: most translations of each, the best first.
             copy_unknown: put the source word that was most looked at in the place of a word outside the vocabulary.
             tally: counts what is empty or cut.
-            where: names a row for a message; None counts from 1.
+            too_long: whether a source of more than max_length tokens is cut or refused; None: as the model was made.
+            where: names a row, counted from 0 over all calls of a tally, for a message; None counts from 1.
 
         Raises:
             SettingsError: a beam below 1, or fewer beginnings than translations.
@@ -147,23 +155,24 @@ class TranslationRunner(ABC):
         encoded = self.tokens.sources(sources)
         tally = Tally() if tally is None else tally
         empty = np.array([not text.strip() for text in sources], dtype=bool)
-        too_long = np.array([len(ids) - 1 > self.max_length for ids in encoded], dtype=bool)
-        if too_long.any() and self.too_long == "refuse":
-            row = int(too_long.argmax())
+        longer = [row for row, ids in enumerate(encoded) if len(ids) - 1 > self.max_length]
+        check_choice("too_long", too_long or self.too_long, get_args(TooLong))
+        if longer and (too_long or self.too_long) == "refuse":
+            row = longer[0] + tally.rows
             raise DataError(
-                f"{where(row) if where else f'Text {row + 1}'}: the source has {len(encoded[row]) - 1:,} tokens, more "
-                f"than {self.max_length:,} (max_length). Shorten it, or set --too-long cut."
+                f"{where(row) if where else f'Text {row + 1:,}'}: the source has {len(encoded[longer[0]]) - 1:,} "
+                f"tokens, more than {self.max_length:,} (max_length). Shorten it, or set --too-long cut."
             )
         tally.empty += (np.flatnonzero(empty) + tally.rows).tolist()
-        tally.cut += (np.flatnonzero(too_long) + tally.rows).tolist()
+        tally.cut += [row + tally.rows for row in longer]
         tally.rows += len(sources)
-        for row in np.flatnonzero(too_long):
+        for row in longer:
             encoded[row] = np.append(encoded[row][: self.max_length], encoded[row][-1])
         found: list[list[Translation]] = [[Translation("", 0.0, 0.0, [END], [END], None)] for _ in sources]
-        rows = np.flatnonzero(~empty)
-        for batch, written in self._search([encoded[row] for row in rows], settings):
+        full = np.flatnonzero(~empty).tolist()
+        for batch, written in self._search([encoded[row] for row in full], settings):
             for place, some in zip(batch, written, strict=True):
-                row = rows[place]
+                row = full[place]
                 found[row] = [self._translation(encoded[row], sources[row], one, copy_unknown) for one in some[:n_best]]
         return found
 
@@ -198,9 +207,7 @@ class TranslationRunner(ABC):
     def has_attention(self) -> bool:
         """Whether the model looks at its source."""
 
-    def _translation(
-        self, source: NDArray[np.int32], text: str, written: Written, copy_unknown: bool
-    ) -> Translation:
+    def _translation(self, source: NDArray[np.int32], text: str, written: Written, copy_unknown: bool) -> Translation:
         """Turn ids into a text and its words."""
         target, ids = self.tokens.target, written.tokens
         read = self._spoken_source(text, source[:-1])

@@ -9,5 +9,14 @@ from bothways.estimators.infiller import GapFiller
 from bothways.estimators.intent import IntentParser
 from bothways.estimators.language_model import LanguageModel
 from bothways.estimators.tagger import HiddenMarkovTagger, SequenceTagger
+from bothways.estimators.translator import Translator
 
-__all__ = ["GapFiller", "HiddenMarkovTagger", "IntentParser", "LanguageModel", "SequenceTagger", "TextClassifier"]
+__all__ = [
+    "GapFiller",
+    "HiddenMarkovTagger",
+    "IntentParser",
+    "LanguageModel",
+    "SequenceTagger",
+    "TextClassifier",
+    "Translator",
+]

@@ -67,7 +67,7 @@ class Translator(nn.Module):
         self.dropout, self.embedding_dropout = settings.dropout, settings.embedding_dropout
         width, size, layers = settings.embedding_dim, settings.hidden_size, settings.num_layers
         self.target_embedding = _embedding(target_vocabulary, width)
-        self.source_embedding = self.target_embedding if shared else _embedding(source_vocabulary, width)
+        self.own_source_embedding = None if shared else _embedding(source_vocabulary, width)
         self.encoder: Recurrent = CELLS[settings.cell_type](
             width,
             size,
@@ -94,6 +94,11 @@ class Translator(nn.Module):
         self.bridge = nn.Linear(before, len(self.decoder.reader.parts) * layers * size)
         tied = self.target_embedding if settings.tied else None
         self.softmax = VocabularySoftmax(width, target_vocabulary, tied=tied)
+
+    @property
+    def source_embedding(self) -> nn.Embedding:
+        """The vectors of the source's tokens."""
+        return self.target_embedding if self.own_source_embedding is None else self.own_source_embedding
 
     def read(self, sources: Tensor, lengths: Tensor) -> Source:
         """Read sources.
@@ -138,7 +143,9 @@ class Translator(nn.Module):
         smoothing = learning.label_smoothing if self.training else 0.0
         return self._losses(written.features[real], wanted[real], smoothing)
 
-    def step(self, tokens: Tensor, state: DecoderState, keys: Keys | None) -> tuple[Tensor, Tensor | None, DecoderState]:
+    def step(
+        self, tokens: Tensor, state: DecoderState, keys: Keys | None
+    ) -> tuple[Tensor, Tensor | None, DecoderState]:
         """Write one token more, of W beginnings of each source; see `Decoder.step`.
 
         Args:
@@ -174,7 +181,7 @@ class Translator(nn.Module):
         ways = [part for way in last if way is not None for part in way]
         known = torch.stack(ways).permute(2, 0, 1, 3).flatten(1)  # (B,·), parts of both ways, layers, H
         layers, size = self.decoder.reader.num_layers, self.decoder.reader.hidden_size
-        start = torch.tanh(self.bridge(known)).unflatten(1, (-1, layers, size))
+        start = torch.tanh(self.bridge(known)).reshape(len(known), -1, layers, size)
         return tuple(part.transpose(0, 1).contiguous() for part in start.unbind(1))
 
     def _chooser(self, vectors: Tensor, share: float) -> _Chooser:

@@ -234,8 +234,8 @@ def _advance(cell: str, given: Tensor, hidden: Tensor, state: tuple[Tensor, ...]
     """One step of a cell from its two products, W x + b and U h + d, (B,G·H) each."""
     if cell == "gru":
         width = state[0].shape[1]
-        given_gates, given_new = given.split((2 * width, width), dim=1)
-        hidden_gates, hidden_new = hidden.split((2 * width, width), dim=1)
+        given_gates, given_new = torch.split(given, [2 * width, width], dim=1)
+        hidden_gates, hidden_new = torch.split(hidden, [2 * width, width], dim=1)
         reset, keep = torch.sigmoid(given_gates + hidden_gates).chunk(2, dim=1)
         return (torch.lerp(torch.tanh(torch.addcmul(given_new, reset, hidden_new)), state[0], keep),)
     total = given + hidden

@@ -3,7 +3,7 @@
     y[t] = x[t] M + b[t],      dL/dM = sum over t of x[t]' (dL/dy[t])
 
 Left to itself, autograd makes and adds up a gradient of the matrix's size at each step: T small products. Here the
-matrix takes no part in the loop's own graph; what each step read is kept, and all steps together make one large product.
+matrix takes no part in the loop's own graph; what each step read is kept, and all steps make one large product.
 
 Shapes: B sequences, T steps, F width of what is read, G width of what is given.
 """
@@ -48,7 +48,7 @@ class _AddLater(torch.autograd.Function):
         return given.view_as(given)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         read = torch.stack(ctx.read)  # (T,B,F)
         if ctx.shared:

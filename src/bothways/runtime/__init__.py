@@ -14,6 +14,7 @@ _RUNNERS = {
     "tag": ("bothways.runtime.tagger", "tagger_runtime"),
     "intent": ("bothways.runtime.tagger", "IntentRuntime"),
     "fill": ("bothways.runtime.infiller", "InfillerRuntime"),
+    "translate": ("bothways.runtime.translator", "TranslatorRuntime"),
 }
 
 

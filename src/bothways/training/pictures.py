@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bothways.errors import OutputError, missing_extra
+from bothways.errors import DataError, OutputError, missing_extra
 from bothways.training.metrics import CALIBRATION_BINS, ClassificationScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from bothways.decoding.translation import Translation
 
 LONGEST_LABEL = 24
 DOTS_PER_INCH = 150
@@ -31,6 +33,7 @@ _SCORES = (
     ("accuracy", "accuracy", _BLUE),
     ("macro_f1", "macro-F1", _ORANGE),
     ("f1", "F1 of entities", _ORANGE),
+    ("exact", "exact", _ORANGE),
 )
 # Families that hold Chinese, Japanese and Korean, as the systems name them.
 _ASIAN_FONTS = (
@@ -161,6 +164,36 @@ def draw_heat_maps(
             _label_ticks(axes, "x", names)
             _label_ticks(axes, "y", rows)
             axes.set_title(title, fontsize=10)
+        _save(figure, path)
+
+
+def draw_attention(translation: "Translation", path: Path) -> None:
+    """Draw which source words each word of a translation looked at, and beside each row how spread its look was.
+
+    Raises:
+        DataError: the model has no attention.
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    shares = translation.attention
+    if shares is None:
+        raise DataError("There is no attention to draw: the source is empty, or the model was trained without.")
+    rows, columns = shares.shape
+    cell = min(0.34, 12 / max(rows, columns))  # inches
+    with _own_style():
+        figure = _new_figure(3.4 + cell * columns, 1.9 + cell * rows)
+        looks, spread = figure.subplots(1, 2, sharey=True, width_ratios=[max(2.0, cell * columns), 0.9])
+        looks.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        _label_ticks(looks, "x", translation.source_words)
+        _label_ticks(looks, "y", translation.target_words)
+        looks.xaxis.tick_top()
+        looks.set_xlabel("source")
+        looks.set_ylabel("translation, from the top")
+        spread.barh(np.arange(rows), translation.entropies, color=_ORANGE, height=0.7)
+        spread.set_xlim(0, max(1.0, float(np.log(columns))))
+        spread.set_xlabel("entropy\n(nats)")
+        spread.tick_params(left=False)
+        spread.spines[["top", "right"]].set_visible(False)
         _save(figure, path)
 
 

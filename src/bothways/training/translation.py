@@ -174,9 +174,7 @@ def batch_of(part: PairPart, rows: Ints) -> PairBatch:
     )
 
 
-def _descent(
-    model: Translator, learning: Learning
-) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
+def _descent(model: Translator, learning: Learning) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
     """What the loop does with a batch: the loss of its targets, a mean over tokens, and the way back."""
 
     def descend(module: nn.Module, batch: Batch, go_back: Callable[[Tensor], None]) -> Tensor:

@@ -76,9 +76,7 @@ def prepare_pairs(pairs: Pairs, validation: Pairs | None, settings: TranslatorSe
         order = np.random.default_rng(settings.seed).permutation(rows)
         count = min(len(rows) - 1, max(1, round(len(rows) * settings.validation_size)))
         rows, held = np.sort(order[count:]), (pairs, np.sort(order[:count]))
-    tokens = PairTokens.learn(
-        [pairs.sources[row] for row in rows], [pairs.targets[row] for row in rows], settings
-    )
+    tokens = PairTokens.learn([pairs.sources[row] for row in rows], [pairs.targets[row] for row in rows], settings)
     train = _part(pairs, rows, tokens, settings, notes)
     checked = None if held is None else _part(*held, tokens, settings, notes)
     return PreparedPairs(tokens, train, checked, _expansion(train), _identity(settings, train, checked), notes)
@@ -120,9 +118,7 @@ def _rows(pairs: Pairs, notes: list[str]) -> Ints:
     return found
 
 
-def _part(
-    pairs: Pairs, rows: Ints, tokens: PairTokens, settings: TranslatorSettings, notes: list[str]
-) -> PairPart:
+def _part(pairs: Pairs, rows: Ints, tokens: PairTokens, settings: TranslatorSettings, notes: list[str]) -> PairPart:
     """The ids of some pairs; those of more tokens than max_length are left out, or refused."""
     sources, targets = [pairs.sources[row] for row in rows], [pairs.targets[row] for row in rows]
     source_ids, target_ids = tokens.sources(sources), tokens.targets(targets)

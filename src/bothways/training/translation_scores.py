@@ -49,7 +49,7 @@ class TranslationScores:
 
 def quick_scores(translations: Sequence[str], references: Sequence[str]) -> dict[str, float]:
     """Give bleu, chrf and exact, without intervals."""
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     bleu = _bleu(references).corpus_score(list(translations), [list(references)])
     chrf = CHRF().corpus_score(list(translations), [list(references)])
@@ -68,7 +68,8 @@ def score_translations(translations: Sequence[str], references: Sequence[str], *
     if len(translations) != len(references):
         raise DataError(f"There are {len(translations):,} translations, but {len(references):,} references.")
     check_scorer()
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     metric, chrf = _bleu(references), CHRF()
     found = metric.corpus_score(list(translations), [list(references)])
@@ -103,7 +104,7 @@ def check_scorer() -> None:
 
 def _bleu(references: Sequence[str]) -> Any:
     """BLEU, by characters where most references are of a script without spaces."""
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     unspaced = sum(bool(_UNSPACED.search(line)) for line in references)
     return BLEU(tokenize="zh" if 2 * unspaced > len(references) else "13a")
