@@ -461,7 +461,7 @@ class TranslatorReaderSettings(ReaderSettings):
 
     attention: Annotated[
         AttentionChoice, "how a step of the target looks at the source; none: all goes through one state"
-    ] = "general"
+    ] = "additive"
     heads: Annotated[int, "of scaled attention; they part hidden_size evenly"] = 1
     input_feeding: Annotated[
         bool, "each step of the target also reads what the one before predicted from; without it training is faster"

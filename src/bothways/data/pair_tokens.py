@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bothways.data.language_tokens import LanguageTokens
+from bothways.data.token_rules import as_bytes
 from bothways.data.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -58,17 +59,22 @@ class PairTokens:
         return self.target.documents(texts)
 
 
-def whole_words(tokens: LanguageTokens, pieces: Sequence[str]) -> list[int]:
+def whole_words(tokens: LanguageTokens, ids: Sequence[int] | NDArray[np.integer[Any]]) -> list[int]:
     """Say which word each token belongs to, counted from 0: a byte pair may be a part of one, others are words.
 
-    A word of byte pairs begins with a space, or where letters and digits meet anything else.
+    A word of byte pairs begins with a space, or where letters and digits meet anything else, but never inside a
+    character.
     """
     if tokens.tokenizer.unit != "bpe":
-        return list(range(len(pieces)))
+        return list(range(len(ids)))
+    parts = [as_bytes(tokens.tokenizer.pieces[index]) for index in ids]
+    whole, place = b"".join(parts), 0
     words: list[int] = []
-    before = ""
-    for piece in pieces:
-        apart = not before or piece[:1].isspace() or before[-1].isalnum() != piece[:1].isalnum()
-        words.append((words[-1] if words else -1) + (1 if apart else 0))
-        before = piece
+    for part in parts:
+        before = whole[max(0, place - 4) : place].decode(errors="replace")[-1:]
+        after = whole[place : place + 4].decode(errors="replace")[:1]
+        inside = part[0] & 0xC0 == 0x80  # a byte of UTF-8 that begins no character
+        begins = after.isspace() or (not before.isspace() and before.isalnum() != after.isalnum())
+        words.append(words[-1] + (begins and not inside) if words else 0)
+        place += len(part)
     return words

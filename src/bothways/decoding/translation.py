@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bothways.data.language_tokens import LanguageTokens
     from bothways.data.pair_tokens import PairTokens
 
     Ints = NDArray[np.int64]
@@ -215,8 +216,7 @@ class TranslationRunner(ABC):
         if copy_unknown and written.attention is not None:
             looks = written.attention[:-1, : len(read)].argmax(axis=1)
             unknown = [read[looks[place]] for place in np.flatnonzero(ids == Tokenizer.unk_id)]
-        pieces = [target.spoken(int(index)) for index in ids]
-        source_of, target_of = whole_words(self.tokens.source, read), whole_words(target, pieces)
+        source_of, target_of = whole_words(self.tokens.source, source[:-1]), whole_words(target, ids)
         attention = None
         if written.attention is not None:
             attention = _by_words(written.attention[:, : len(source)].astype(np.float64), source_of, target_of)
@@ -224,8 +224,8 @@ class TranslationRunner(ABC):
             target.tokenizer.decode(ids, unknown),
             written.score,
             written.log_probability,
-            [*_joined(read, source_of), END],
-            [*_joined(pieces, target_of), END],
+            [*_words(self.tokens.source, source[:-1], source_of, read), END],
+            [*_words(target, ids, target_of, [target.spoken(int(index)) for index in ids]), END],
             attention,
         )
 
@@ -234,12 +234,16 @@ class TranslationRunner(ABC):
         return self.tokens.source.tokenizer.tokens(text)[: len(ids)]
 
 
-def _joined(pieces: Sequence[str], words: Sequence[int]) -> list[str]:
-    """Join the pieces of each word."""
-    joined = [""] * (words[-1] + 1 if words else 0)
-    for piece, word in zip(pieces, words, strict=True):
-        joined[word] += piece
-    return [word.strip() or word for word in joined]
+def _words(
+    tokens: LanguageTokens, ids: NDArray[np.integer[Any]], words: Sequence[int], spoken: Sequence[str]
+) -> list[str]:
+    """Name words: byte pairs are joined, other tokens are named as `spoken` has it."""
+    if tokens.tokenizer.unit != "bpe":
+        return list(spoken)
+    if not words:
+        return []
+    parts = np.split(ids, np.flatnonzero(np.diff(words)) + 1)
+    return [word.strip() or word for word in (tokens.tokenizer.decode(part) for part in parts)]
 
 
 def _by_words(

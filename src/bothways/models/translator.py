@@ -28,6 +28,8 @@ from bothways.nn.reader import State, sequence_dropout
 from bothways.nn.softmax import VocabularySoftmax
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bothways.nn.reader import Recurrent
     from bothways.settings import TranslatorReaderSettings
 
@@ -79,7 +81,13 @@ class Translator(nn.Module):
         )
         attention = None
         if settings.attention != "none":
-            attention = Attention(settings.attention, size, self.encoder.output_size, heads=settings.heads)
+            attention = Attention(
+                settings.attention,
+                size,
+                self.encoder.output_size,
+                width=size if settings.attention == "additive" else None,
+                heads=settings.heads,
+            )
         self.decoder = Decoder(
             CELLS[settings.decoder_cell],
             input_size=width,
@@ -135,7 +143,7 @@ class Translator(nn.Module):
         vectors = self._dropped(self.target_embedding(before), self.embedding_dropout)
         if self.training and learning.scheduled_sampling:
             written = self.decoder.sampled(
-                vectors, source.start, source.keys, self._chooser(vectors, learning.scheduled_sampling)
+                vectors, source.start, source.keys, self.chooser(vectors, learning.scheduled_sampling)
             )
         else:
             written = self.decoder(vectors, source.start, source.keys)
@@ -184,30 +192,31 @@ class Translator(nn.Module):
         start = torch.tanh(self.bridge(known)).reshape(len(known), -1, layers, size)
         return tuple(part.transpose(0, 1).contiguous() for part in start.unbind(1))
 
-    def _chooser(self, vectors: Tensor, share: float) -> _Chooser:
-        return _Chooser(self, vectors, share)
+    def chooser(self, vectors: Tensor, share: float) -> Callable[[int, Tensor], Tensor]:
+        """Let a share of the steps read the likeliest token of the step before in place of the right one.
+
+        Args:
+            vectors: float (B,T,E), of the right token before each step.
+            share: of the steps, each by itself.
+
+        Returns:
+            What `Decoder.sampled` chooses with.
+        """
+
+        def choose(step: int, features: Tensor) -> Tensor:
+            right = vectors[:, step]
+            own = torch.rand(len(right), device=right.device) < share
+            with torch.no_grad():
+                guessed = self.softmax(features).argmax(dim=-1)
+            return torch.where(own[:, None], self.target_embedding(guessed), right)
+
+        return choose
 
     def _dropped(self, steps: Tensor, share: float) -> Tensor:
         """Drop in training, (B,T,·): one mask for all steps of a sequence."""
         if not (self.training and share):
             return steps
         return steps * sequence_dropout(steps, len(steps), share)[:, None]
-
-
-class _Chooser:
-    """Let some steps read the likeliest token of the step before in place of the right one."""
-
-    def __init__(self, model: Translator, vectors: Tensor, share: float) -> None:
-        self._model, self._vectors, self._share = model, vectors, share
-
-    def __call__(self, step: int, features: Tensor) -> Tensor:
-        right = self._vectors[:, step]
-        own = torch.rand(len(right), device=right.device) < self._share
-        if not bool(own.any()):
-            return right
-        with torch.no_grad():
-            guessed = self._model.softmax(features[own]).argmax(dim=-1)
-        return right.index_put((own.nonzero()[:, 0],), self._model.target_embedding(guessed))
 
 
 def _embedding(vocabulary: int, width: int) -> nn.Embedding:
