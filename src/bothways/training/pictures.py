@@ -184,8 +184,8 @@ def draw_attention(translation: "Translation", path: Path) -> None:
         figure = _new_figure(3.4 + cell * columns, 1.9 + cell * rows)
         looks, spread = figure.subplots(1, 2, sharey=True, width_ratios=[max(2.0, cell * columns), 0.9])
         looks.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-        _label_ticks(looks, "x", translation.source_words)
-        _label_ticks(looks, "y", translation.target_words)
+        for side, words in (("x", translation.source_words), ("y", translation.target_words)):
+            _label_ticks(looks, side, [word if word.strip() else "␣" for word in words])
         looks.xaxis.tick_top()
         looks.set_xlabel("source")
         looks.set_ylabel("translation, from the top")

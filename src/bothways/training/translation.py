@@ -194,14 +194,19 @@ def _tensors(batch: PairBatch, device: torch.device) -> list[Tensor]:
 def _validator(
     prepared: PreparedPairs, part: PairPart, settings: TranslatorSettings
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """Score on validation data after an epoch: loss in nats a token, perplexity; BLEU and the like of greedy search."""
+    """Score on validation data after an epoch: loss in nats a token, and perplexity.
+
+    Unless the loss decides, also BLEU and the like of greedy translations.
+    """
 
     def validate(module: nn.Module) -> dict[str, float]:
         model = cast("Translator", module)
         loss = mean_loss(model, part)
+        row = {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+        if settings.monitor == "loss":
+            return row
         runner = TorchTranslator(model, prepared.tokens, settings, prepared.expansion)
-        found = quick_scores(runner.predict(part.sources, beam_size=1), part.targets)
-        return {"loss": loss, "perplexity": math.exp(min(loss, 700)), **found}
+        return {**row, **quick_scores(runner.predict(part.sources, beam_size=1), part.targets)}
 
     return validate
 
