@@ -11,6 +11,7 @@ import pytest
 
 import bothways
 from toy_tags import asked, names
+from toy_pairs import turned
 from toys import SMALL, toy_csv, toy_texts
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +57,9 @@ def readme_place(tmp_path_factory):
     for name, rows in zip(("seq.in", "seq.out", "label"), asked(30), strict=True):
         lines = (row if isinstance(row, str) else " ".join(row) for row in rows)
         (place / "snips" / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    for part, count in (("train", 60), ("val", 9)):
+        for side, texts in zip(("en", "de"), turned(count, seed=count), strict=True):
+            (place / f"{part}.{side}").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     (place / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in words))
     return place
 

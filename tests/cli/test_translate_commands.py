@@ -78,16 +78,13 @@ def test_help_shows_examples_and_the_settings_by_section():
         "bothways train translate train.en train.de --validation val.en val.de --out en-de",
         *("--input-feeding", "--source", "--beam-size", "Settings: writing"),
     ):
-        assert part in out
+        assert part in " ".join(out.split())
 
 
 def test_files_and_a_table_of_the_same_pairs_give_the_same_model(place, files, model):
-    rows = {
-        part: [list(row) for row in zip(*turned(count, seed=count), strict=True)]
-        for part, count in (("train", 60), ("test", 20))
-    }
-    for part, some in rows.items():
-        write_csv(place / f"{part}.csv", ["id", "it", "en"], [["x", target, source] for source, target in some])
+    for part, count in (("train", 60), ("test", 20)):
+        rows = zip(*turned(count, seed=count), strict=True)
+        write_csv(place / f"{part}.csv", ["id", "it", "en"], [["x", target, source] for source, target in rows])
     named = ["--source", "en", "--target", "it"]
     train(
         place / "train.csv", "--validation", place / "test.csv", *named, "--out", place / "table", "--max-length", "12"
