@@ -1,4 +1,4 @@
-"""Translators on generated and public data, from files to scores: python -m benchmarks.translation dates|de-en|en-de|...
+"""Translators on generated and public data: python -m benchmarks.translation dates|de-en|en-de|no-attention|speed
 
     dates         generated dates in many spellings -> ISO 8601, exact on days that training never had
     de-en         Multi30k, German to English: BLEU and chrF of test 2016, by beam search and greedy
@@ -7,8 +7,8 @@
     speed         sources a second, greedy and with a beam of 5, of a model that was trained for two epochs
 
 The published validation part chooses the epoch, and the test part is read once, by this command. Minutes are those of
-`bothways train`, scores and sources a second those of `bothways evaluate`. BLEU is sacreBLEU's, of detokenised text, with
-its signature; beside it stands the count of the tutorials, of small letters cut into words and marks before counting,
+`bothways train`, scores and sources a second those of `bothways evaluate`. BLEU is sacreBLEU's, of detokenised text,
+with its signature; beside it stands the count of the tutorials, of small letters cut into words and marks before counting,
 which is a few points higher and compares with nothing but itself.
 """
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import bothways
-from toy_tags import asked, names
 from toy_pairs import turned
+from toy_tags import asked, names
 from toys import SMALL, toy_csv, toy_texts
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bothways.models.translator import Learning, Translator
+from bothways.models.translator import Translator
 from bothways.models.translator_graph import decoder_graph, encoder_graph
 from bothways.runtime.translator import TranslatorGraphs
 from bothways.settings import TranslatorSettings
@@ -60,15 +60,14 @@ def test_a_pair_has_the_same_loss_alone_as_in_company_whatever_fills_the_padding
             read[row, None],
             target[row, None, : written[row]],
             written[row, None],
-            Learning(),
         )[1]
         for row in range(len(LENGTHS))
     ]
-    together = model(source, read, target, written, Learning())[1]
+    together = model(source, read, target, written)[1]
     torch.testing.assert_close(together, torch.stack(alone).sum())
     for row in range(len(LENGTHS)):
         source[row, read[row] :], target[row, written[row] :] = 3, 4
-    torch.testing.assert_close(model(source, read, target, written, Learning())[1], together)
+    torch.testing.assert_close(model(source, read, target, written)[1], together)
 
 
 def test_the_loss_is_that_of_writing_the_target_step_by_step():
@@ -83,14 +82,14 @@ def test_the_loss_is_that_of_writing_the_target_step_by_step():
         for step in range(int(written[row]) - 1):
             logits, _, state = model.step(target[row, None, None, step], state, known.keys)
             total -= logits.detach().log_softmax(dim=-1)[0, 0, target[row, step + 1]].item()
-    assert model(source, read, target, written, Learning())[1].item() == pytest.approx(total)
+    assert model(source, read, target, written)[1].item() == pytest.approx(total)
 
 
 def test_smoothing_spreads_its_share_over_all_tokens(monkeypatch):
     model = translator(dropout=0.0, embedding_dropout=0.0).double().train()
     model.encoder.dropout = model.decoder.reader.dropout = 0.0
     batch = pairs_of(LENGTHS)
-    trained, plain = model(*batch, Learning(label_smoothing=0.2))
+    trained, plain = model(*batch, label_smoothing=0.2)
     source = model.read(*batch[:2])
     features = model.decoder(model.target_embedding(batch[2][:, :-1]), source.start, source.keys).features
     said = model.softmax(features).detach().log_softmax(dim=-1)
@@ -103,8 +102,8 @@ def test_smoothing_spreads_its_share_over_all_tokens(monkeypatch):
     assert trained.item() == pytest.approx(expected, rel=1e-5)
     assert not plain.requires_grad
     monkeypatch.setattr("bothways.models.translator.LOGITS_AT_ONCE", 3 * TARGETS)
-    torch.testing.assert_close(model(*batch, Learning(label_smoothing=0.2))[0], trained, rtol=1e-5, atol=0)
-    assert model.eval()(*batch, Learning(label_smoothing=0.2))[0].item() == pytest.approx(plain.item(), rel=1e-5)
+    torch.testing.assert_close(model(*batch, label_smoothing=0.2)[0], trained, rtol=1e-5, atol=0)
+    assert model.eval()(*batch, label_smoothing=0.2)[0].item() == pytest.approx(plain.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("feeding", [True, False])
@@ -123,8 +122,8 @@ def test_scheduled_sampling_of_every_step_reads_what_the_network_itself_wrote(fe
     right = model.decoder.sampled(vectors, known.start, known.keys, model.chooser(vectors, 0.0)).features
     torch.testing.assert_close(right, model.decoder(vectors, known.start, known.keys).features)
     torch.manual_seed(2)
-    some = model(source, read, target, written, Learning(scheduled_sampling=0.5))[1]
-    assert not torch.isclose(some, model(source, read, target, written, Learning())[1])
+    some = model(source, read, target, written, scheduled_sampling=0.5)[1]
+    assert not torch.isclose(some, model(source, read, target, written)[1])
 
 
 @pytest.mark.parametrize(("shared", "tied"), [*product([True, False], repeat=2)])

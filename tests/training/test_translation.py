@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from bothways.data.dates import dates
 from bothways.data.pairs import pairs_of_python
 from bothways.errors import DataError, ModelFolderError, ResumeError
-from bothways.models.translator import Learning
 from bothways.models.translator_graph import decoder_graph
 from bothways.runtime import load
 from bothways.settings import TranslatorSettings
@@ -49,7 +48,9 @@ def fit(pairs, validation=None, **changed):
 @pytest.fixture(scope="module")
 def learned():
     """Turned words, learned."""
-    return fit(turned(900, longest=4), turned(60, seed=1, longest=4), epochs=5, averaging=0.9, hidden_size=24, monitor="loss")
+    return fit(
+        turned(900, longest=4), turned(60, seed=1, longest=4), epochs=5, averaging=0.9, hidden_size=24, monitor="loss"
+    )
 
 
 # Learning
@@ -93,9 +94,20 @@ def test_the_validation_loss_is_the_mean_over_tokens_of_what_each_pair_has_alone
         given = [torch.from_numpy(ids.astype(np.int64))[None] for ids in (source, target)]
         lengths = [torch.tensor([len(ids)]) for ids in (source, target)]
         with torch.no_grad():
-            total += model(given[0], lengths[0], given[1], lengths[1], Learning())[1].item()
+            total += model(given[0], lengths[0], given[1], lengths[1])[1].item()
         answers += len(target) - 1
     assert mean_loss(model, part) == pytest.approx(total / answers, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"cell_type": "lstm", "attention": "general", "scheduled_sampling": 0.3}, {"attention": "scaled"}]
+)
+def test_training_in_bfloat16_goes_as_in_float32(changed):
+    losses = [
+        [row["train_loss"] for row in fit(turned(60), precision=kind, monitor="loss", **changed).history]
+        for kind in ("bfloat16", "float32")
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=0.01)
 
 
 # Batches and preparation

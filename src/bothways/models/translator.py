@@ -13,7 +13,6 @@ hidden width, V target vocabulary, N tokens of all targets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -41,14 +40,6 @@ class Source(NamedTuple):
 
     keys: Keys | None  # None without attention
     start: DecoderState
-
-
-@dataclass(frozen=True)
-class Learning:
-    """How the loss is taken in training; outside training neither counts."""
-
-    label_smoothing: float = 0.0
-    scheduled_sampling: float = 0.0
 
 
 class Translator(nn.Module):
@@ -124,7 +115,13 @@ class Translator(nn.Module):
         return Source(self.decoder.attention.keys(outputs, lengths.to(outputs.device)), start)
 
     def forward(
-        self, sources: Tensor, source_lengths: Tensor, targets: Tensor, target_lengths: Tensor, learning: Learning
+        self,
+        sources: Tensor,
+        source_lengths: Tensor,
+        targets: Tensor,
+        target_lengths: Tensor,
+        label_smoothing: float = 0.0,
+        scheduled_sampling: float = 0.0,
     ) -> tuple[Tensor, Tensor]:
         """Give the losses of translating sources into targets, added up over all tokens, nats.
 
@@ -133,7 +130,8 @@ class Translator(nn.Module):
             source_lengths: int64 (B,).
             targets: int64 (B,T+1), each with `<eos>` before and behind it.
             target_lengths: int64 (B,), with both.
-            learning: how it is learned.
+            label_smoothing: probability spread over all tokens, in training.
+            scheduled_sampling: share of steps that read the network's own last token, in training.
 
         Returns:
             What is trained on, with its smoothing; and -log P of the targets, which has no gradient.
@@ -141,15 +139,14 @@ class Translator(nn.Module):
         source = self.read(sources, source_lengths)
         before, wanted = targets[:, :-1], targets[:, 1:]
         vectors = self._dropped(self.target_embedding(before), self.embedding_dropout)
-        if self.training and learning.scheduled_sampling:
+        if self.training and scheduled_sampling:
             written = self.decoder.sampled(
-                vectors, source.start, source.keys, self.chooser(vectors, learning.scheduled_sampling)
+                vectors, source.start, source.keys, self.chooser(vectors, scheduled_sampling)
             )
         else:
             written = self.decoder(vectors, source.start, source.keys)
         real = is_real(target_lengths.to(targets.device) - 1, wanted.shape[1])
-        smoothing = learning.label_smoothing if self.training else 0.0
-        return self._losses(written.features[real], wanted[real], smoothing)
+        return self._losses(written.features[real], wanted[real], label_smoothing if self.training else 0.0)
 
     def step(
         self, tokens: Tensor, state: DecoderState, keys: Keys | None

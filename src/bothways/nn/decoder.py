@@ -237,7 +237,8 @@ def _advance(cell: str, given: Tensor, hidden: Tensor, state: tuple[Tensor, ...]
         given_gates, given_new = torch.split(given, [2 * width, width], dim=1)
         hidden_gates, hidden_new = torch.split(hidden, [2 * width, width], dim=1)
         reset, keep = torch.sigmoid(given_gates + hidden_gates).chunk(2, dim=1)
-        return (torch.lerp(torch.tanh(torch.addcmul(given_new, reset, hidden_new)), state[0], keep),)
+        new = torch.tanh(torch.addcmul(given_new, reset, hidden_new)).to(state[0].dtype)
+        return (torch.lerp(new, state[0], keep.to(new.dtype)),)
     total = given + hidden
     if cell == "lstm":
         enter, forget, new, leave = total.chunk(4, dim=1)

@@ -50,7 +50,7 @@ class _AddLater(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        read = torch.stack(ctx.read)  # (T,B,F)
+        read = torch.stack([inputs.to(gradient.dtype) for inputs in ctx.read])  # (T,B,F)
         if ctx.shared:
             return read.flatten(0, 1).t() @ gradient.flatten(0, 1), gradient, None
         return read.permute(1, 2, 0) @ gradient.transpose(0, 1), gradient, None

@@ -12,7 +12,7 @@ import torch
 
 from bothways.decoding.beam import BeamSettings, Step
 from bothways.decoding.translation import TranslationRunner
-from bothways.models.translator import Learning, Translator
+from bothways.models.translator import Translator
 from bothways.nn.attention import Keys
 from bothways.nn.decoder import DecoderState
 from bothways.training.loop import CheckpointPlan, Job, Listener, train
@@ -156,7 +156,7 @@ def _job(model: Translator, prepared: PreparedPairs, settings: TranslatorSetting
         model,
         plan=lambda epoch: plan_pairs(sources, targets, budget=budget, seed=settings.seed, epoch=epoch),
         batch=lambda rows: batch_of(part, rows),  # type: ignore[arg-type,return-value]
-        descend=_descent(model, Learning(settings.label_smoothing, settings.scheduled_sampling)),
+        descend=_descent(model, settings),
         validate=None if prepared.validation is None else _validator(prepared, prepared.validation, settings),
         identity=prepared.identity,
         monitor=settings.monitor,
@@ -174,12 +174,15 @@ def batch_of(part: PairPart, rows: Ints) -> PairBatch:
     )
 
 
-def _descent(model: Translator, learning: Learning) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
+def _descent(
+    model: Translator, settings: TranslatorSettings
+) -> Callable[[nn.Module, Batch, Callable[[Tensor], None]], Tensor]:
     """What the loop does with a batch: the loss of its targets, a mean over tokens, and the way back."""
 
     def descend(module: nn.Module, batch: Batch, go_back: Callable[[Tensor], None]) -> Tensor:
         some = cast("PairBatch", batch)
-        trained, plain = module(*_tensors(some, model.bridge.weight.device), learning)
+        given = _tensors(some, model.bridge.weight.device)
+        trained, plain = module(*given, settings.label_smoothing, settings.scheduled_sampling)
         go_back(trained / some.answers)
         return plain / some.answers  # type: ignore[no-any-return]
 
@@ -220,7 +223,7 @@ def mean_loss(model: Translator, part: PairPart) -> float:
     with torch.no_grad():
         for rows in plan:
             batch = batch_of(part, rows)
-            _, plain = model(*_tensors(batch, model.bridge.weight.device), Learning())
+            _, plain = model(*_tensors(batch, model.bridge.weight.device))
             total += float(plain)
             answers += batch.answers
     model.train(was_training)
