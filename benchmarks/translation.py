@@ -8,8 +8,8 @@
 
 The published validation part chooses the epoch, and the test part is read once, by this command. Minutes are those of
 `bothways train`, scores and sources a second those of `bothways evaluate`. BLEU is sacreBLEU's, of detokenised text,
-with its signature; beside it stands the count of the tutorials, of small letters cut into words and marks before counting,
-which is a few points higher and compares with nothing but itself.
+with its signature; beside it stands the count of the tutorials, of small letters cut into words and marks before
+counting, which is a few points higher and compares with nothing but itself.
 """
 
 import argparse

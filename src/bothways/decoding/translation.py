@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-BEGINNINGS_AT_ONCE = 320  # of all sources of a batch together
+BEGINNINGS_AT_ONCE = 512  # of all sources of a batch together
 SHORTEST_LIMIT = 10  # tokens that any source may become, besides so many times its own
 END = "(end)"  # names the last step of a target in a picture
 
@@ -224,8 +224,8 @@ class TranslationRunner(ABC):
             target.tokenizer.decode(ids, unknown),
             written.score,
             written.log_probability,
-            [*_words(self.tokens.source, source[:-1], source_of, read), END],
-            [*_words(target, ids, target_of, [target.spoken(int(index)) for index in ids]), END],
+            [*(_words(self.tokens.source, source[:-1], source_of) or read), END],
+            [*(_words(target, ids, target_of) or [target.spoken(int(index)) for index in ids]), END],
             attention,
         )
 
@@ -234,13 +234,9 @@ class TranslationRunner(ABC):
         return self.tokens.source.tokenizer.tokens(text)[: len(ids)]
 
 
-def _words(
-    tokens: LanguageTokens, ids: NDArray[np.integer[Any]], words: Sequence[int], spoken: Sequence[str]
-) -> list[str]:
-    """Name words: byte pairs are joined, other tokens are named as `spoken` has it."""
-    if tokens.tokenizer.unit != "bpe":
-        return list(spoken)
-    if not words:
+def _words(tokens: LanguageTokens, ids: NDArray[np.integer[Any]], words: Sequence[int]) -> list[str]:
+    """Join byte pairs to words; nothing for other tokens."""
+    if tokens.tokenizer.unit != "bpe" or not words:
         return []
     parts = np.split(ids, np.flatnonzero(np.diff(words)) + 1)
     return [word.strip() or word for word in (tokens.tokenizer.decode(part) for part in parts)]

@@ -96,7 +96,7 @@ def _add_cell(graph: GraphBuilder, model: Translator, layer: int, below: str, st
         return graph.add("Add", [graph.add("MatMul", [inputs, graph.constant(matrix.T)]), graph.constant(added)])
 
     given, own = product(below, weight, bias), product(state[0], hidden, hidden_bias)
-    cell = reader._cell
+    cell = reader.cell
     if cell == "gru":
         parted = graph.integers(2 * size, size)
         given_gates, given_new = graph.add_many("Split", [given, parted], 2, axis=-1)

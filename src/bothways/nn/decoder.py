@@ -223,7 +223,7 @@ class _StepwiseCell:
     """One layer for one loop."""
 
     def __init__(self, reader: ExactRecurrent, inputs: StepwiseProduct, hidden: StepwiseProduct) -> None:
-        self._cell, self._inputs, self._hidden = reader._cell, inputs, hidden
+        self._cell, self._inputs, self._hidden = reader.cell, inputs, hidden
 
     def __call__(self, step: int, below: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Go one step: what is read, (B,·), and the state's parts (B,H)."""
