@@ -17,6 +17,7 @@ from bothways.settings import (
     IntentSettings,
     LanguageSettings,
     TaggerSettings,
+    TranslatorSettings,
 )
 
 HERE = Path(__file__).parent
@@ -27,6 +28,7 @@ PAGES: dict[str, tuple[type[Settings], str]] = {
     "language": (LanguageSettings, "In Python they are the parameters of `LanguageModel`."),
     "fill": (FillSettings, "In Python they are the parameters of `GapFiller`."),
     "forecast": (ForecasterSettings, "In Python they are the parameters of `Forecaster`."),
+    "translate": (TranslatorSettings, "In Python they are the parameters of `Translator`."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import bothways
+from toy_pairs import turned
 from toy_tags import asked, names
 from toys import SMALL, toy_csv, toy_texts
 
@@ -59,6 +60,9 @@ def readme_place(tmp_path_factory):
         (place / "snips" / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     days = (f"{date(2026, 1, 1) + timedelta(day)},{100 + 9 * (day % 7) + day % 5}" for day in range(200))
     (place / "sales.csv").write_text("\n".join(["day,sold", *days]) + "\n", encoding="utf-8")
+    for part, count in (("train", 60), ("val", 9)):
+        for side, texts in zip(("en", "de"), turned(count, seed=count), strict=True):
+            (place / f"{part}.{side}").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     (place / "glove.6B.100d.txt").write_text("".join(f"{word} {'0.1 ' * 99}0.2\n" for word in words))
     return place
 

@@ -13,12 +13,21 @@ from bothways.settings import (
     IntentSettings,
     LanguageSettings,
     TaggerSettings,
+    TranslatorSettings,
 )
 
 
 @pytest.mark.parametrize(
     "kind",
-    [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings, ForecasterSettings, GenerationSettings],
+    [
+        ClassifierSettings,
+        LanguageSettings,
+        TaggerSettings,
+        IntentSettings,
+        ForecasterSettings,
+        TranslatorSettings,
+        GenerationSettings,
+    ],
 )
 def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
     kind().check()
@@ -29,13 +38,15 @@ def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
 
 
 @pytest.mark.parametrize(
-    "kind", [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings, ForecasterSettings]
+    "kind",
+    [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings, ForecasterSettings, TranslatorSettings],
 )
 def test_declared_settings_are_the_fields_in_the_order_text_encoder_training(kind):
     declared = kind.declared()
     assert [setting.name for setting in declared] == [field.name for field in fields(kind)]
     sections = [setting.section for setting in declared]
-    assert sections == sorted(sections, key=["text", "sentences", "series", "encoder", "training"].index)
+    order = ["text", "sentences", "series", "encoder", "training", "writing"]
+    assert sections == sorted(sections, key=order.index)
 
 
 def test_dictionary_and_back_is_the_same():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         LanguageModel,
         SequenceTagger,
         TextClassifier,
+        Translator,
     )
     from bothways.runtime import load
 
@@ -37,6 +38,7 @@ __all__ = [
     "LanguageModel",
     "SequenceTagger",
     "TextClassifier",
+    "Translator",
     "__version__",
     "load",
 ]
@@ -50,6 +52,7 @@ _HOMES = {
     "LanguageModel": "bothways.estimators.language_model",
     "SequenceTagger": "bothways.estimators.tagger",
     "TextClassifier": "bothways.estimators.classifier",
+    "Translator": "bothways.estimators.translator",
     "load": "bothways.runtime",
 }
 

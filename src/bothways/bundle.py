@@ -3,7 +3,8 @@
     settings.json         task, settings, labels, temperature, format version
     tokenizer.json        text to token ids
     weights.safetensors   the weights, for training on
-    model.onnx            the same weights as a graph, for running without torch
+    model.onnx            the same weights as a graph, for running without torch; of a translator two graphs,
+                          encoder.onnx and decoder.onnx
     baseline.*            the classical model that every score stands beside
     metrics.json          scores on validation data, history, how it was trained
     history.csv, *.png    learning curves

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bothways.decoding.beam import BeamSettings, Step, beam_search
+from bothways.decoding.beam import BeamSettings, Step, beam_search, likeliest
 from bothways.errors import SettingsError
 
 START, END, WIDTH = 0, 1, 4
@@ -23,18 +23,27 @@ class Drawn:
         scores[START] = -np.inf
         return scores - np.logaddexp.reduce(scores), random.dirichlet(np.ones(3))
 
-    def step(self, tokens, state):
+    def step(self, tokens, state, count):
         self.calls += 1
-        known = [(*before, int(token)) for before, token in zip(state, tokens, strict=True)]
-        said = [self.says(one) for one in known]
-        return Step(np.stack([one for one, _ in said]), known, np.stack([look for _, look in said]))
+        known = [
+            [(*one, int(token)) for one, token in zip(some, row, strict=True)]
+            for some, row in zip(state, tokens, strict=True)
+        ]
+        said = [[self.says(one) for one in some] for some in known]
+        scores = np.array([[one for one, _ in some] for some in said])
+        looks = np.array([[look for _, look in some] for some in said])
+        return Step(*likeliest(scores, count), scores[..., END], known, looks)
 
-    def chosen(self, state, rows):
-        return [state[row] for row in rows]
+    def chosen(self, state, inputs, rows):
+        return [[state[place][row] for row in some] for place, some in zip(inputs, rows, strict=True)]
 
 
 def inputs(count):
     return [(100 + number,) for number in range(count)]
+
+
+def states(some):
+    return [[one] for one in some]
 
 
 def every_sequence(model, given, longest, settings):
@@ -58,7 +67,7 @@ def every_sequence(model, given, longest, settings):
 def test_a_beam_that_is_wide_enough_finds_the_best_of_all_sequences(penalties):
     settings = BeamSettings(500, *penalties)
     model = Drawn()
-    found = beam_search(model, inputs(4), [4] * 4, start=START, end=END, settings=settings)
+    found = beam_search(model, states(inputs(4)), [4] * 4, start=START, end=END, settings=settings)
     for given, some in zip(inputs(4), found, strict=True):
         wanted = every_sequence(model, given, 4, settings)
         assert len(some) == len(wanted)
@@ -70,7 +79,7 @@ def test_a_beam_that_is_wide_enough_finds_the_best_of_all_sequences(penalties):
 
 def test_a_beam_of_one_is_greedy_search():
     model = Drawn(sharp=2.0)
-    found = beam_search(model, inputs(30), [8] * 30, start=START, end=END, settings=BeamSettings(1))
+    found = beam_search(model, states(inputs(30)), [8] * 30, start=START, end=END, settings=BeamSettings(1))
     for given, (one,) in zip(inputs(30), found, strict=True):
         known, tokens = (*given, START), []
         while len(tokens) < 8:
@@ -86,10 +95,10 @@ def test_a_beam_of_one_is_greedy_search():
 def test_an_input_finds_the_same_sequences_alone_as_in_company(size):
     settings = BeamSettings(size, coverage_penalty=0.2)
     longest = [1 + number % 7 for number in range(20)]
-    together = beam_search(Drawn(), inputs(20), longest, start=START, end=END, settings=settings)
+    together = beam_search(Drawn(), states(inputs(20)), longest, start=START, end=END, settings=settings)
     for number in range(20):
         (alone,) = beam_search(
-            Drawn(), [inputs(20)[number]], [longest[number]], start=START, end=END, settings=settings
+            Drawn(), states([inputs(20)[number]]), [longest[number]], start=START, end=END, settings=settings
         )
         assert len(alone) == len(together[number])
         for one, other in zip(alone, together[number], strict=True):
@@ -106,14 +115,14 @@ def test_every_step_is_asked_once_and_the_search_ends_at_the_longest():
             return scores, look
 
     model = Endless()
-    found = beam_search(model, inputs(3), [10, 200, 30], start=START, end=END, settings=BeamSettings(2))
+    found = beam_search(model, states(inputs(3)), [10, 200, 30], start=START, end=END, settings=BeamSettings(2))
     assert model.calls == 201
     assert [len(some[0].tokens) for some in found] == [10, 200, 30]
 
 
 def test_attention_is_that_of_the_steps_on_the_way():
     model = Drawn()
-    found = beam_search(model, inputs(1), [5], start=START, end=END, settings=BeamSettings(3))
+    found = beam_search(model, states(inputs(1)), [5], start=START, end=END, settings=BeamSettings(3))
     for one in found[0]:
         known = (*inputs(1)[0], START)
         assert one.attention.shape == (len(one.tokens) + 1, 3)
@@ -123,7 +132,7 @@ def test_attention_is_that_of_the_steps_on_the_way():
 
 
 def test_a_wider_beam_keeps_as_many_sequences_as_it_is_wide_the_best_first():
-    found = beam_search(Drawn(), inputs(5), [6] * 5, start=START, end=END, settings=BeamSettings(4))
+    found = beam_search(Drawn(), states(inputs(5)), [6] * 5, start=START, end=END, settings=BeamSettings(4))
     for some in found:
         assert len(some) == 4
         assert [one.score for one in some] == sorted((one.score for one in some), reverse=True)
@@ -139,4 +148,4 @@ def test_a_wider_beam_keeps_as_many_sequences_as_it_is_wide_the_best_first():
 )
 def test_a_search_that_cannot_be_is_refused(settings, said):
     with pytest.raises(SettingsError, match=said):
-        beam_search(Drawn(), inputs(1), [3], start=START, end=END, settings=settings)
+        beam_search(Drawn(), states(inputs(1)), [3], start=START, end=END, settings=settings)

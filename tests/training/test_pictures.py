@@ -9,9 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from bothways.errors import OutputError
+from bothways.decoding.translation import Translation
+from bothways.errors import DataError, OutputError
 from bothways.training.metrics import ClassificationScores, score_classification
-from bothways.training.pictures import draw_confusion, draw_learning_curves, draw_reliability, plain
+from bothways.training.pictures import draw_attention, draw_confusion, draw_learning_curves, draw_reliability, plain
 
 HISTORY = [
     {"epoch": 1, "train_loss": 0.9, "loss": 0.8, "accuracy": 0.6, "macro_f1": 0.5, "lr": 1e-3},
@@ -197,3 +198,18 @@ draw_learning_curves({HISTORY!r}, Path({str(tmp_path / "curves.png")!r}), best_e
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_attention_is_drawn_as_it_is_with_words_on_both_sides_and_its_entropy(drawn, tmp_path):
+    looks = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0]])
+    translation = Translation("你好", -1.0, -2.0, ["hello", " ", "(end)"], ["你好", "(end)"], looks)
+    draw_attention(translation, tmp_path / "look.png")
+    axes, spread = drawn[0].axes
+    np.testing.assert_array_equal(axes.images[0].get_array(), looks)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["hello", "␣", "(end)"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["你好", "(end)"]
+    widths = [bar.get_width() for bar in spread.patches]
+    assert widths == pytest.approx([-(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)), 0], abs=1e-9)
+    assert imread(tmp_path / "look.png").shape[0] > 100
+    with pytest.raises(DataError, match="There is no attention to draw"):
+        draw_attention(Translation("", 0.0, 0.0, ["(end)"], ["(end)"], None), tmp_path / "none.png")

@@ -20,6 +20,7 @@ from bothways.cli.train_forecast import train_forecast
 from bothways.cli.train_intent import train_intent
 from bothways.cli.train_language import language
 from bothways.cli.train_tag import train_tag
+from bothways.cli.train_translate import PairFiles, train_translate
 from bothways.errors import BothwaysError, Interrupted
 
 _BEHAVIOUR: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
@@ -89,6 +90,7 @@ train_app.command("fill")(explained(train_fill))
 train_app.command("tag")(explained(train_tag))
 train_app.command("forecast")(explained(train_forecast))
 train_app.command("intent")(explained(train_intent))
+train_app.command("translate", cls=PairFiles)(explained(train_translate))
 app.add_typer(train_app, name="train")
 app.command("evaluate")(explained(evaluate))
 app.command("predict")(explained(predict))

@@ -12,6 +12,8 @@ from bothways.cli.forecast import show_evaluation as show_forecast_evaluation
 from bothways.cli.language import refuse_options, show_evaluation
 from bothways.cli.output import print_json
 from bothways.cli.tag import show_evaluation as show_tag_evaluation
+from bothways.cli.translate import show_evaluation as show_translation_evaluation
+from bothways.errors import SettingsError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,6 +31,9 @@ def evaluate(
             help="labelled rows: CSV, TSV, JSON Lines or Parquet, also .gz, or a folder; or plain text; or tagged words"
         ),
     ],
+    targets: Annotated[
+        Path | None, typer.Argument(help="the file of references, for a translator whose sources are plain lines")
+    ] = None,
     *,
     text: Annotated[str | None, typer.Option("--text", help="column of texts; guessed if only one makes sense")] = None,
     label: Annotated[
@@ -50,6 +55,15 @@ def evaluate(
         Path | None,
         typer.Option("--predicted", help="score these tags, written by 'bothways predict --file'; for taggers"),
     ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="column of sources of a table; for translators")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="column of targets of a table; for translators")
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option("--beam", help="width of the search, 1 is greedy; as trained if none; for translators")
+    ] = None,
     skip_unlabelled: Annotated[bool, typer.Option("--skip-unlabelled", help="leave out rows without a label")] = False,
     confusion: Annotated[Path | None, typer.Option("--confusion", help="draw the confusion matrix in this PNG")] = None,
     reliability: Annotated[
@@ -61,13 +75,44 @@ def evaluate(
 
     A classifier: accuracy, macro-F1, scores by class, log loss, calibration, confusion. A language model: perplexity,
     bits per character. A model of missing words: accuracy, pseudo-perplexity. A tagger: accuracy; precision, recall and
-    F1 of whole entities. A forecaster: squared and absolute error from every time that training had not seen.
+    F1 of whole entities. A forecaster: squared and absolute error from every time that training had not seen. A
+    translator: BLEU and chrF as sacreBLEU counts them, and the share that is exact.
 
     Examples: bothways evaluate reviews-model test.csv
               bothways evaluate novel test.txt
               bothways evaluate names test.conll
+              bothways evaluate en-de test.en test.de
     """
     task = open_folder(model).task
+    if task == "translate":
+        refuse_options(
+            task,
+            {
+                "text": text,
+                "label": label,
+                "condition": condition,
+                "columns": columns,
+                "repair": repair,
+                "predicted": predicted,
+                "skip-unlabelled": skip_unlabelled,
+                "confusion": confusion,
+                "reliability": reliability,
+            },
+        )
+        show_translation_evaluation(
+            model,
+            data,
+            targets,
+            source=source,
+            target=target,
+            encoding=encoding,
+            beam_size=beam,
+            as_json=as_json,
+        )
+        return
+    refuse_options(task, {"source": source, "target": target, "beam": beam is not None})
+    if targets is not None:
+        raise SettingsError(f"{targets} is given besides {data}, but a model of task {task!r} reads one. Leave it out.")
     if task in ("tag", "intent"):
         refuse_options(
             task,

@@ -144,6 +144,26 @@ def _show_forecaster(description: dict[str, Any], measured: dict[str, Any]) -> N
         print(f"  {name} baseline: {score['mse']:.4f}")
 
 
+def _show_translator(description: dict[str, Any], measured: dict[str, Any]) -> None:
+    training, validation = measured["training"], measured["validation"]
+    types = f"{training['target_vocabulary']:,} types"
+    if training["source_vocabulary"] != training["target_vocabulary"]:
+        types = f"{training['source_vocabulary']:,} and {types}"
+    print(
+        f"trained on {training['pairs']:,} pairs, {types}, {training['parameters']:,} parameters, "
+        f"epoch {measured['best_epoch']} kept"
+    )
+    print(f"a target has at most {description['expansion']} tokens for each of its source, and 10")
+    if validation is not None:
+        low, high = validation["bleu_interval"]
+        print(
+            f"validation BLEU {validation['bleu']:.2f} ({low:.2f} to {high:.2f}), chrF {validation['chrf']:.2f}, "
+            f"exact {validation['exact']:.4f}"
+        )
+    for name, score in measured["baselines"].items():
+        print(f"  {name} baseline: BLEU {score['bleu']:.2f}, chrF {score['chrf']:.2f}, exact {score['exact']:.4f}")
+
+
 _SPOKEN = {"accuracy": "accuracy", "f1": "F1 of entities"}
 _SHOWS = {
     "classify": _show_classifier,
@@ -152,4 +172,5 @@ _SHOWS = {
     "tag": _show_tagger,
     "intent": _show_tagger,
     "forecast": _show_forecaster,
+    "translate": _show_translator,
 }

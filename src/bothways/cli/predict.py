@@ -12,7 +12,9 @@ from bothways.cli.language import refuse_options, show_predictions
 from bothways.cli.output import print_json
 from bothways.cli.tag import show_intents, tag_whole_file
 from bothways.cli.tag import show_predictions as show_tags
+from bothways.cli.translate import show_translations, translate_whole_file
 from bothways.errors import DataError, SettingsError
+from bothways.settings import TooLong
 
 if TYPE_CHECKING:
     from bothways.runtime.classifier import ClassifierRuntime
@@ -23,7 +25,10 @@ def predict(
     texts: Annotated[list[str] | None, typer.Argument(help="texts; lines of standard input if there are none")] = None,
     *,
     file: Annotated[
-        Path | None, typer.Option("--file", help="table whose rows are predicted; for taggers CoNLL columns, too")
+        Path | None,
+        typer.Option(
+            "--file", help="table whose rows are predicted; for taggers CoNLL columns, too, for translators plain lines"
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="file to write: the rows of --file, with predictions")
@@ -37,6 +42,23 @@ def predict(
     ] = None,
     columns: Annotated[
         str | None, typer.Option("--columns", help="of words in --file, by number or name; for taggers")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="column of sources of a table in --file; for translators")
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option("--beam", help="width of the search, 1 is greedy; as trained if none; for translators")
+    ] = None,
+    n_best: Annotated[int, typer.Option("--n-best", help="translations of each text, with their scores")] = 1,
+    copy_unknown: Annotated[
+        bool, typer.Option("--copy-unknown", help="copy the source word for an unknown one; for translators")
+    ] = False,
+    too_long: Annotated[
+        TooLong | None,
+        typer.Option("--too-long", help="cut or refuse sources of more than max_length tokens; as trained if none"),
+    ] = None,
+    attention: Annotated[
+        Path | None, typer.Option("--attention", help="draw in this PNG what the first translation looked at")
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="of --file; auto detects it")] = "auto",
     plot: Annotated[Path | None, typer.Option("--plot", help="draw the forecast in this PNG; for forecasters")] = None,
@@ -53,12 +75,13 @@ def predict(
     of each word, given all others. Of a tagger: each word with its tag; with --json also the entities and their
     probabilities; of a model of intents also what a text asks for. A file for these holds words, in CoNLL columns, say,
     which stay as they are; --out gets them with their tags, and "# intent = NAME" before each sentence. Of a
-    forecaster: what follows the last time of --file.
+    forecaster: what follows the last time of --file. Of a translator: a translation of each text, line by line.
 
     Examples: bothways predict reviews-model "I really enjoyed it."
               bothways predict reviews-model --file new.csv --out predictions.csv
               bothways predict names --file new.conll --out tagged.conll
               bothways predict oil --file ETTh1.csv --plot forecast.png
+              bothways predict en-de "A man is riding a bicycle." --beam 5 --attention picture.png
     """
     from bothways.runtime import load  # here, so that --help does not wait for it
     from bothways.runtime.files import predict_file
@@ -74,6 +97,45 @@ def predict(
     if (file is None) != (out is None) or (file is not None and texts):
         raise SettingsError("--file and --out go together, and without texts: --file new.csv --out predictions.csv.")
     refuse_half_characters(texts or [])
+    if task == "translate":
+        refuse_options(task, {"text": text, "columns": columns, "condition": condition})
+        if file is not None and out is not None:
+            refuse_options(task, {"attention": attention, "json": as_json, "n-best": n_best != 1})
+            translate_whole_file(
+                model,
+                file,
+                out,
+                source=source,
+                encoding=encoding,
+                beam_size=beam,
+                copy_unknown=copy_unknown,
+                too_long=too_long,
+                force=force,
+            )
+            return
+        refuse_options(task, {"source": source})
+        show_translations(
+            model,
+            texts,
+            beam_size=beam,
+            n_best=n_best,
+            copy_unknown=copy_unknown,
+            too_long=too_long,
+            attention=attention,
+            as_json=as_json,
+        )
+        return
+    refuse_options(
+        task,
+        {
+            "source": source,
+            "beam": beam is not None,
+            "n-best": n_best != 1,
+            "copy-unknown": copy_unknown,
+            "too-long": too_long,
+            "attention": attention,
+        },
+    )
     if task in ("language", "fill"):
         refuse_options(
             task, {"file": file, "text": text, "columns": columns, "condition": condition if task == "fill" else None}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.data.spacing import Joiner
-from bothways.data.token_rules import UNK, as_bytes
+from bothways.data.token_rules import UNK, as_bytes, shown
 from bothways.data.tokenizer import Tokenizer
 
 Ids = NDArray[np.int32]
@@ -75,7 +75,10 @@ class LanguageTokens:
 
     def spoken(self, index: int) -> str:
         """Name a token for a person to read."""
-        return "<eos>" if index == self.eos else self.tokenizer.vocabulary[index]
+        if index == self.eos:
+            return "<eos>"
+        piece = self.tokenizer.pieces[index]  # `vocabulary` would name all of them
+        return shown(piece) if self.tokenizer.unit == "bpe" else piece
 
     def writer(self) -> TextWriter:
         """Begin a text."""

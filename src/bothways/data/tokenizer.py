@@ -143,18 +143,24 @@ class Tokenizer:
             return places(self._rules, text)
         return list(self._rules.encode(text).offsets)
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """Return a text for ids, leaving `<pad>` out.
+    def decode(self, ids: Iterable[int], unknown: Iterable[str] = ()) -> str:
+        """Return a text for ids, leaving `<pad>` out; `unknown` stand in for tokens outside the vocabulary, in turn.
 
         Characters and byte pairs give the very text back that was encoded (a character outside the
         vocabulary as U+FFFD). Words are joined by spaces as print would set them; what stood between
         spaces, by one space each.
         """
-        pieces = [self._pieces[index] for index in map(int, ids) if index != self.pad_id]
+        stand_ins = iter(unknown)
+        lost = "\ufffd" if self.unit == "character" else UNK
+        pieces = [
+            next(stand_ins, lost) if index == self.unk_id else self._pieces[index]
+            for index in map(int, ids)
+            if index != self.pad_id
+        ]
         if self.unit == "bpe":
             return b"".join(map(as_bytes, pieces)).decode(errors="replace")
         if self.unit == "character":
-            return "".join("\ufffd" if piece == UNK else piece for piece in pieces)
+            return "".join(pieces)
         return " ".join(pieces) if self.unit == "space" else join_words(pieces)
 
     @property

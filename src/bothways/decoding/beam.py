@@ -9,7 +9,11 @@ sequences, or at its longest. Finished sequences are compared by
 (Wu et al., 2016), where c[i] is the attention of all steps to step i of the input, steps without any (padding) left
 out, and the length counts the end. Size 1 is greedy search. An input finds the same sequences alone as in company.
 
-Shapes: B inputs, N beginnings that are alive, V tokens, S steps of the longest input.
+Of every beginning a model gives its likeliest next tokens alone: `size + 1` of them always hold the best `size` that do
+not end.
+
+Shapes: B inputs that are searched for, W beginnings of each, C candidates of each beginning, V tokens, S steps of the
+longest input. A place among the W where no beginning is has the log probability -inf.
 """
 
 from __future__ import annotations
@@ -33,19 +37,28 @@ if TYPE_CHECKING:
 class Step(NamedTuple):
     """What a model says of the next token."""
 
-    log_probabilities: NDArray[np.floating]  # (N,V)
+    log_probabilities: NDArray[np.floating]  # (B,W,C), of the likeliest tokens, the likeliest first
+    tokens: Ints  # (B,W,C), which these are
+    end: NDArray[np.floating]  # (B,W), log probability of the end
     state: Any
-    attention: NDArray[np.floating] | None = None  # (N,S), to each step of the input
+    attention: NDArray[np.floating] | None = None  # (B,W,S), to each step of the input
 
 
 class Writer(Protocol):
     """A model that writes token by token."""
 
-    def step(self, tokens: Ints, state: Any) -> Step:
-        """Go on from the last token of each, (N,)."""
+    def step(self, tokens: Ints, state: Any, count: int) -> Step:
+        """Go on from the last token of each beginning, (B,W), and give `count` candidates of each; all V if fewer."""
 
-    def chosen(self, state: Any, rows: Ints) -> Any:
-        """Give the state of some rows, which may come more than once."""
+    def chosen(self, state: Any, inputs: Ints, rows: Ints) -> Any:
+        """Give the state of some inputs, (B',), and of each of them some beginnings, (B',W'); these may repeat."""
+
+
+def likeliest(log_probabilities: NDArray[np.floating], count: int) -> tuple[NDArray[np.floating], Ints]:
+    """Give the `count` likeliest tokens of (...,V), the likeliest first, equal ones in their order: (...,C) twice."""
+    count = min(count, log_probabilities.shape[-1])
+    tokens = np.argsort(-log_probabilities, axis=-1, kind="stable")[..., :count]
+    return np.take_along_axis(log_probabilities, tokens, axis=-1), tokens
 
 
 @dataclass(frozen=True)
@@ -79,13 +92,6 @@ class BeamSettings:
                 raise SettingsError(f"{name} is {getattr(self, name)}, but it must be at least 0.")
 
 
-class _Place(NamedTuple):
-    """A beginning in the history."""
-
-    step: int
-    row: int
-
-
 def beam_search(
     model: Writer, state: Any, longest: Sequence[int], *, start: int, end: int, settings: BeamSettings | None = None
 ) -> list[list[Written]]:
@@ -93,7 +99,7 @@ def beam_search(
 
     Args:
         model: writes.
-        state: before the first token, a row for each input.
+        state: before the first token, of one beginning for each input.
         longest: the most tokens of each input's sequence, (B,), the end not counted.
         start: the token before the first one.
         end: the token that ends a sequence.
@@ -114,65 +120,74 @@ class _Search:
     def __init__(self, model: Writer, settings: BeamSettings, end: int, longest: Ints) -> None:
         self._model, self._settings, self._end, self._longest = model, settings, end, longest
         self._found: list[list[Written]] = [[] for _ in longest]
-        self._parents: list[Ints] = []
+        # Of each step: where an input stands in its batch; each beginning's last token, and what it goes on from.
+        self._places: list[Ints] = []
         self._tokens: list[Ints] = []
+        self._parents: list[Ints] = []
         self._attention: list[NDArray[np.floating] | None] = []
 
     def run(self, state: Any, start: int) -> list[list[Written]]:
         """Search to the end."""
+        size = self._settings.size
         owners = np.arange(len(self._longest))
-        last, sums = np.full(len(owners), start, dtype=np.int64), np.zeros(len(owners))
+        last, sums = np.full((len(owners), 1), start, dtype=np.int64), np.zeros((len(owners), 1))
         step = 0
         while len(owners):
-            said = self._model.step(last, state)
+            said = self._model.step(last, state, size + 1)
+            places = np.full(len(self._longest), -1)
+            places[owners] = np.arange(len(owners))
+            self._places.append(places)
             self._attention.append(said.attention)
-            totals = sums[:, None] + said.log_probabilities.astype(np.float64)
-            rows, tokens, sums = self._extend(owners, totals, step)
+            self._finish_longest(owners, sums + said.end.astype(np.float64), step)
+            totals = sums[..., None] + said.log_probabilities.astype(np.float64)
+            rows, tokens, sums = self._extend(owners, totals, said.tokens, step)
             self._parents.append(rows)
             self._tokens.append(tokens)
-            owners, last, state = owners[rows], tokens, self._model.chosen(said.state, rows)
+            open_ = (
+                (self._longest[owners] > step)
+                & (sums > -np.inf).any(axis=1)
+                & np.array([len(self._found[owner]) < size for owner in owners], dtype=bool)
+            )
+            kept = np.flatnonzero(open_)
+            state = self._model.chosen(said.state, kept, rows[kept])
+            owners, last, sums = owners[kept], tokens[kept], sums[kept]
             step += 1
-        return [sorted(some, key=lambda one: -one.score)[: self._settings.size] for some in self._found]
+        return [sorted(some, key=lambda one: -one.score)[:size] for some in self._found]
 
-    def _extend(self, owners: Ints, totals: Floats, step: int) -> tuple[Ints, Ints, Floats]:
-        """Choose the beginnings of the next step: their rows now, their tokens, and their log probabilities."""
-        size, width = self._settings.size, totals.shape[1]
-        kept = min(width, 2 * size)
-        best = np.argpartition(-totals, kept - 1, axis=1)[:, :kept]
-        chosen: list[tuple[int, int]] = []
-        starts = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
-        for first, last in zip(starts, np.r_[starts[1:], len(owners)], strict=True):
-            owner = int(owners[first])
-            if step == self._longest[owner]:
-                for row in range(first, last):
-                    self._finish(owner, row, totals[row, self._end], step)
-                continue
-            flat = [(row, int(token)) for row in range(first, last) for token in best[row]]
-            # Equal ones in the order of their rows and tokens, so that company changes nothing.
-            flat.sort(key=lambda pair: (-totals[pair], pair))
-            for rank, (row, token) in enumerate(flat):
-                if totals[row, token] == -np.inf:
-                    break
-                if token == self._end and rank < size:
-                    self._finish(owner, row, totals[row, token], step)
-            alive = [pair for pair in flat if pair[1] != self._end and totals[pair] > -np.inf][:size]
-            if len(self._found[owner]) < size:
-                chosen += alive
-        rows = np.array([row for row, _ in chosen], dtype=np.int64)
-        tokens = np.array([token for _, token in chosen], dtype=np.int64)
-        return rows, tokens, totals[rows, tokens]
+    def _extend(self, owners: Ints, totals: Floats, tokens: Ints, step: int) -> tuple[Ints, Ints, Floats]:
+        """Choose the beginnings of the next step: their rows now, their tokens, their log probabilities, (B,size)."""
+        size, candidates = self._settings.size, totals.shape[2]
+        flat, which = totals.reshape(len(totals), -1), tokens.reshape(len(tokens), -1)
+        # Equal ones in the order of their rows and tokens, so that company changes nothing.
+        order = np.argsort(-flat, axis=1, kind="stable")
+        ranked, written = np.take_along_axis(flat, order, axis=1), np.take_along_axis(which, order, axis=1)
+        ends = written == self._end
+        for place, rank in np.argwhere(ends[:, :size] & (ranked[:, :size] > -np.inf)):
+            if step < self._longest[owners[place]]:
+                self._finish(owners[place], order[place, rank] // candidates, ranked[place, rank], step)
+        # The best that do not end, in order; where there are too few, a place stays without a beginning.
+        ranked = np.where(ends, -np.inf, ranked)
+        best = np.argsort(-ranked, axis=1, kind="stable")[:, :size]
+        rows, written, ranked = (
+            np.take_along_axis(part, best, axis=1) for part in (order // candidates, written, ranked)
+        )
+        return rows, written, ranked
+
+    def _finish_longest(self, owners: Ints, ended: Floats, step: int) -> None:
+        """End all beginnings of inputs whose sequences are as long as they may be."""
+        for place in np.flatnonzero(self._longest[owners] == step):
+            for row, log_probability in enumerate(ended[place]):
+                if log_probability > -np.inf:
+                    self._finish(owners[place], row, log_probability, step)
 
     def _finish(self, owner: int, row: int, log_probability: float, step: int) -> None:
         """Keep a sequence that ends after a beginning."""
-        if log_probability == -np.inf:
-            return
-        tokens, looks = [], [self._look(step, row)]
-        place = _Place(step, row)
-        while place.step:
-            before = place.step - 1
-            tokens.append(int(self._tokens[before][place.row]))
-            place = _Place(before, int(self._parents[before][place.row]))
-            looks.append(self._look(before, place.row))
+        tokens, looks = [], [self._look(step, owner, row)]
+        for before in range(step - 1, -1, -1):
+            place = self._places[before][owner]
+            tokens.append(int(self._tokens[before][place, row]))
+            row = self._parents[before][place, row]
+            looks.append(self._look(before, owner, row))
         attention = None if looks[0] is None else np.stack([look for look in looks[::-1] if look is not None])
         score = log_probability / ((5 + step + 1) / 6) ** self._settings.length_penalty
         if attention is not None and self._settings.coverage_penalty:
@@ -182,6 +197,6 @@ class _Search:
             Written(np.array(tokens[::-1], dtype=np.int64), float(score), float(log_probability), attention)
         )
 
-    def _look(self, step: int, row: int) -> NDArray[np.floating] | None:
+    def _look(self, step: int, owner: int, row: int) -> NDArray[np.floating] | None:
         attention = self._attention[step]
-        return None if attention is None else attention[row]
+        return None if attention is None else attention[self._places[step][owner], row]

@@ -10,6 +10,7 @@ from bothways.estimators.infiller import GapFiller
 from bothways.estimators.intent import IntentParser
 from bothways.estimators.language_model import LanguageModel
 from bothways.estimators.tagger import HiddenMarkovTagger, SequenceTagger
+from bothways.estimators.translator import Translator
 
 __all__ = [
     "Forecaster",
@@ -19,4 +20,5 @@ __all__ = [
     "LanguageModel",
     "SequenceTagger",
     "TextClassifier",
+    "Translator",
 ]

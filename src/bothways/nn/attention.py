@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from bothways.errors import DataError, SettingsError, check_choice
 from bothways.nn.pooling import is_real
 from bothways.nn.reader import check_at_least
+from bothways.nn.stepwise import StepwiseProduct
 
 AttentionKind = Literal["additive", "general", "dot", "scaled"]
 
@@ -139,6 +140,32 @@ class Attention(nn.Module):
         """(B,T,A) -> (B,N,T,A/N)."""
         size, count, width = steps.shape
         return steps.reshape(size, count, self.heads, width // self.heads).transpose(1, 2)
+
+
+class StepwiseAttention:
+    """Attention in a loop of T steps, each with one query of every sequence: what it gives for all queries at once."""
+
+    def __init__(self, attention: Attention, keys: Keys, steps: int) -> None:
+        """Prepare the loop."""
+        self._attention, self._keys = attention, keys
+        self._products: tuple[StepwiseProduct, StepwiseProduct] | None = None
+        if attention.kind in ("general", "dot"):
+            size, places = keys.real.shape
+            none = keys.values.new_zeros(1).expand
+            self._never = ~keys.real
+            self._products = (
+                StepwiseProduct(keys.mapped.transpose(1, 2), none(steps, size, places)),
+                StepwiseProduct(keys.values, none(steps, size, keys.values.shape[2])),
+            )
+
+    def __call__(self, step: int, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend with queries (B,E): contexts (B,output_size), and weights (B,S), the mean over the heads."""
+        if self._products is None:
+            contexts, weights = self._attention(queries.unsqueeze(1), self._keys)
+            return contexts.squeeze(1), weights.flatten(1, -2).mean(dim=1)
+        scores, contexts = self._products
+        weights = scores(step, queries).masked_fill(self._never, -torch.inf).softmax(dim=-1)
+        return contexts(step, weights), weights
 
 
 class ConcatenatedAttention(nn.Module):

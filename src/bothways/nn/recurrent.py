@@ -104,7 +104,7 @@ class ExactRecurrent(CellStack):
         for layer in range(self.num_layers):
             for way, width in (("forward", self.forward_size), ("backward", self.backward_size)):
                 if width:
-                    torch_kernels.flatten_weights(self._cell, self.weights(layer, way))
+                    torch_kernels.flatten_weights(self.cell, self.weights(layer, way))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -117,7 +117,7 @@ class ExactRecurrent(CellStack):
         self._check_dtype(inputs)
         start = self._start(initial_state, len(inputs))
         layers = Layers(
-            self._cell,
+            self.cell,
             self._weights_of_call(list(start)),
             start,
             apart=self.stack == "apart",
@@ -186,7 +186,7 @@ class ExactRecurrent(CellStack):
         return shapes | ({"bias_ih": (height,), "bias_hh": (height,)} if self.bias else {})
 
     @property
-    def _cell(self) -> Cell:
+    def cell(self) -> Cell:
         """Which cell, as the kernels name it."""
         raise NotImplementedError
 
@@ -235,7 +235,8 @@ class RNN(ExactRecurrent):
         return f"{super().extra_repr()}, nonlinearity={self.nonlinearity}"
 
     @property
-    def _cell(self) -> Cell:
+    def cell(self) -> Cell:
+        """Which cell, by its nonlinearity."""
         return "rnn_tanh" if self.nonlinearity == "tanh" else "rnn_relu"
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
@@ -248,7 +249,8 @@ class GRU(ExactRecurrent):
     gates = 3
 
     @property
-    def _cell(self) -> Cell:
+    def cell(self) -> Cell:
+        """Which cell."""
         return "gru"
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
@@ -309,7 +311,8 @@ class LSTM(ExactRecurrent):
                 nn.init.constant_(parameter[forget], self.forget_bias if name.startswith("bias_ih") else 0.0)
 
     @property
-    def _cell(self) -> Cell:
+    def cell(self) -> Cell:
+        """Which cell."""
         return "lstm"
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:

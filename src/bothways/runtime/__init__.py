@@ -15,6 +15,7 @@ _RUNNERS = {
     "intent": ("bothways.runtime.tagger", "IntentRuntime"),
     "fill": ("bothways.runtime.infiller", "InfillerRuntime"),
     "forecast": ("bothways.runtime.forecaster", "forecaster_runtime"),
+    "translate": ("bothways.runtime.translator", "TranslatorRuntime"),
 }
 
 

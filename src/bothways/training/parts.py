@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 CURVES = "learning-curves.png"
 
 
-def write_network(folder: Path, model: nn.Module, graph: ModelProto) -> None:
-    """Write a network's weights and its graph into a model folder."""
+def write_weights(folder: Path, model: nn.Module) -> None:
+    """Write a network's weights into a model folder."""
     from safetensors.torch import save
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(weights))
+
+
+def write_network(folder: Path, model: nn.Module, graph: ModelProto) -> None:
+    """Write a network's weights and its graph into a model folder."""
+    write_weights(folder, model)
     (folder / GRAPH).write_bytes(graph.SerializeToString())
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bothways.errors import OutputError, missing_extra
+from bothways.errors import DataError, OutputError, missing_extra
 from bothways.training.metrics import CALIBRATION_BINS, ClassificationScores
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bothways.data.series import Series
     from bothways.decoding.forecasting import Forecast, ForecastSpec
+    from bothways.decoding.translation import Translation
 
 LONGEST_LABEL = 24
 DOTS_PER_INCH = 150
@@ -35,6 +36,7 @@ _SCORES = (
     ("accuracy", "accuracy", _BLUE),
     ("macro_f1", "macro-F1", _ORANGE),
     ("f1", "F1 of entities", _ORANGE),
+    ("exact", "exact", _ORANGE),
 )
 # Families that hold Chinese, Japanese and Korean, as the systems name them.
 _ASIAN_FONTS = (
@@ -241,6 +243,36 @@ def draw_contributions(
         axes.legend(frameon=False, fontsize=8)
         axes.grid(axis="x", alpha=0.25)
         axes.spines[["top", "right", "left"]].set_visible(False)
+        _save(figure, path)
+
+
+def draw_attention(translation: "Translation", path: Path) -> None:
+    """Draw which source words each word of a translation looked at, and beside each row how spread its look was.
+
+    Raises:
+        DataError: the model has no attention.
+        OutputError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    shares = translation.attention
+    if shares is None:
+        raise DataError("There is no attention to draw: the source is empty, or the model was trained without.")
+    rows, columns = shares.shape
+    cell = min(0.34, 12 / max(rows, columns))  # inches
+    with _own_style():
+        figure = _new_figure(3.4 + cell * columns, 1.9 + cell * rows)
+        looks, spread = figure.subplots(1, 2, sharey=True, width_ratios=[max(2.0, cell * columns), 0.9])
+        looks.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        for side, words in (("x", translation.source_words), ("y", translation.target_words)):
+            _label_ticks(looks, side, [word if word.strip() else "␣" for word in words])
+        looks.xaxis.tick_top()
+        looks.set_xlabel("source")
+        looks.set_ylabel("translation, from the top")
+        spread.barh(np.arange(rows), translation.entropies, color=_ORANGE, height=0.7)
+        spread.set_xlim(0, max(1.0, float(np.log(columns))))
+        spread.set_xlabel("entropy\n(nats)")
+        spread.tick_params(left=False)
+        spread.spines[["top", "right"]].set_visible(False)
         _save(figure, path)
 
 

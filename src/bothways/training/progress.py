@@ -69,7 +69,17 @@ class TerminalProgress:
         parts = [f"epoch {row['epoch']:>2}"]
         parts += [
             f"{name.replace('_', ' ')} {row[name]:.4f}"
-            for name in ("train_loss", "loss", "accuracy", "macro_f1", "f1", "intent_accuracy", "sentence")
+            for name in (
+                "train_loss",
+                "loss",
+                "accuracy",
+                "macro_f1",
+                "f1",
+                "intent_accuracy",
+                "sentence",
+                "bleu",
+                "exact",
+            )
             if name in row
         ]
         mark = "  best so far" if best and "loss" in row else ""
