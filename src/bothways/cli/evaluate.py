@@ -1,26 +1,35 @@
 """bothways evaluate: score a model on labelled rows, or on texts, beside the baselines."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bothways.bundle import literal, open_folder
+from bothways.bundle import open_folder
+from bothways.cli.classify import show_evaluation as show_labels_evaluation
 from bothways.cli.fill import show_evaluation as show_fill_evaluation
 from bothways.cli.forecast import show_evaluation as show_forecast_evaluation
-from bothways.cli.language import refuse_options, show_evaluation
-from bothways.cli.output import print_json
+from bothways.cli.language import show_evaluation as show_language_evaluation
+from bothways.cli.options import refuse_others
 from bothways.cli.tag import show_evaluation as show_tag_evaluation
 from bothways.cli.translate import show_evaluation as show_translation_evaluation
-from bothways.errors import SettingsError
+from bothways.errors import ModelFolderError, SettingsError
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from bothways.training.evaluation import Evaluation
-
-_WIDEST = 10_000  # columns of a line that goes into a file or a pipe
+# Which tasks have a use for an option.
+_KNOWN = {
+    "text": {"classify", "language", "fill"},
+    "label": {"classify"},
+    "condition": {"language"},
+    "columns": {"tag", "intent"},
+    "repair": {"tag", "intent"},
+    "predicted": {"tag", "intent"},
+    "source": {"translate"},
+    "target": {"translate"},
+    "beam": {"translate"},
+    "skip-unlabelled": {"classify"},
+    "confusion": {"classify"},
+    "reliability": {"classify"},
+}
 
 
 def evaluate(
@@ -84,155 +93,42 @@ def evaluate(
               bothways evaluate en-de test.en test.de
     """
     task = open_folder(model).task
-    if task == "translate":
-        refuse_options(
-            task,
-            {
-                "text": text,
-                "label": label,
-                "condition": condition,
-                "columns": columns,
-                "repair": repair,
-                "predicted": predicted,
-                "skip-unlabelled": skip_unlabelled,
-                "confusion": confusion,
-                "reliability": reliability,
-            },
-        )
-        show_translation_evaluation(
-            model,
-            data,
-            targets,
-            source=source,
-            target=target,
-            encoding=encoding,
-            beam_size=beam,
-            as_json=as_json,
-        )
-        return
-    refuse_options(task, {"source": source, "target": target, "beam": beam is not None})
-    if targets is not None:
+    given: dict[str, object] = {
+        "text": text,
+        "label": label,
+        "condition": condition,
+        "columns": columns,
+        "repair": repair,
+        "predicted": predicted,
+        "source": source,
+        "target": target,
+        "beam": beam is not None,
+        "skip-unlabelled": skip_unlabelled,
+        "confusion": confusion,
+        "reliability": reliability,
+    }
+    refuse_others(task, given, _KNOWN)
+    if targets is not None and task != "translate":
         raise SettingsError(f"{targets} is given besides {data}, but a model of task {task!r} reads one. Leave it out.")
-    if task in ("tag", "intent"):
-        refuse_options(
-            task,
-            {
-                "text": text,
-                "label": label,
-                "condition": condition,
-                "skip-unlabelled": skip_unlabelled,
-                "confusion": confusion,
-                "reliability": reliability,
-            },
-        )
-        show_tag_evaluation(
-            model, data, columns=columns, encoding=encoding, repair=repair, predicted=predicted, as_json=as_json
-        )
-        return
-    refuse_options(task, {"columns": columns, "repair": repair, "predicted": predicted})
-    if task == "forecast":
-        refuse_options(
-            task,
-            {
-                "text": text,
-                "label": label,
-                "condition": condition,
-                "skip-unlabelled": skip_unlabelled,
-                "confusion": confusion,
-                "reliability": reliability,
-            },
-        )
-        show_forecast_evaluation(model, data, encoding=encoding, as_json=as_json)
-        return
-    if task in ("language", "fill"):
-        refuse_options(
-            task,
-            {"label": label, "skip-unlabelled": skip_unlabelled, "confusion": confusion, "reliability": reliability},
-        )
-        if task == "fill":
-            refuse_options(task, {"condition": condition})
+    match task:
+        case "classify":
+            show_labels_evaluation(
+                model, data, text=text, label=label, encoding=encoding, skip_unlabelled=skip_unlabelled,
+                confusion=confusion, reliability=reliability, as_json=as_json,
+            )  # fmt: skip
+        case "tag" | "intent":
+            show_tag_evaluation(
+                model, data, columns=columns, encoding=encoding, repair=repair, predicted=predicted, as_json=as_json
+            )
+        case "forecast":
+            show_forecast_evaluation(model, data, encoding=encoding, as_json=as_json)
+        case "fill":
             show_fill_evaluation(model, data, text=text, encoding=encoding, as_json=as_json)
-            return
-        show_evaluation(model, data, text=text, condition=condition, encoding=encoding, as_json=as_json)
-        return
-    refuse_options(task, {"condition": condition})
-    from bothways.training.evaluation import evaluate_classifier  # here, so that --help does not wait for it
-
-    found = evaluate_classifier(model, data, text=text, label=label, encoding=encoding, skip_unlabelled=skip_unlabelled)
-    for note in (*found.notes, *found.scores.notes):
-        print(literal(note), file=sys.stderr)
-    if as_json:
-        print_json({"model": str(model), "data": str(data), **found.to_dict()})
-    else:
-        _show(found)
-    _draw(found, confusion, reliability)  # after the scores, which a picture that cannot be written must not lose
-
-
-def _draw(found: "Evaluation", confusion: Path | None, reliability: Path | None) -> None:
-    """Draw what was asked for."""
-    if confusion is not None:
-        from bothways.training.pictures import draw_confusion
-
-        draw_confusion(found.scores, confusion)
-    if reliability is not None:
-        from bothways.training.pictures import draw_reliability
-
-        draw_reliability(found.probabilities, found.right, reliability)
-
-
-def _show(found: "Evaluation") -> None:
-    scores = found.scores
-    low, high = scores.accuracy_interval
-    print(f"{scores.rows:,} rows. In brackets: 95% bootstrap interval.")
-    print(f"accuracy           {scores.accuracy:.4f}  ({low:.4f} to {high:.4f})")
-    low, high = scores.macro_f1_interval
-    print(f"macro-F1           {scores.macro_f1:.4f}  ({low:.4f} to {high:.4f})")
-    for name, score in found.baselines.items():
-        print(f"  {name + ' baseline:':<22}accuracy {score['accuracy']:.4f}  macro-F1 {score['macro_f1']:.4f}")
-    print(f"log loss           {scores.log_loss:.4f} nats")
-    print(f"calibration error  {scores.calibration_error:.4f}")
-    linear = found.baselines.get("linear")
-    if linear is not None and linear["accuracy"] > scores.accuracy:
-        print("The linear baseline wins on these rows: it is the better and cheaper model for them.")
-    print("by class")
-    _print_table(_by_class(found))
-    if len(scores.confusion_labels) <= 12:
-        print("confusion: true labels down, predictions across")
-        _print_table(_confusion(found))
-    else:
-        print("The confusion matrix is too wide for a terminal: draw it with --confusion FILE.png.")
-
-
-def _print_table(table: "Table") -> None:
-    """Print a table, squeezed only where a terminal is too narrow for it."""
-    from rich.console import Console
-
-    width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDEST
-    Console(markup=False, highlight=False, emoji=False, width=width).print(table)
-
-
-def _by_class(found: "Evaluation") -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None)
-    table.add_column("label")
-    for name in ("precision", "recall", "F1", "rows"):
-        table.add_column(name, justify="right")
-    for row in found.scores.by_class:
-        table.add_row(
-            literal(row.label), f"{row.precision:.4f}", f"{row.recall:.4f}", f"{row.f1:.4f}", str(row.support)
-        )
-    return table
-
-
-def _confusion(found: "Evaluation") -> "Table":
-    from rich.table import Table
-
-    scores = found.scores
-    table = Table(box=None)
-    table.add_column("")
-    for label in scores.confusion_labels[: scores.confusion.shape[1]]:
-        table.add_column(literal(label), justify="right")
-    for label, counts in zip(scores.confusion_labels, scores.confusion, strict=True):
-        table.add_row(literal(label), *(str(count) for count in counts))
-    return table
+        case "language":
+            show_language_evaluation(model, data, text=text, condition=condition, encoding=encoding, as_json=as_json)
+        case "translate":
+            show_translation_evaluation(
+                model, data, targets, source=source, target=target, encoding=encoding, beam_size=beam, as_json=as_json
+            )
+        case _:
+            raise ModelFolderError(f"{model} was trained to {task!r}, which this version cannot score.")

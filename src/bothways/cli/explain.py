@@ -8,7 +8,7 @@ import typer
 from bothways import require_training
 from bothways.bundle import literal, open_folder
 from bothways.cli.output import print_json
-from bothways.cli.predict import refuse_half_characters
+from bothways.cli.texts import refuse_half_characters
 from bothways.errors import ModelFolderError, SettingsError
 
 if TYPE_CHECKING:

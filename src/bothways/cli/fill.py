@@ -28,9 +28,8 @@ def fill(
     Example: bothways fill gaps "I am ___ hungry"
     """
     from bothways.bundle import open_folder
-    from bothways.cli.predict import refuse_half_characters
+    from bothways.cli.texts import lines, refuse_half_characters
     from bothways.errors import ModelFolderError
-    from bothways.runtime.files import read_lines
     from bothways.runtime.infiller import InfillerRuntime
 
     refuse_half_characters(texts or [])
@@ -42,7 +41,7 @@ def fill(
             f"Train a model with 'bothways train fill', or use '{better}'."
         )
     runner = InfillerRuntime(folder)
-    for text in texts or read_lines([] if sys.stdin is None else sys.stdin.buffer):
+    for text in texts or lines():
         filling = runner.fill(text, k)
         unknown = runner.unknown_words(text)
         if unknown:

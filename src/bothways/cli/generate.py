@@ -30,7 +30,7 @@ def generate(
               bothways generate writer --condition positive
     """
     from bothways.bundle import open_folder
-    from bothways.cli.predict import refuse_half_characters
+    from bothways.cli.texts import refuse_half_characters
     from bothways.errors import ModelFolderError
     from bothways.runtime.language_model import LanguageModelRuntime
 

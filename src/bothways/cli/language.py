@@ -5,7 +5,6 @@ from pathlib import Path
 
 from bothways.bundle import literal
 from bothways.cli.output import print_json
-from bothways.errors import SettingsError
 
 
 def show_evaluation(
@@ -56,14 +55,3 @@ def show_predictions(model: Path, texts: list[str], *, condition: str | None, as
         print(f"{total:.3f}\t{literal(text)}")
         for word in words:
             print(f"  {word.log_probability:8.3f}\t{literal(repr(word.token)[1:-1])}")
-
-
-def refuse_options(task: str, given: dict[str, object]) -> None:
-    """Refuse options that a task has no use for.
-
-    Raises:
-        SettingsError: one of them was given.
-    """
-    for name, value in given.items():
-        if value:
-            raise SettingsError(f"--{name} is of no use to a model of task {task!r}. Leave it out.")

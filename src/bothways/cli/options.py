@@ -1,12 +1,13 @@
-"""Options made from settings: one for each declared setting, with its type, default and help."""
+"""Options: one for each declared setting, with its type, default and help; and which task has a use for which."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from bothways.declaring import Setting, Settings
+from bothways.errors import SettingsError
 
 
 def with_settings(kind: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -42,3 +43,19 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         default=setting.default,
         annotation=Annotated[setting.plain_type | None if setting.optional else setting.plain_type, option],
     )
+
+
+def refuse_others(task: str, given: Mapping[str, object], known: Mapping[str, Collection[str]]) -> None:
+    """Refuse options that a task has no use for.
+
+    Args:
+        task: of the model.
+        given: options and their values; one that is None or False was not given.
+        known: options, and the tasks that have a use for each.
+
+    Raises:
+        SettingsError: an option was given that the task does not know.
+    """
+    for name, value in given.items():
+        if value and task not in known[name]:
+            raise SettingsError(f"--{name} is of no use to a model of task {task!r}. Leave it out.")

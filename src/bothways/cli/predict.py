@@ -1,23 +1,37 @@
 """bothways predict: one prediction for each text, in the order given."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bothways.bundle import literal, open_folder
+from bothways.bundle import open_folder
+from bothways.cli.classify import label_whole_file, show_labels
 from bothways.cli.forecast import show_forecasts
-from bothways.cli.language import refuse_options, show_predictions
-from bothways.cli.output import print_json
+from bothways.cli.language import show_predictions as show_scores
+from bothways.cli.options import refuse_others
 from bothways.cli.tag import show_intents, tag_whole_file
 from bothways.cli.tag import show_predictions as show_tags
+from bothways.cli.texts import lines, refuse_half_characters
 from bothways.cli.translate import show_translations, translate_whole_file
-from bothways.errors import DataError, SettingsError
+from bothways.errors import ModelFolderError, SettingsError
 from bothways.settings import TooLong
 
-if TYPE_CHECKING:
-    from bothways.runtime.classifier import ClassifierRuntime
+# Which tasks have a use for an option.
+_KNOWN = {
+    "text": {"classify"},
+    "condition": {"language"},
+    "columns": {"tag", "intent"},
+    "source": {"translate"},
+    "beam": {"translate"},
+    "n-best": {"translate"},
+    "copy-unknown": {"translate"},
+    "too-long": {"translate"},
+    "attention": {"translate"},
+    "plot": {"forecast"},
+    "file": {"classify", "tag", "intent", "translate", "forecast"},
+    "out": {"classify", "tag", "intent", "translate", "forecast"},
+}
 
 
 def predict(
@@ -83,117 +97,85 @@ def predict(
               bothways predict oil --file ETTh1.csv --plot forecast.png
               bothways predict en-de "A man is riding a bicycle." --beam 5 --attention picture.png
     """
-    from bothways.runtime import load  # here, so that --help does not wait for it
-    from bothways.runtime.files import predict_file
-
     task = open_folder(model).task
+    given: dict[str, object] = {
+        "text": text,
+        "condition": condition,
+        "columns": columns,
+        "source": source,
+        "beam": beam is not None,
+        "n-best": n_best != 1,
+        "copy-unknown": copy_unknown,
+        "too-long": too_long,
+        "attention": attention,
+        "plot": plot,
+        "file": file,
+        "out": out,
+    }
+    refuse_others(task, given, _KNOWN)
+    refuse_half_characters(texts or [])
     if task == "forecast":
-        refuse_options(task, {"text": text, "condition": condition, "columns": columns})
         if file is None or texts:
             raise SettingsError("A forecaster reads the table of --file, and no texts. Name one: --file series.csv.")
         show_forecasts(model, file, out=out, plot=plot, encoding=encoding, force=force, as_json=as_json)
         return
-    refuse_options(task, {"plot": plot})
     if (file is None) != (out is None) or (file is not None and texts):
         raise SettingsError("--file and --out go together, and without texts: --file new.csv --out predictions.csv.")
-    refuse_half_characters(texts or [])
-    if task == "translate":
-        refuse_options(task, {"text": text, "columns": columns, "condition": condition})
-        if file is not None and out is not None:
-            refuse_options(task, {"attention": attention, "json": as_json, "n-best": n_best != 1})
-            translate_whole_file(
-                model,
-                file,
-                out,
-                source=source,
-                encoding=encoding,
-                beam_size=beam,
-                copy_unknown=copy_unknown,
-                too_long=too_long,
-                force=force,
-            )
-            return
-        refuse_options(task, {"source": source})
-        show_translations(
-            model,
-            texts,
-            beam_size=beam,
-            n_best=n_best,
-            copy_unknown=copy_unknown,
-            too_long=too_long,
-            attention=attention,
-            as_json=as_json,
-        )
-        return
-    refuse_options(
-        task,
-        {
-            "source": source,
-            "beam": beam is not None,
-            "n-best": n_best != 1,
-            "copy-unknown": copy_unknown,
-            "too-long": too_long,
-            "attention": attention,
-        },
-    )
-    if task in ("language", "fill"):
-        refuse_options(
-            task, {"file": file, "text": text, "columns": columns, "condition": condition if task == "fill" else None}
-        )
-        given = texts or _lines()
-        show_predictions(model, given, condition=condition, as_json=as_json)
-        return
-    refuse_options(task, {"condition": condition})
-    if task in ("tag", "intent"):
-        refuse_options(task, {"text": text})
-        if file is not None and out is not None:
-            tag_whole_file(model, file, out, columns=columns, encoding=encoding, force=force)
-            return
-        if columns is not None:
-            raise SettingsError("--columns names the columns of --file, but there is no file. Leave it out.")
-        show = show_tags if task == "tag" else show_intents
-        show(model, texts or _lines(), as_json=as_json)
-        return
-    refuse_options(task, {"columns": columns})
-    runner = load(model)
     if file is not None and out is not None:
-        for note in predict_file(runner, file, out, text=text, encoding=encoding, force=force):
-            print(literal(note), file=sys.stderr)
+        _predict_file(
+            model, task, file, out, text=text, columns=columns, source=source, beam=beam, copy_unknown=copy_unknown,
+            too_long=too_long, encoding=encoding, force=force,
+            refused={"attention": attention, "json": as_json, "n-best": n_best != 1},
+        )  # fmt: skip
         return
-    _show_labels(runner, texts, as_json=as_json)
+    for name, what, value in (("columns", "the columns", columns), ("source", "a column", source)):
+        if value is not None:
+            raise SettingsError(f"--{name} names {what} of --file, but there is no file. Leave it out.")
+    match task:
+        case "classify":
+            show_labels(model, texts, as_json=as_json)
+        case "tag":
+            show_tags(model, texts or lines(), as_json=as_json)
+        case "intent":
+            show_intents(model, texts or lines(), as_json=as_json)
+        case "language" | "fill":
+            show_scores(model, texts or lines(), condition=condition, as_json=as_json)
+        case "translate":
+            show_translations(
+                model, texts, beam_size=beam, n_best=n_best, copy_unknown=copy_unknown, too_long=too_long,
+                attention=attention, as_json=as_json,
+            )  # fmt: skip
+        case _:
+            raise ModelFolderError(f"{model} was trained to {task!r}, which this version cannot run.")
 
 
-def _show_labels(runner: "ClassifierRuntime", texts: list[str] | None, *, as_json: bool) -> None:
-    """Print the label of each text, or of each line of standard input."""
-    from bothways.runtime.classifier import Tally
-
-    given = texts or _lines()
-    labels = runner.labels
-    for one, probabilities in zip(given, runner.predict_proba(given), strict=True):
-        best = int(probabilities.argmax())
-        if as_json:
-            by_label = {name: round(float(p), 6) for name, p in zip(labels, probabilities, strict=True)}
-            print_json({"label": runner.classes[best], "probabilities": by_label, "text": one})
-        else:
-            print(f"{literal(labels[best])}\t{probabilities[best]:.3f}\t{literal(one)}")
-    tally = Tally()
-    tally.add(runner, len(given))
-    for note in tally.notes(runner, lambda row: f"{'text' if texts else 'line'} {row + 1:,}"):
-        print(note, file=sys.stderr)
-
-
-def _lines() -> list[str]:
-    """The texts of standard input, a line each."""
-    from bothways.runtime.files import read_lines
-
-    return read_lines([] if sys.stdin is None else sys.stdin.buffer)
-
-
-def refuse_half_characters(texts: list[str]) -> None:
-    """Refuse an argument with bytes that are no text, which Python hands on as halves of surrogate pairs."""
-    for number, text in enumerate(texts, start=1):
-        for char in text:
-            if "\udc80" <= char <= "\udcff":
-                raise DataError(f"Text {number}: the byte 0x{ord(char) - 0xDC00:02x} is not UTF-8. Give it as UTF-8.")
-            if "\ud800" <= char <= "\udfff":
-                raise DataError(f"Text {number} holds half a character, U+{ord(char):04X}. Leave it out.")
+def _predict_file(
+    model: Path,
+    task: str,
+    file: Path,
+    out: Path,
+    *,
+    text: str | None,
+    columns: str | None,
+    source: str | None,
+    beam: int | None,
+    copy_unknown: bool,
+    too_long: TooLong | None,
+    encoding: str,
+    force: bool,
+    refused: dict[str, object],
+) -> None:
+    """Predict the rows of a file into another one."""
+    for name, value in refused.items():
+        if value and task == "translate":
+            raise SettingsError(f"--{name} is for what is printed, but --out is given. Leave one of them out.")
+    match task:
+        case "tag" | "intent":
+            tag_whole_file(model, file, out, columns=columns, encoding=encoding, force=force)
+        case "translate":
+            translate_whole_file(
+                model, file, out, source=source, encoding=encoding, beam_size=beam, copy_unknown=copy_unknown,
+                too_long=too_long, force=force,
+            )  # fmt: skip
+        case _:
+            label_whole_file(model, file, out, text=text, encoding=encoding, force=force)
