@@ -38,7 +38,7 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Made from `settings.py` by `docs/make_reference.py`. On the command line they are options with dashes",
+        "Made from `bothways.settings` by `docs/make_reference.py`. On the command line they are options with dashes",
         "(`--hidden-size`); in the model folder they stand in `settings.json`.",
     ]
     for task, (kind, in_python) in PAGES.items():

@@ -84,5 +84,14 @@ def test_another_step_is_refused(table):
     days = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2"))
     hours = read_series(table("date,x", "2020-01-01 00:00,1", "2020-01-01 01:00,2"))
     same_step(days.clock, days.clock, "days.csv")
-    with pytest.raises(DataError, match=r"hours.csv advances by 1 hour, but the model was trained on steps of 1 day"):
+    with pytest.raises(DataError, match=r"hours.csv advances by 1 hour, but the model was trained on 1 day"):
         same_step(days.clock, hours.clock, "hours.csv")
+
+
+def test_uneven_times_have_no_step_to_differ_in(table):
+    one = read_series(table("date,x", "2020-01-01,1", "2020-01-04,2", "2020-01-09,3"))
+    other = read_series(table("date,x", "2020-01-01,1", "2020-02-04,2", "2020-02-09,3", "2020-05-30,3"))
+    same_step(one.clock, other.clock, "other.csv")
+    days = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2"))
+    with pytest.raises(DataError, match="advances by 1 day, but the model was trained on uneven steps"):
+        same_step(one.clock, days.clock, "days.csv")

@@ -293,10 +293,11 @@ def same_step(trained: Clock, found: Clock, name: str) -> None:
     Raises:
         DataError: another step, or dates where numbers were.
     """
-    if (trained.kind, trained.unit, trained.even) != (found.kind, found.unit, found.even) or not math.isclose(
-        trained.step, found.step
-    ):
+    alike = (trained.kind, trained.even) == (found.kind, found.even)
+    if alike and trained.even:
+        alike = trained.unit == found.unit and math.isclose(trained.step, found.step)
+    if not alike:
         raise DataError(
-            f"{name} advances by {found.spoken}, but the model was trained on steps of {trained.spoken}. Give a series "
-            "of the same step."
+            f"{name} advances by {found.spoken}, but the model was trained on {trained.spoken}. Give a series of the "
+            "same step."
         )

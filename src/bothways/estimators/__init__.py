@@ -1,6 +1,6 @@
 """The scikit-learn face: estimators with `fit`, `predict`, `score`, `save` and `load`, one file for each.
 
-Their parameters are the settings of settings.py, stored untouched by `__init__` and checked by `fit`.
+Their parameters are the settings of `bothways.settings`, stored untouched by `__init__` and checked by `fit`.
 What `fit` learns ends in an underscore.
 """
 
