@@ -93,5 +93,5 @@ def test_uneven_times_have_no_step_to_differ_in(table):
     other = read_series(table("date,x", "2020-01-01,1", "2020-02-04,2", "2020-02-09,3", "2020-05-30,3"))
     same_step(one.clock, other.clock, "other.csv")
     days = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2"))
-    with pytest.raises(DataError, match="advances by 1 day, but the model was trained on uneven steps"):
+    with pytest.raises(DataError, match="advances by 1 day, but the model was trained on a row, at uneven times"):
         same_step(one.clock, days.clock, "days.csv")

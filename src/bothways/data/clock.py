@@ -63,7 +63,7 @@ class Clock:
     def spoken(self) -> str:
         """The step, for a message."""
         if not self.even:
-            return "uneven steps"
+            return "a row, at uneven times"
         if self.unit == "row":
             return "a row"
         if self.unit == "second":
