@@ -349,6 +349,42 @@ def test_the_forget_gate_starts_where_it_is_told():
         LSTM(E, H, bias=False, forget_bias=1.0)
 
 
+@pytest.mark.parametrize("cell", [LSTM, GRU])
+def test_memories_start_between_two_steps_and_the_longest(cell):
+    """Without inputs, and weights of zero, a state shrinks at each step by 1 - 1 / memory."""
+    torch.manual_seed(0)
+    longest, size = 50, 2_000
+    reader = cell(1, size, 1, direction="both", chrono=longest)
+    with torch.no_grad():
+        for name, weight in reader.named_parameters():
+            if name.startswith("weight"):
+                weight.zero_()
+            elif cell is LSTM:
+                weight[2 * size : 3 * size] = 0  # what would be taken in
+            else:
+                weight[2 * size :] = 0
+    start = State(*(tuple(torch.ones(1, 1, size) for _ in reader.parts) for _ in range(2)))
+    final = reader(torch.zeros(1, 1, 1), None, start).final_state
+    for way in (final.forward, final.backward):
+        memories = 1 / (1 - way[-1][0, 0])
+        assert 2 - 1e-3 <= memories.min() < 3
+        assert longest - 1 < memories.max() <= longest + 1e-2
+        assert abs(memories.mean() - (2 + longest) / 2) < 1.5
+    if cell is LSTM:
+        _, _, b, d = reader.weights(0, "forward")
+        enter, forget = torch.sigmoid(b + d)[:size], torch.sigmoid(b + d)[size : 2 * size]
+        torch.testing.assert_close(enter, 1 - forget)
+
+
+def test_a_memory_that_cannot_be_is_refused():
+    with pytest.raises(SettingsError, match="chrono is 1, but it must be at least 2"):
+        GRU(E, H, chrono=1)
+    with pytest.raises(SettingsError, match=r"chrono is 9, but bias is False\. Leave chrono out"):
+        LSTM(E, H, bias=False, chrono=9)
+    with pytest.raises(SettingsError, match=r"forget_bias is 1\.0 and chrono 9; both set one bias\. Leave one out"):
+        LSTM(E, H, forget_bias=1.0, chrono=9)
+
+
 @pytest.mark.parametrize(("stack", "direction"), [("joined", "both"), ("apart", "both"), ("joined", "backward")])
 def test_dropout_hides_the_same_features_at_all_steps_of_a_sequence(stack, direction):
     """A second layer of relu whose output is its own input: what it gives is what dropout let through, tripled."""

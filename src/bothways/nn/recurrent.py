@@ -10,7 +10,7 @@ and elsewhere torch's kernels (see `torch_kernels`).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Literal, Self, get_args
 
@@ -22,7 +22,7 @@ from bothways.errors import SettingsError, check_choice
 from bothways.nn import fused, torch_kernels
 from bothways.nn.cells import CellStack, Stack
 from bothways.nn.layers import Cell, Layers
-from bothways.nn.reader import Direction, Merge, Reading, State, check_inputs, check_probability
+from bothways.nn.reader import Direction, Merge, Reading, State, check_at_least, check_inputs, check_probability
 
 Nonlinearity = Literal["tanh", "relu"]
 
@@ -248,6 +248,50 @@ class GRU(ExactRecurrent):
 
     gates = 3
 
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        direction: Direction = "forward",
+        stack: Stack = "joined",
+        merge: Merge = "concatenate",
+        dropout: float = 0.0,
+        weight_dropout: float = 0.0,
+        recompute: int | None = None,
+        chrono: int | None = None,
+    ) -> None:
+        """Make the parameters; see `ExactRecurrent`.
+
+        `chrono`, if given, is the most steps that something is to be remembered for: units start with memories of 2 to
+        so many steps (Tallec and Ollivier, 2018), by the bias of the gate that keeps the state.
+        """
+        _check_chrono(chrono, bias=bias)
+        self.chrono = chrono
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias=bias,
+            direction=direction,
+            stack=stack,
+            merge=merge,
+            dropout=dropout,
+            weight_dropout=weight_dropout,
+            recompute=recompute,
+        )
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        super().reset_parameters()
+        if self.chrono is None:
+            return
+        keep = slice(self.hidden_size, 2 * self.hidden_size)
+        for given, hidden in _pairs_of_biases(self):
+            given[keep], hidden[keep] = _chrono_bias(self.chrono, self.hidden_size), 0.0
+
     @property
     def cell(self) -> Cell:
         """Which cell."""
@@ -278,15 +322,22 @@ class LSTM(ExactRecurrent):
         weight_dropout: float = 0.0,
         recompute: int | None = None,
         forget_bias: float | None = None,
+        chrono: int | None = None,
     ) -> None:
         """Make the parameters; see `ExactRecurrent`.
 
         `forget_bias`, if given, is where the forget gate's bias starts: 1 lets early gradients reach far steps
         (Jozefowicz et al., 2015). None draws it like the other parameters, as torch.nn does.
+
+        `chrono`, if given, is the most steps that something is to be remembered for: units start with memories of 2 to
+        so many steps, and take in as much as they forget (Tallec and Ollivier, 2018).
         """
         if forget_bias is not None and not bias:
             raise SettingsError(f"forget_bias is {forget_bias}, but bias is False. Leave forget_bias out (None).")
-        self.forget_bias = forget_bias
+        if forget_bias is not None and chrono is not None:
+            raise SettingsError(f"forget_bias is {forget_bias} and chrono {chrono}; both set one bias. Leave one out.")
+        _check_chrono(chrono, bias=bias)
+        self.forget_bias, self.chrono = forget_bias, chrono
         super().__init__(
             input_size,
             hidden_size,
@@ -303,12 +354,14 @@ class LSTM(ExactRecurrent):
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         super().reset_parameters()
-        if self.forget_bias is None:
-            return
-        forget = slice(self.hidden_size, 2 * self.hidden_size)
-        for name, parameter in self.named_parameters():
-            if name.startswith("bias"):
-                nn.init.constant_(parameter[forget], self.forget_bias if name.startswith("bias_ih") else 0.0)
+        size = self.hidden_size
+        enter, forget = slice(0, size), slice(size, 2 * size)
+        for given, hidden in _pairs_of_biases(self):
+            if self.forget_bias is not None:
+                given[forget], hidden[forget] = self.forget_bias, 0.0
+            elif self.chrono is not None:
+                given[forget], hidden[forget] = _chrono_bias(self.chrono, size), 0.0
+                given[enter], hidden[enter] = -given[forget], 0.0
 
     @property
     def cell(self) -> Cell:
@@ -317,6 +370,30 @@ class LSTM(ExactRecurrent):
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
         return nn.LSTM(self.input_size, self.hidden_size, **options)
+
+
+def _check_chrono(chrono: int | None, *, bias: bool) -> None:
+    """Refuse a memory that cannot be."""
+    if chrono is None:
+        return
+    check_at_least("chrono", chrono, 2)
+    if not bias:
+        raise SettingsError(f"chrono is {chrono}, but bias is False. Leave chrono out (None).")
+
+
+def _pairs_of_biases(reader: ExactRecurrent) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give both biases of every layer and direction, to be set in place."""
+    for name, bias in reader.named_parameters():
+        if name.startswith("bias_ih"):
+            yield bias.data, reader.get_parameter(name.replace("bias_ih", "bias_hh")).data
+
+
+def _chrono_bias(longest: int, size: int) -> Tensor:
+    """Draw the biases of a gate that keeps: log of uniform numbers from 1 to longest - 1.
+
+    A state that is multiplied by sigmoid(log u) at each step is a mean over the last 1 + u.
+    """
+    return torch.empty(size).uniform_(1, max(1.0, longest - 1)).log()
 
 
 def from_torch(module: nn.RNNBase) -> RNN | LSTM | GRU:
