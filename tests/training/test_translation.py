@@ -139,7 +139,8 @@ def test_pairs_with_an_empty_or_a_long_side_are_left_out_and_said_with_their_pla
     assert len(prepared.train) == 19
     assert prepared.notes == [
         "2 of 22 pairs have an empty side and are left out; the first is pair 0, counted from 0.",
-        "1 pairs with a side of more than 8 tokens (max_length) are left out; the first is pair 21, counted from 0.",
+        "1 of 20 pairs have a side of more than 8 tokens (max_length) and are left out; the first is pair 21, counted "
+        "from 0.",
     ]
     with pytest.raises(DataError, match="pair 21, counted from 0: a side of the pair has 9 tokens, more than 8"):
         prepare((sources, targets), max_length=8, validation_size=0.0, too_long="refuse")

@@ -172,12 +172,11 @@ class Translator(nn.Module):
         trained, plain = [], []
         rows = max(1, LOGITS_AT_ONCE // len(self.softmax.bias))
         for some, right in zip(torch.split(features, rows), torch.split(wanted, rows), strict=True):
-            logits = self.softmax(some).float()
-            own = functional.cross_entropy(logits, right, reduction="sum")
+            said = self.softmax(some).float().log_softmax(dim=-1)
+            own = functional.nll_loss(said, right, reduction="sum")
             plain.append(own.detach())
             if smoothing:
-                even = torch.logsumexp(logits, dim=-1).sum() - logits.mean(dim=-1).sum()
-                own = (1 - smoothing) * own + smoothing * even
+                own = (1 - smoothing) * own - smoothing * said.mean(dim=-1).sum()
             trained.append(own)
         return torch.stack(trained).sum(), torch.stack(plain).sum()
 

@@ -135,8 +135,8 @@ def _part(pairs: Pairs, rows: Ints, tokens: PairTokens, settings: TranslatorSett
                 "(max_length). Shorten it, raise --max-length, or set --too-long cut."
             )
         notes.append(
-            f"{len(rows) - len(kept):,} pairs with a side of more than {settings.max_length:,} tokens (max_length) are "
-            f"left out; the first is {where}."
+            f"{len(rows) - len(kept):,} of {len(rows):,} pairs have a side of more than {settings.max_length:,} tokens "
+            f"(max_length) and are left out; the first is {where}."
         )
     return PairPart(
         [sources[row] for row in kept],
