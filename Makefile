@@ -19,7 +19,7 @@ demo: $(VENV)/.trains
 	  "The plot was anything but gripping. So says my aunt, who is wrong."
 
 test: $(VENV)/.develops
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.develops
 	$(BIN)/ruff check src tests benchmarks examples
