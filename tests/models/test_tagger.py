@@ -165,12 +165,12 @@ def test_words_are_hidden_one_by_one_by_their_share():
     """The same word may be hidden in one place and not in another."""
     model = network(word_dropout=0.3, spelling_size=0).train()
     which, words = torch.zeros(300, 40, dtype=torch.long), torch.tensor([3])
-    vectors = model._vectors(which, words)
+    vectors = model._words(which, words)
     unknown = (vectors == model.embedding.weight[UNKNOWN]).all(dim=2)
     assert unknown.float().mean().item() == pytest.approx(0.3, abs=0.02)
     assert 0 < unknown[0].sum() < 40
     assert (vectors[~unknown] == model.embedding.weight[3]).all()
-    assert (model.eval()._vectors(which, words) == model.embedding.weight[3]).all()
+    assert (model.eval()._words(which, words) == model.embedding.weight[3]).all()
 
 
 @pytest.mark.parametrize("name", ["dropout", "embedding_dropout", "word_dropout"])
