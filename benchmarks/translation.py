@@ -34,7 +34,7 @@ DATES: dict[str, Any] = {
     "averaging": 0.99,
     "lr": 0.005,
     "batch_size": 32,
-    "epochs": 1,
+    "epochs": 2,
     "monitor": "exact",
 }
 RECIPE: dict[str, Any] = {
