@@ -98,36 +98,43 @@ def read_series(
         if np.isnan(values[:, place]).all():
             raise DataError(f"{table.name}: column {column!r} holds no number at all. Choose another column.")
     rows = _rows_by_series(table, by, found)
-    kind: TimeKind = "row"
-    form = ""
-    if time is None:
-        times = np.empty(len(values))
-        for some in rows.values():
-            times[some] = np.arange(len(some))
-    else:
-        times, kind, form = parse_times(found[time], table.where, time)
-        _check_order(table, times, rows, found[time])
+    times, kind, form = _times(table, time, rows, found)
     clock = find_clock([times[some] for some in rows.values()], kind, form)
     if not clock.even:
         notes.append(f"The times of {table.name} are not evenly spaced: each row counts as one step.")
-    series = []
-    for name, some in rows.items():
-        one, gaps = _evenly(Series(name, times[some], values[some]), clock)
-        series.append(one)
+    filled = [_evenly(Series(name, times[some], values[some]), clock) for name, some in rows.items()]
+    for one, gaps in filled:
         if gaps:
-            called = "" if name is None else f" of {name!r}"
+            called = "" if one.name is None else f" of {one.name!r}"
             notes.append(
                 f"{len(gaps):,} times{called} are missing, the first {clock.spell(gaps[0])}: their values count as "
                 "missing."
             )
-    missing = {column: int(np.isnan(values[:, place]).sum()) for place, column in enumerate(chosen)}
+    missing = zip(chosen, np.isnan(values).sum(axis=0).tolist(), strict=True)
     notes += [
         f"Column {column!r}: {count:,} of {len(values):,} values are missing; the last known one is read in their "
         "place, and none is predicted."
-        for column, count in missing.items()
+        for column, count in missing
         if count
     ]
-    return SeriesTable(table.name, chosen, series, clock, time, by, notes)
+    return SeriesTable(table.name, chosen, [one for one, _ in filled], clock, time, by, notes)
+
+
+def _times(
+    table: Table,
+    time: str | None,
+    rows: dict[str | None, NDArray[np.int64]],
+    found: dict[str, tuple[str | None, ...]],
+) -> tuple[Times, TimeKind, str]:
+    """Read the times of all rows, in order within each series; without a column the places of its rows."""
+    if time is not None:
+        times, kind, form = parse_times(found[time], table.where, time)
+        _check_order(table, times, rows, found[time])
+        return times, kind, form
+    places = np.empty(len(found[table.columns[0]]))
+    for some in rows.values():
+        places[some] = np.arange(len(some))
+    return places, "row", ""
 
 
 def _guess_time(table: Table, found: dict[str, tuple[str | None, ...]], taken: set[str | None]) -> str | None:

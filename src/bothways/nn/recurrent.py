@@ -10,7 +10,7 @@ and elsewhere torch's kernels (see `torch_kernels`).
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, Literal, Self, get_args
 
@@ -21,8 +21,9 @@ from torch.nn import functional
 from bothways.errors import SettingsError, check_choice
 from bothways.nn import fused, torch_kernels
 from bothways.nn.cells import CellStack, Stack
+from bothways.nn.chrono import check_chrono, chrono_bias, pairs_of_biases
 from bothways.nn.layers import Cell, Layers
-from bothways.nn.reader import Direction, Merge, Reading, State, check_at_least, check_inputs, check_probability
+from bothways.nn.reader import Direction, Merge, Reading, State, check_inputs, check_probability
 
 Nonlinearity = Literal["tanh", "relu"]
 
@@ -268,7 +269,7 @@ class GRU(ExactRecurrent):
         `chrono`, if given, is the most steps that something is to be remembered for: units start with memories of 2 to
         so many steps (Tallec and Ollivier, 2018), by the bias of the gate that keeps the state.
         """
-        _check_chrono(chrono, bias=bias)
+        check_chrono(chrono, bias=bias)
         self.chrono = chrono
         super().__init__(
             input_size,
@@ -289,8 +290,8 @@ class GRU(ExactRecurrent):
         if self.chrono is None:
             return
         keep = slice(self.hidden_size, 2 * self.hidden_size)
-        for given, hidden in _pairs_of_biases(self):
-            given[keep], hidden[keep] = _chrono_bias(self.chrono, self.hidden_size), 0.0
+        for given, hidden in pairs_of_biases(self):
+            given[keep], hidden[keep] = chrono_bias(self.chrono, self.hidden_size), 0.0
 
     @property
     def cell(self) -> Cell:
@@ -336,7 +337,7 @@ class LSTM(ExactRecurrent):
             raise SettingsError(f"forget_bias is {forget_bias}, but bias is False. Leave forget_bias out (None).")
         if forget_bias is not None and chrono is not None:
             raise SettingsError(f"forget_bias is {forget_bias} and chrono {chrono}; both set one bias. Leave one out.")
-        _check_chrono(chrono, bias=bias)
+        check_chrono(chrono, bias=bias)
         self.forget_bias, self.chrono = forget_bias, chrono
         super().__init__(
             input_size,
@@ -356,11 +357,11 @@ class LSTM(ExactRecurrent):
         super().reset_parameters()
         size = self.hidden_size
         enter, forget = slice(0, size), slice(size, 2 * size)
-        for given, hidden in _pairs_of_biases(self):
+        for given, hidden in pairs_of_biases(self):
             if self.forget_bias is not None:
                 given[forget], hidden[forget] = self.forget_bias, 0.0
             elif self.chrono is not None:
-                given[forget], hidden[forget] = _chrono_bias(self.chrono, size), 0.0
+                given[forget], hidden[forget] = chrono_bias(self.chrono, size), 0.0
                 given[enter], hidden[enter] = -given[forget], 0.0
 
     @property
@@ -370,30 +371,6 @@ class LSTM(ExactRecurrent):
 
     def _torch_module(self, options: dict[str, Any]) -> nn.RNNBase:
         return nn.LSTM(self.input_size, self.hidden_size, **options)
-
-
-def _check_chrono(chrono: int | None, *, bias: bool) -> None:
-    """Refuse a memory that cannot be."""
-    if chrono is None:
-        return
-    check_at_least("chrono", chrono, 2)
-    if not bias:
-        raise SettingsError(f"chrono is {chrono}, but bias is False. Leave chrono out (None).")
-
-
-def _pairs_of_biases(reader: ExactRecurrent) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give both biases of every layer and direction, to be set in place."""
-    for name, bias in reader.named_parameters():
-        if name.startswith("bias_ih"):
-            yield bias.data, reader.get_parameter(name.replace("bias_ih", "bias_hh")).data
-
-
-def _chrono_bias(longest: int, size: int) -> Tensor:
-    """Draw the biases of a gate that keeps: log of uniform numbers from 1 to longest - 1.
-
-    A state that is multiplied by sigmoid(log u) at each step is a mean over the last 1 + u.
-    """
-    return torch.empty(size).uniform_(1, max(1.0, longest - 1)).log()
 
 
 def from_torch(module: nn.RNNBase) -> RNN | LSTM | GRU:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from bothways.decoding.forecasting import ForecastRunner, StepRunner, centre_of, windows_before
+from bothways.decoding.forecasting import ForecastRunner, StepRunner, centre_of, pinball, windows_before
 from bothways.models.forecaster import DirectForecaster, StepForecaster, forecast_loss
 from bothways.training.forecast_scores import (
     fit_line,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from bothways.nn.reader import State
     from bothways.settings import ForecasterSettings
     from bothways.training.series_windows import Items, PreparedSeries
-
-_READ_AT_ONCE = 256
 
 
 @dataclass
@@ -142,7 +140,7 @@ def _error_quantiles(trained: TrainedForecaster, prepared: PreparedSeries, items
     """The quantiles of the errors by distance, as the model sees windows: (S,K,Q)."""
     spec = prepared.spec
     runner = trained.runner()
-    mean = gather(prepared.series, items, lambda one, some: runner.forecast_from(one.known, some))[..., 0]
+    mean = say_all(runner, prepared, items)[..., 0]
     spread = gather(
         prepared.series,
         items,
@@ -168,7 +166,7 @@ def _job(
         plan=plan,
         batch=lambda rows: windows.batch(items, rows),
         descend=going_back_over(_loss(model, settings)),
-        validate=_validator(model, prepared, windows, settings) if len(prepared.validation) else None,
+        validate=_validator(model, prepared, settings) if len(prepared.validation) else None,
         identity=f"{prepared.identity}-{settings.seed}",
     )
 
@@ -190,34 +188,23 @@ def _loss(
 
 
 def _validator(
-    model: DirectForecaster | StepForecaster,
-    prepared: PreparedSeries,
-    windows: Windows,
-    settings: ForecasterSettings,
+    model: DirectForecaster | StepForecaster, prepared: PreparedSeries, settings: ForecasterSettings
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """Score on the validation part after an epoch: the loss that is trained on, and the squared error of the point.
+    """Score on the validation part after an epoch, in units of the training part: the loss, and the squared error.
 
-    One time after another the loss is the point's own, rolled out: the errors of one step say little of those of many.
+    One time after another is rolled out: the errors of one step say little of those of many.
     """
-    items = prepared.validation
+    items, spec = prepared.validation, prepared.spec
     truth = truth_of(prepared, items)
-    loss_of = _loss(model, settings)
 
     def validate(module: nn.Module) -> dict[str, float]:
-        trained = TrainedForecaster(model, settings, prepared.spec)
-        error = say_all(trained.runner(), prepared, items)[..., 0] - truth
+        said = say_all(TrainedForecaster(model, settings, spec).runner(), prepared, items)
+        error = said[..., 0] - truth
         square = float(np.nanmean(error**2))
-        if isinstance(model, StepForecaster):
-            chosen = float(np.nanmean(np.abs(error))) if settings.loss == "absolute" else square
-            return {"loss": chosen, "mse": square}
-        total, known = 0.0, 0
-        for start in range(0, len(items), _READ_AT_ONCE):
-            batch = windows.batch(items, np.arange(start, min(start + _READ_AT_ONCE, len(items))))
-            count = int((~np.isnan(batch.truth)).sum())
-            with torch.no_grad():
-                total += float(loss_of(module, batch)) * count
-            known += count
-        return {"loss": total / max(1, known), "mse": square}
+        loss = float(np.nanmean(np.abs(error))) if settings.loss == "absolute" else square
+        if isinstance(model, DirectForecaster) and spec.quantiles:
+            loss += float(np.nanmean(pinball(truth, said[..., 1:], spec.quantiles)))
+        return {"loss": loss, "mse": square}
 
     return validate
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from bothways.data.series import name_columns, read_series
 from bothways.training.device import check_device
 from bothways.training.forecasting import TrainedForecaster, train_forecaster
-from bothways.training.places import check_places, end_interrupted, say_all, workplace
+from bothways.training.places import check_places, train_and_save
 from bothways.training.saving_forecaster import save_forecaster
 from bothways.training.series_windows import prepare_series
 
@@ -64,16 +63,14 @@ def train_forecaster_from_file(
     state = check_places(out, resume=resume, force=force)
     more = name_columns(inputs)
     table = read_series(data, targets=name_columns(target), inputs=more, time=time, by=by, encoding=encoding)
-    say_all(table.notes, say)
-    prepared = prepare_series(table, settings, targets=len(table.columns) - len(more or []))
-    prepared.notes[:0] = table.notes
-    said = len(table.notes) + say_all(prepared.notes[len(table.notes) :], say)
-    with workplace(state) as place:
-        trained = train_forecaster(prepared, settings, folder=place, resume=resume, listener=listener)
-        say_all(trained.notes[said:], say)
-        if trained.best_epoch:
-            save_forecaster(trained, out, force=force or resume)
-        if trained.interrupted:
-            raise end_interrupted(out, best_epoch=trained.best_epoch)
-    shutil.rmtree(state, ignore_errors=True)
-    return trained
+    return train_and_save(
+        out,
+        state,
+        prepare=lambda _: prepare_series(table, settings, targets=len(table.columns) - len(more or [])),
+        train=lambda prepared, place: train_forecaster(
+            prepared, settings, folder=place, resume=resume, listener=listener
+        ),
+        save=lambda trained, place, replace: save_forecaster(trained, place, force=replace),
+        replace=force or resume,
+        say=say,
+    )

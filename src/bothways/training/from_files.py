@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from bothways.data.writing import TableWriter
 from bothways.errors import OutputError, SettingsError
 from bothways.training.classification import TrainedClassifier, check_vectors, train_classifier
 from bothways.training.device import check_device
-from bothways.training.places import check_places, end_interrupted, say_all, workplace
+from bothways.training.places import check_places, say_all, train_and_save
 from bothways.training.preparation import Prepared, prepare
 from bothways.training.pretrained import read_pretrained
 from bothways.training.saving import save_classifier
@@ -95,21 +94,27 @@ def train_classifier_from_file(
     pretrained = read_pretrained(settings)
     if pretrained is not None:
         settings = pretrained.adapt(settings)
-    with workplace(state) as place:
-        prepared = prepare(
-            source, checked, settings, place,
-            skip_unlabelled=skip_unlabelled, tokenizer=None if pretrained is None else pretrained.tokenizer,
-        )  # fmt: skip
-        said = say_all(prepared.notes, say)
+    tokenizer = None if pretrained is None else pretrained.tokenizer
+
+    def train(prepared: Prepared, place: Path) -> TrainedClassifier:
         _write_splits(source, prepared, save_splits, say)
         trained = train_classifier(
             prepared, settings, folder=place, resume=resume, listener=listener, pretrained=pretrained
         )
         prepared.close()
-        say_all(trained.notes[said:], say)
-        _save(trained, out, force=force or resume)
-    shutil.rmtree(state, ignore_errors=True)
-    return trained
+        return trained
+
+    return train_and_save(
+        out,
+        state,
+        prepare=lambda place: prepare(
+            source, checked, settings, place, skip_unlabelled=skip_unlabelled, tokenizer=tokenizer
+        ),
+        train=train,
+        save=lambda trained, place, replace: save_classifier(trained, place, force=replace),
+        replace=force or resume,
+        say=say,
+    )
 
 
 def _check_settings(settings: ClassifierSettings, validation: Path | None, save_splits: Path | None) -> None:
@@ -121,14 +126,6 @@ def _check_settings(settings: ClassifierSettings, validation: Path | None, save_
         raise SettingsError(
             "--save-splits writes the rows that are held out here, but none are. Drop one of the options."
         )
-
-
-def _save(trained: TrainedClassifier, out: Path, *, force: bool) -> None:
-    """Save what was reached, also by a training that was stopped, which is then said."""
-    if trained.best_epoch:
-        save_classifier(trained, out, force=force)
-    if trained.interrupted:
-        raise end_interrupted(out, best_epoch=trained.best_epoch)
 
 
 def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bothways.bundle import refuse_existing
 from bothways.errors import BothwaysError, Interrupted, OutputError, ResumeError
@@ -77,6 +77,61 @@ def say_all(notes: Sequence[str], say: Callable[[str], None]) -> int:
     for note in notes:
         say(note)
     return len(notes)
+
+
+class Prepared(Protocol):
+    """What is ready to be trained on."""
+
+    notes: list[str]
+
+
+class Trained(Protocol):
+    """What a training gives."""
+
+    best_epoch: int
+    notes: list[str]  # those of what was prepared first
+    interrupted: bool
+
+
+Ready = TypeVar("Ready", bound=Prepared)
+Model = TypeVar("Model", bound=Trained)
+
+
+def train_and_save(
+    out: Path,
+    state: Path,
+    *,
+    prepare: Callable[[Path], Ready],
+    train: Callable[[Ready, Path], Model],
+    save: Callable[[Model, Path, bool], None],
+    replace: bool,
+    say: Callable[[str], None],
+) -> Model:
+    """Prepare, train and save what was read, with the training's state in a folder that goes when all is done.
+
+    Args:
+        out: the model folder to write.
+        state: the folder, as `check_places` names it.
+        prepare: makes what is read ready; it may keep files in the folder.
+        train: trains, and keeps its checkpoints in the folder.
+        save: writes a model folder; True replaces one.
+        replace: whether `out` is replaced.
+        say: hears every note, once.
+
+    Raises:
+        Interrupted: Ctrl-C; the best epoch so far is saved in `out`, and the state beside it.
+    """
+    with workplace(state) as place:
+        prepared = prepare(place)
+        said = say_all(prepared.notes, say)
+        trained = train(prepared, place)
+        say_all(trained.notes[said:], say)
+        if trained.best_epoch:
+            save(trained, out, replace)
+        if trained.interrupted:
+            raise end_interrupted(out, best_epoch=trained.best_epoch)
+    shutil.rmtree(state, ignore_errors=True)
+    return trained
 
 
 def end_interrupted(out: Path, *, best_epoch: int) -> Interrupted:

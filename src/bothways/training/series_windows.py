@@ -129,7 +129,7 @@ def prepare_series(table: SeriesTable, settings: ForecasterSettings, *, targets:
         )
         for one in table.series
     ]
-    prepared = PreparedSeries(spec, scaled, _fingerprint(table, settings))
+    prepared = PreparedSeries(spec, scaled, _fingerprint(table, settings), list(table.notes))
     _refuse_short(table, prepared, settings)
     return prepared
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from bothways.data.tagged import named_columns, read_tagged
 from bothways.errors import MissingFileError
 from bothways.settings import IntentSettings
 from bothways.training.device import check_device
-from bothways.training.places import check_places, end_interrupted, say_all, workplace
+from bothways.training.places import check_places, train_and_save
 from bothways.training.saving_tagger import save_tagger
 from bothways.training.tag_preparation import prepare_tags
 from bothways.training.tagging import TrainedTagger, train_tagger
@@ -68,17 +67,15 @@ def train_tagger_from_file(
         data, validation = _parts(data, validation)
     sentences = read_tagged(data, **named, encoding=encoding)
     checked = None if validation is None else read_tagged(validation, **named, encoding=encoding)
-    with workplace(state) as place:
-        prepared = prepare_tags(sentences, checked, settings)
-        said = say_all(prepared.notes, say)
-        trained = train_tagger(prepared, settings, folder=place, resume=resume, listener=listener)
-        say_all(trained.notes[said:], say)
-        if trained.best_epoch:
-            save_tagger(trained, out, force=force or resume)
-        if trained.interrupted:
-            raise end_interrupted(out, best_epoch=trained.best_epoch)
-    shutil.rmtree(state, ignore_errors=True)
-    return trained
+    return train_and_save(
+        out,
+        state,
+        prepare=lambda _: prepare_tags(sentences, checked, settings),
+        train=lambda prepared, place: train_tagger(prepared, settings, folder=place, resume=resume, listener=listener),
+        save=lambda trained, place, replace: save_tagger(trained, place, force=replace),
+        replace=force or resume,
+        say=say,
+    )
 
 
 def _parts(data: Path, validation: Path | None) -> tuple[Path, Path | None]:

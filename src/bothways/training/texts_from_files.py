@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from bothways.training.corpora import prepare_corpus
 from bothways.training.device import check_device
-from bothways.training.places import check_places, end_interrupted, say_all, workplace
+from bothways.training.places import Model, check_places, say_all, train_and_save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,17 +14,6 @@ if TYPE_CHECKING:
 
     from bothways.data.plain_text import Texts
     from bothways.training.corpora import CorpusSettings, PreparedCorpus
-
-
-class Trained(Protocol):
-    """What a training on texts gives."""
-
-    best_epoch: int
-    notes: list[str]
-    interrupted: bool
-
-
-Model = TypeVar("Model", bound=Trained)
 
 
 def train_on_texts(
@@ -69,15 +57,18 @@ def train_on_texts(
     if validation is not None:
         checked = read(validation)
         say_all(checked.notes, say)
-    with workplace(state) as place:
-        prepared = prepare_corpus(source, checked, settings, place)
-        said = say_all(prepared.notes, say)
+
+    def train_prepared(prepared: PreparedCorpus, place: Path) -> Model:
         trained = train(prepared, place)
         prepared.close()
-        say_all(trained.notes[said:], say)
-        if trained.best_epoch:
-            save(trained, out, force or resume)
-        if trained.interrupted:
-            raise end_interrupted(out, best_epoch=trained.best_epoch)
-    shutil.rmtree(state, ignore_errors=True)
-    return trained
+        return trained
+
+    return train_and_save(
+        out,
+        state,
+        prepare=lambda place: prepare_corpus(source, checked, settings, place),
+        train=train_prepared,
+        save=save,
+        replace=force or resume,
+        say=say,
+    )

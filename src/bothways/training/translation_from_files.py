@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from bothways.data.pairs import read_pairs
 from bothways.errors import DataError
 from bothways.training.device import check_device
-from bothways.training.places import check_places, end_interrupted, say_all, workplace
+from bothways.training.places import check_places, train_and_save
 from bothways.training.saving_translator import save_translator
 from bothways.training.translation import TrainedTranslator, train_translator
 from bothways.training.translation_preparation import prepare_pairs
@@ -68,14 +67,14 @@ def train_translator_from_files(
     state = check_places(out, resume=resume, force=force)
     pairs = read_pairs(*data, source=source, target=target, encoding=encoding)
     checked = read_pairs(*validation, source=source, target=target, encoding=encoding) if validation else None
-    with workplace(state) as place:
-        prepared = prepare_pairs(pairs, checked, settings)
-        said = say_all(prepared.notes, say)
-        trained = train_translator(prepared, settings, folder=place, resume=resume, listener=listener)
-        say_all(trained.notes[said:], say)
-        if trained.best_epoch:
-            save_translator(trained, out, force=force or resume)
-        if trained.interrupted:
-            raise end_interrupted(out, best_epoch=trained.best_epoch)
-    shutil.rmtree(state, ignore_errors=True)
-    return trained
+    return train_and_save(
+        out,
+        state,
+        prepare=lambda _: prepare_pairs(pairs, checked, settings),
+        train=lambda prepared, place: train_translator(
+            prepared, settings, folder=place, resume=resume, listener=listener
+        ),
+        save=lambda trained, place, replace: save_translator(trained, place, force=replace),
+        replace=force or resume,
+        say=say,
+    )
