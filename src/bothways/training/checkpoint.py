@@ -31,6 +31,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0  # 0: none yet
     best_score: float = float("-inf")
+    seconds: float = 0.0  # of training and validation
     finished: bool = False
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from bothways.settings import ClassifierSettings
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 SPLITS = ("train.csv", "test.csv")
 
