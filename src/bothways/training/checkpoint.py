@@ -89,6 +89,17 @@ def load_checkpoint(path: Path, *, identity: str) -> Checkpoint:
     return Checkpoint(tensors, progress)
 
 
+def read_progress(path: Path) -> Progress:
+    """Read where a training stands, without its tensors; nothing yet if the file is not a whole checkpoint."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Progress(**json.loads(file.metadata()["progress"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return Progress()
+
+
 def pack(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Put a group's name before the names of its tensors."""
     return {f"{group}/{name}": tensor.detach().cpu() for name, tensor in tensors.items()}
