@@ -84,7 +84,8 @@ class Drawn:
     def __init__(self, settings: ProblemSettings) -> None:
         self._settings = settings
         one = self._draw(1, "train", (0, 0, 0))
-        self.steps, self.features = one.inputs.shape[1:]
+        self.steps: int = one.inputs.shape[1]
+        self.features: int = one.inputs.shape[2]
         self.symbols = one.symbols
         self.asked = one.answers.shape[1] if one.answers.ndim == 2 else None
         self.trivial = one.trivial
@@ -115,7 +116,7 @@ class Drawn:
 class ImageSteps:
     """Images read row by row, or pixel by pixel, from the top left."""
 
-    asked = None
+    asked: int | None = None
 
     def __init__(self, settings: ProblemSettings, folder: Path) -> None:
         self._settings = settings
@@ -130,10 +131,12 @@ class ImageSteps:
             )
         self._known, self._rows = known, {"validation": order[:held], "train": order[held:]}
         height, width = known.pixels.shape[1:]
-        self.steps, self.features = (height, width) if settings.problem == "rows" else (height * width, 1)
+        by_rows = settings.problem == "rows"
+        self.steps: int = height if by_rows else height * width
+        self.features: int = width if by_rows else 1
         train, labels = known.pixels[order[held:]], known.labels[order[held:]]
         self._mean, self._deviation = float(train.mean()), float(train.std()) or 1.0
-        self.symbols = int(known.labels.max()) + 1
+        self.symbols: int | None = int(known.labels.max()) + 1
         self.trivial = float((self._test.labels == np.bincount(labels).argmax()).mean())
         self.identity = hashlib.sha256(known.pixels.tobytes() + known.labels.tobytes()).hexdigest()
 

@@ -5,7 +5,7 @@ Shapes: B sequences, T steps, F numbers a step, K answers to choose from, M last
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +82,7 @@ def problem_loss(said: Tensor, answers: Tensor) -> Tensor:
 
 def make_reader(settings: ProblemReaderSettings, *, features: int, start: Start, steps: int) -> Recurrent:
     """Build a recurrent reader whose weights start as asked for; see `ProblemNetwork`."""
-    special = {"chrono": {"chrono": steps}, "identity": {"nonlinearity": "relu"}}
+    special: dict[str, dict[str, Any]] = {"chrono": {"chrono": steps}, "identity": {"nonlinearity": "relu"}}
     reader: Recurrent = CELLS[settings.cell_type](
         input_size=features,
         hidden_size=settings.hidden_size,
@@ -94,7 +94,7 @@ def make_reader(settings: ProblemReaderSettings, *, features: int, start: Start,
     )
     for name, weight in reader.named_parameters():
         if start == "orthogonal" and name.startswith("weight_hh"):
-            for gate in weight.data.split(settings.hidden_size):
+            for gate in torch.split(weight.data, settings.hidden_size):
                 nn.init.orthogonal_(gate)
         elif start == "identity":
             _start_as_identity(name, weight)

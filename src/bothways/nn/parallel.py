@@ -42,7 +42,7 @@ class ParallelRecurrent(CellStack):
 
     cell: Cell
     gate_names: tuple[str, ...]  # in the order of their rows in the weights
-    keeping_gates: dict[str, int]  # those that decide how much stays: 1 if all stays where the gate is open, -1 if none
+    keeping_gates: tuple[tuple[str, int], ...]  # that decide how much stays: 1, all where the gate is open; -1, nothing
     cell_parts: tuple[str, ...] = ("h",)  # the state without a convolution; its last tensor is what is scanned
     has_skip = False
 
@@ -109,7 +109,7 @@ class ParallelRecurrent(CellStack):
             if self.chrono is not None and name.startswith("bias"):
                 memory = chrono_bias(self.chrono, self.hidden_size)
                 gates = parameter.data.view(len(self.gate_names), -1)
-                for gate, sign in self.keeping_gates.items():
+                for gate, sign in self.keeping_gates:
                     gates[self.gate_names.index(gate)] = sign * memory
 
     def weights(self, layer: int, direction: str) -> dict[str, Tensor]:
@@ -235,7 +235,7 @@ class MinGRU(ParallelRecurrent):
 
     cell = "mingru"
     gate_names = ("z", "c")
-    keeping_gates = {"z": -1}
+    keeping_gates = (("z", -1),)
 
     def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         z, c = gates
@@ -248,7 +248,7 @@ class MinLSTM(ParallelRecurrent):
 
     cell = "minlstm"
     gate_names = ("f", "i", "c")
-    keeping_gates = {"f": 1, "i": -1}
+    keeping_gates = (("f", 1), ("i", -1))
 
     def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         f, i, c = gates
@@ -265,7 +265,7 @@ class SRU(ParallelRecurrent):
 
     cell = "sru"
     gate_names = ("f", "r", "y")
-    keeping_gates = {"f": 1}
+    keeping_gates = (("f", 1),)
     cell_parts = ("h", "c")
     has_skip = True
 

@@ -73,7 +73,7 @@ class ProblemReaderSettings(CellSettings):
             )
         if self.start == "identity" and cell != "rnn":
             problems.append(
-                f"start is 'identity', but cell_type is {cell!r}. It is for 'rnn'; use 'torch' or 'chrono'."
+                f"start is 'identity', but cell_type is {cell!r}. It is for an rnn; use 'torch' or 'chrono'."
             )
         return problems
 
