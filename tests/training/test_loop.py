@@ -97,6 +97,20 @@ def test_it_learns(never_stopped):
     assert never_stopped[1].history[-1]["train_loss"] < never_stopped[1].history[0]["train_loss"]
 
 
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+def test_training_ends_with_the_first_epoch_that_is_good_enough(monitor, never_stopped):
+    scores = [row[monitor] for row in never_stopped[1].history]
+    job = make_job()
+    job.monitor, job.enough = monitor, scores[1]
+    reached = [score <= scores[1] if monitor == "loss" else score >= scores[1] for score in scores]
+    outcome = train(job, SETTINGS)
+    assert outcome.history == never_stopped[1].history[: reached.index(True) + 1]
+    assert outcome.best_epoch == len(outcome.history)
+    job = make_job()
+    job.monitor, job.enough = monitor, -1.0 if monitor == "loss" else 1.1
+    assert len(train(job, SETTINGS).history) == SETTINGS.epochs
+
+
 def test_the_same_seed_gives_the_same_weights(never_stopped):
     job = make_job()
     train(job, SETTINGS)

@@ -198,14 +198,13 @@ def _compare(
     from bothways.lab.comparing import compare
     from bothways.lab.entries import Question, every
     from bothways.lab.grid_progress import GridProgress
-    from bothways.lab.report import COLUMNS_SHOWN, shown, write_report
+    from bothways.lab.report import shown, write_report
 
-    changed = {
-        setting.name: value
-        for setting in settings.declared()
-        if setting.name not in (*CHOSEN_HERE, "length") and (value := getattr(settings, setting.name)) != setting.default
-    }
-    first = changed.pop("seed", 0)
+    chosen = (*CHOSEN_HERE, "length", "seed")
+    declared = [setting for setting in settings.declared() if setting.name not in chosen]
+    values = {setting.name: getattr(settings, setting.name) for setting in declared}
+    changed = {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
+    first = settings.seed  # type: ignore[attr-defined]
     question = Question(task, changed, data, validation, test, reading, budget)
     entries = every(_names(cells), _names(directions), range(first, first + seeds), lengths)
     with GridProgress() as progress:
@@ -218,13 +217,24 @@ def _compare(
     if as_json:
         print_json({"folder": str(out), "results": [one.to_dict() for one in comparison.results]})
         return
-    print_table(COLUMNS_SHOWN, shown(report))
+    _print(*shown(report))
     for line in report.verdict:
         print(literal(line))
     print(f"report: {literal(report.path)}")
     if not any(one.failed is None for one in comparison.results):
         print("bothways: Every network failed; the table says why.", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _print(header: list[str], rows: list[list[str]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None)
+    for place, name in enumerate(header):
+        table.add_column(name, justify="left" if place < 2 or name == "failed" else "right")
+    for row in rows:
+        table.add_row(*map(literal, row))
+    print_table(table)
 
 
 def _names(text: str) -> list[str]:

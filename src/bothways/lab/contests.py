@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from bothways.data.batches import InMemory
 from bothways.errors import Interrupted
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from bothways.training.listening import Listener
 
     Enter = Callable[[Question, Entry, Path, Listener], Result]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _ENOUGH = 200_000  # steps on which the speed of prediction is measured
 
@@ -61,10 +64,9 @@ def scoring(question: Question, settings: Any) -> Scoring:
     if question.task == "forecast":
         return Scoring("mean squared error", "mse", "last value", lower_is_better=True)
     if question.task == "problem":
-        from bothways.lab.problems import score_name
-
-        name = score_name(settings)
-        return Scoring(name, "mse" if name != "accuracy" else name, "trivial", lower_is_better=name != "accuracy")
+        if settings.problem == "adding":
+            return Scoring("mean squared error", "loss", "trivial", lower_is_better=True)
+        return Scoring("accuracy", "accuracy", "trivial")
     return Scoring("accuracy", "accuracy", "commonest")
 
 
@@ -230,11 +232,25 @@ def _forecast(
 
 
 def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder: Path, listener: Listener) -> Result:
-    from bothways.lab.problems import problem_gradient_norms, train_problem
+    from bothways.lab.problem_data import problem_data
+    from bothways.lab.problems import make_network, train_problem
+    from bothways.models.problem import problem_loss
 
     trained = train_problem(settings, data=question.data, folder=folder, resume=True, listener=listener)
     _go_on(interrupted=trained.interrupted)
-    fresh, after = problem_gradient_norms(trained)
+    found = problem_data(settings, question.data)
+    fresh = _fresh(lambda: make_network(settings, found), entry.seed)
+    batch = next(found.held_out("validation"))
+    inputs, wanted = torch.from_numpy(batch.inputs), torch.from_numpy(batch.wanted)
+    few = {"steps": inputs, "lengths": torch.full((len(inputs),), inputs.shape[1])}
+
+    def norms(model: nn.Module) -> list[float]:
+        return gradient_norms(lambda steps: problem_loss(model(steps), wanted), **few).tolist()
+
+    @torch.no_grad()
+    def predict() -> None:
+        trained.model(inputs)
+
     return Result(
         entry,
         score=trained.score,
@@ -242,9 +258,9 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
         history=trained.history,
         best_epoch=trained.best_epoch,
         parameters=trained.facts["parameters"],
-        predicted_per_second=trained.facts["predicted_per_second"],
-        fresh_gradients=fresh.tolist(),
-        gradients=after.tolist(),
+        predicted_per_second=_speed(predict, inputs.shape[0] * inputs.shape[1]),
+        fresh_gradients=norms(fresh.eval()),
+        gradients=norms(trained.model.eval()),
     )
 
 
@@ -264,7 +280,7 @@ def _speed(predict: Callable[[], object], steps: int) -> float:
     return int(steps) / max(min(seconds), 1e-9)
 
 
-def _fresh(make: Callable[[], Classifier], seed: int) -> Classifier:
+def _fresh(make: Callable[[], Module], seed: int) -> Module:
     """A network that has learned nothing, with the generators left as they were."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -54,6 +54,7 @@ class Job:
     validate: Callable[[nn.Module], dict[str, float]] | None  # scores by name; None: keep the last epoch
     identity: str  # fingerprint of data and settings
     monitor: str = "loss"  # which score decides on the best epoch; of a loss the lowest is best
+    enough: float | None = None  # a score that ends training: a loss as low, another as high; None: train on
     loss_settles: bool = False  # whether of epochs with the same score the one of lower loss is the best
     paces: Sequence[Pace] = ()
     carried: dict[str, Tensor] = field(default_factory=dict)  # what a batch leaves for the next one: recurrent states
@@ -249,7 +250,7 @@ def _set_paces(job: Job, *, epoch: int | None) -> None:
 
 def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Listener, last_epoch: int) -> None:
     """Score the epoch, keep it if it is the best, and decide whether it was the last."""
-    progress = state.progress
+    progress, enough = state.progress, False
     scored = {**state.module.state_dict(), **state.average}
     row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.answers)}
     if job.validate is None:
@@ -262,6 +263,8 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
         if job.loss_settles and score == progress.best_score and "loss" in row:
             better = row["loss"] < progress.history[progress.best_epoch - 1]["loss"]
         progress.best_score = max(score, progress.best_score)
+        if job.enough is not None:
+            enough = score >= (-job.enough if job.monitor == "loss" else job.enough)
     progress.history.append(row)
     if better:
         progress.best_epoch = progress.epoch
@@ -269,7 +272,8 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
     listener.epoch_ended(row, best=better)
     waited = progress.epoch - progress.best_epoch
     state.look_at_clock()
-    progress.finished = progress.epoch >= last_epoch or waited >= settings.patience or _time_is_up(settings, progress)
+    ended = progress.epoch >= last_epoch or waited >= settings.patience
+    progress.finished = enough or ended or _time_is_up(settings, progress)
     progress.epoch += 1
     progress.batch, progress.loss_sum, progress.answers = 0, 0.0, 0
 
