@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bothways.training.evaluation import Evaluation
 
+
 def show_labels(model: Path, texts: list[str] | None, *, as_json: bool) -> None:
     """Print the label of each text, or of each line of standard input."""
     from bothways.runtime import load  # here, so that --help does not wait for it

@@ -105,7 +105,7 @@ def compare(
 
 
 def read_results(folder: Path) -> list[Result]:
-    """Read what every network in a comparison's folder reached, in the order of names; what is cut counts as not there."""
+    """Read what the networks of a comparison's folder reached, in the order of names; a cut file counts as none."""
     found = []
     for path in sorted((folder / RUNS).glob("*.json")):
         try:
@@ -195,7 +195,8 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
 
 def _follow(process: subprocess.Popen[str], asked: dict[str, Any], entry: Entry, listener: GridListener) -> str | None:
     """Pass on what a process says until it ends; return why it failed, if it says so."""
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(json.dumps(asked))
     process.stdin.close()
     listener.moved(entry, 0.0)

@@ -14,7 +14,7 @@ from torch import nn
 from bothways.data.batches import InMemory
 from bothways.errors import Interrupted
 from bothways.lab.entries import Entry, Question, Result, Scoring
-from bothways.lab.gradients import classifier_gradient_norms, gradient_norms, tagger_gradient_norms
+from bothways.lab.gradients import classifier_gradient_norms, gradient_norms
 from bothways.models.classifier import Classifier
 from bothways.training.checkpoint import read_progress
 from bothways.training.device import check_device
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from bothways.settings import ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
     from bothways.training.listening import Listener
-
-    Enter = Callable[[Question, Entry, Path, Listener], Result]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -49,7 +47,7 @@ def enter(question: Question, entry: Entry, folder: Path, listener: Listener) ->
     watch = Stopwatch(listener)
     settings = cast("Any", question.settings_of(entry))
     check_device(settings)
-    by_task = {"classify": _classify, "tag": _tag, "forecast": _forecast, "problem": _problem}
+    by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {"classify": _classify, "tag": _tag, "forecast": _forecast, "problem": _problem}
     result = by_task[question.task](question, entry, settings, folder, watch)
     result.steps_per_second = watch.rate
     result.seconds = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))
@@ -135,7 +133,8 @@ def _classify(
     prepared = prepare(source, checked, settings, folder)
     trained = train_classifier(prepared, settings, folder=folder, resume=True, listener=listener)
     _go_on(interrupted=trained.interrupted)
-    assert prepared.validation is not None and trained.scores is not None
+    assert prepared.validation is not None
+    assert trained.scores is not None
     held = prepared.validation
     some = np.arange(min(len(held.targets), max(1, int(_ENOUGH / held.sequences.lengths.mean()))))
     few, asked = InMemory(held.sequences.take(some)), held.targets[some]
@@ -179,7 +178,8 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
     prepared = prepare_tags(sentences, checked, settings)
     trained = train_tagger(prepared, settings, folder=folder, resume=True, listener=listener)
     _go_on(interrupted=trained.interrupted)
-    assert prepared.validation is not None and trained.scores is not None
+    assert prepared.validation is not None
+    assert trained.scores is not None
     runner, words = trained.runner(), prepared.validation.words
     result = Result(
         entry,
@@ -242,10 +242,11 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
     fresh = _fresh(lambda: make_network(settings, found), entry.seed)
     batch = next(found.held_out("validation"))
     inputs, wanted = torch.from_numpy(batch.inputs), torch.from_numpy(batch.wanted)
-    few = {"steps": inputs, "lengths": torch.full((len(inputs),), inputs.shape[1])}
+    lengths = torch.full((len(inputs),), inputs.shape[1])
 
     def norms(model: nn.Module) -> list[float]:
-        return gradient_norms(lambda steps: problem_loss(model(steps), wanted), **few).tolist()
+        found = gradient_norms(lambda steps: problem_loss(model(steps), wanted), inputs, lengths)
+        return [float(norm) for norm in found]
 
     @torch.no_grad()
     def predict() -> None:

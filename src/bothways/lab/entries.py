@@ -189,9 +189,10 @@ def every(
             raise SettingsError(f"{what} has {twice[0]!r} twice. Name each once.")
     if not seeds:
         raise SettingsError("seeds is 0, but it must be at least 1.")
+    places: Sequence[int | None] = lengths or [None]
     return [
         Entry(cell, direction, seed, length)
-        for seed, length, cell, direction in product(seeds, lengths or [None], cells, directions)
+        for seed, length, cell, direction in product(seeds, places, cells, directions)
     ]
 
 

@@ -124,9 +124,7 @@ def draw(results: Sequence[Result], scoring: Scoring, folder: Path) -> list[Pict
             folder / "curves.png", metric=scoring.name, baselines=lines,
         )
     )  # fmt: skip
-    costs = [
-        Cost(one.entry.cell, one.entry.direction, one.entry.seed, one.seconds, _finite(one.score)) for one in done
-    ]
+    costs = [Cost(one.entry.cell, one.entry.direction, one.entry.seed, one.seconds, _finite(one.score)) for one in done]
     pictures.append(
         draw_cost(
             costs, folder / "cost.png", metric=scoring.name, baselines=lines,
@@ -182,7 +180,8 @@ def shown(report: Report) -> tuple[list[str], list[list[str]]]:
     failed = any(one.failed for one in report.standings)
     header = [
         "cell", "direction", *(["length"] if lengths else []), report.scoring.name, *(["test"] if tested else []),
-        "parameters", "steps/s train", "steps/s predict", "MiB", "seconds", "best epoch", *(["failed"] if failed else []),
+        "parameters", "steps/s train", "steps/s predict", "MiB", "seconds", "best epoch",
+        *(["failed"] if failed else []),
     ]  # fmt: skip
     table = []
     for length in dict.fromkeys(one.length for one in report.standings):
@@ -238,9 +237,9 @@ def _how_to_read(report: Report) -> str:
         where = "sequences that were used for nothing else"
     better = "lower is better" if report.scoring.lower_is_better else "higher is better"
     return (
-        f"{report.scoring.name.capitalize()} is of {where}; {better}; after ± stands one standard deviation over seeds, "
-        "each of which has weights, an order of batches and, if no validation file is given, held-out rows of its own. "
-        "Steps are tokens, words or times. MiB is the most that a network's whole process held, seconds are those of "
+        f"{report.scoring.name.capitalize()} is of {where}; {better}; after ± stands one standard deviation over "
+        "seeds, each of which has weights, an order of batches and, if no validation file is given, held-out rows of "
+        "its own. Steps are tokens, words or times. MiB is the most that a network's whole process held, seconds are those of "
         "training with validation."
     )
 

@@ -57,11 +57,9 @@ class Standing:
 
     @property
     def baselines(self) -> dict[str, float]:
-        """The baselines' scores by name, the mean over seeds, since each holds out other rows unless a file is given."""
+        """The baselines' scores by name, the mean over seeds, each of which may hold out other rows."""
         names = dict.fromkeys(name for one in self.results for name in one.baselines)
-        return {
-            name: mean(one.baselines[name] for one in self.results if name in one.baselines) for name in names
-        }
+        return {name: mean(one.baselines[name] for one in self.results if name in one.baselines) for name in names}
 
 
 def deviation_of(values: Sequence[float]) -> float | None:

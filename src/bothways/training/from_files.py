@@ -147,9 +147,7 @@ def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:
             raise OutputError(f"{place} exists. Choose another folder with --save-splits.")
 
 
-def open_rows(
-    path: Path, text: str | None, label: str | None, encoding: str, say: Callable[[str], None]
-) -> TableRows:
+def open_rows(path: Path, text: str | None, label: str | None, encoding: str, say: Callable[[str], None]) -> TableRows:
     """Open a table of labelled texts; a column that is None is guessed, which is said.
 
     Raises:
