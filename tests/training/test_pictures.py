@@ -11,8 +11,9 @@ from matplotlib.image import imread
 
 from bothways.decoding.translation import Translation
 from bothways.errors import DataError, OutputError
+from bothways.training.canvas import plain
 from bothways.training.metrics import ClassificationScores, score_classification
-from bothways.training.pictures import draw_attention, draw_confusion, draw_learning_curves, draw_reliability, plain
+from bothways.training.pictures import draw_attention, draw_confusion, draw_learning_curves, draw_reliability
 
 HISTORY = [
     {"epoch": 1, "train_loss": 0.9, "loss": 0.8, "accuracy": 0.6, "macro_f1": 0.5, "lr": 1e-3},

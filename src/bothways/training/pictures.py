@@ -1,56 +1,41 @@
-r"""Pictures of scores and of a training's course, as PNG files.
+"""Pictures of scores and of a training's course, as PNG files."""
 
-Labels come from users, so they are drawn as they stand: `$`, `_`, `^` and `\` mean nothing here, what cannot be
-printed is dropped, and long ones are cut. No state of matplotlib's is left changed, and no window is opened.
-"""
-
-import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bothways.errors import DataError, OutputError, missing_extra
+from bothways.errors import DataError
+from bothways.training.canvas import (
+    BLUE,
+    FEW_LABELS,
+    GREY,
+    MOST_LABELS,
+    ORANGE,
+    font_families,
+    label_ticks,
+    new_figure,
+    own_style,
+    plain,
+    save_picture,
+)
 from bothways.training.metrics import CALIBRATION_BINS, ClassificationScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from bothways.data.series import Series
     from bothways.decoding.forecasting import Forecast, ForecastSpec
     from bothways.decoding.translation import Translation
 
-LONGEST_LABEL = 24
-DOTS_PER_INCH = 150
-
-_CELLS_WITH_NUMBERS = 20
-_MOST_LABELS = 60
 _MOST_PANELS = 8
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9730d", "#6b6b6b"
 _SCORES = (
-    ("accuracy", "accuracy", _BLUE),
-    ("macro_f1", "macro-F1", _ORANGE),
-    ("f1", "F1 of entities", _ORANGE),
-    ("exact", "exact", _ORANGE),
-)
-# Families that hold Chinese, Japanese and Korean, as the systems name them.
-_ASIAN_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Droid Sans Fallback",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Microsoft YaHei",
-    "SimHei",
-    "Arial Unicode MS",
+    ("accuracy", "accuracy", BLUE),
+    ("macro_f1", "macro-F1", ORANGE),
+    ("f1", "F1 of entities", ORANGE),
+    ("exact", "exact", ORANGE),
 )
 
 
@@ -64,17 +49,17 @@ def draw_confusion(scores: ClassificationScores, path: Path) -> None:
     counts = scores.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows, columns = counts.shape
-    with_numbers = columns <= _CELLS_WITH_NUMBERS
+    with_numbers = columns <= FEW_LABELS
     cell = 0.62 if with_numbers else min(0.18, 12 / columns)  # inches
     margin = 0.085 * max(len(plain(label)) for label in scores.confusion_labels)
-    with _own_style():
-        figure = _new_figure(2.6 + margin + cell * columns, 2.0 + margin + cell * rows)
+    with own_style():
+        figure = new_figure(2.6 + margin + cell * columns, 2.0 + margin + cell * rows)
         axes = figure.add_subplot()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal", interpolation="nearest")
         bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, aspect=30)
         bar.set_label("share of the true class")
-        _label_ticks(axes, "x", scores.confusion_labels[:columns])
-        _label_ticks(axes, "y", scores.confusion_labels)
+        label_ticks(axes, "x", scores.confusion_labels[:columns])
+        label_ticks(axes, "y", scores.confusion_labels)
         if with_numbers:
             _write_cells(axes, counts, shares)
         axes.set_xlabel("predicted")
@@ -84,7 +69,7 @@ def draw_confusion(scores: ClassificationScores, path: Path) -> None:
             f"{scores.rows:,} rows · accuracy {scores.accuracy:.1%}\n(95% interval {low:.1%} to {high:.1%})",
             fontsize=10,
         )
-        _save(figure, path)
+        save_picture(figure, path)
 
 
 def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, best_epoch: int) -> None:
@@ -100,18 +85,18 @@ def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, be
         OutputError: the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
-    with _own_style():
-        figure = _new_figure(9.0, 3.8)
+    with own_style():
+        figure = new_figure(9.0, 3.8)
         losses, scores = figure.subplots(1, 2)
-        _draw_curves(losses, history, (("train_loss", "training", _GREY), ("loss", "validation", _BLUE)), best_epoch)
+        _draw_curves(losses, history, (("train_loss", "training", GREY), ("loss", "validation", BLUE)), best_epoch)
         losses.set_ylabel("loss (nats)")
         if any("perplexity" in row for row in history):
-            _draw_curves(scores, history, (("perplexity", "perplexity", _BLUE),), best_epoch)
+            _draw_curves(scores, history, (("perplexity", "perplexity", BLUE),), best_epoch)
             scores.set_ylabel("perplexity on validation")
         else:
             _draw_curves(scores, history, _SCORES, best_epoch)
             scores.set_ylabel("score on validation (0 to 1)")
-        _save(figure, path)
+        save_picture(figure, path)
 
 
 def draw_reliability(probabilities: npt.NDArray[np.floating[Any]], right: npt.NDArray[np.bool_], path: Path) -> None:
@@ -131,16 +116,16 @@ def draw_reliability(probabilities: npt.NDArray[np.floating[Any]], right: npt.ND
     _, bins, rows = np.unique(places, return_inverse=True, return_counts=True)
     sure, hits = np.bincount(bins, top) / rows, np.bincount(bins, right) / rows
     error = np.abs(hits - sure) @ rows / len(top)
-    with _own_style():
-        figure = _new_figure(4.6, 4.6)
+    with own_style():
+        figure = new_figure(4.6, 4.6)
         axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1.2)
-        axes.scatter(sure, hits, s=16 + 300 * rows / len(top), color=_BLUE, alpha=0.7)
+        axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2)
+        axes.scatter(sure, hits, s=16 + 300 * rows / len(top), color=BLUE, alpha=0.7)
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
         axes.set_xlabel("probability of the answer")
         axes.set_ylabel("share of answers that are right")
         axes.set_title(f"{len(top):,} rows · calibration error {error:.4f}", fontsize=10)
-        _save(figure, path)
+        save_picture(figure, path)
 
 
 def draw_forecast(series: "Series", forecast: "Forecast", spec: "ForecastSpec", path: Path) -> None:
@@ -153,28 +138,28 @@ def draw_forecast(series: "Series", forecast: "Forecast", spec: "ForecastSpec", 
     names = spec.names[:_MOST_PANELS]
     shown = min(len(series.values), max(spec.window, 2 * spec.horizon))
     before, after = np.arange(-shown, 0), np.arange(len(forecast.mean))
-    with _own_style():
-        figure = _new_figure(9, 1.2 + 2.2 * len(names))
+    with own_style():
+        figure = new_figure(9, 1.2 + 2.2 * len(names))
         panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
         for place, (name, axes) in enumerate(zip(names, panels, strict=True)):
             history = series.values[-shown:, place]
             mean, quantiles = forecast.mean[:, place], forecast.quantiles[:, place]
-            axes.plot(before, history, color=_GREY, linewidth=1.2, label="known")
+            axes.plot(before, history, color=GREY, linewidth=1.2, label="known")
             for rank in range(quantiles.shape[1] // 2):
                 low, high = spec.quantiles[rank], spec.quantiles[-1 - rank]
                 axes.fill_between(
-                    after, quantiles[:, rank], quantiles[:, -1 - rank], color=_BLUE, alpha=0.2, linewidth=0,
+                    after, quantiles[:, rank], quantiles[:, -1 - rank], color=BLUE, alpha=0.2, linewidth=0,
                     label=f"{low:g} to {high:g} of probability",
                 )  # fmt: skip
-            axes.plot(after, mean, color=_BLUE, linewidth=1.6, label="forecast")
-            axes.axvline(-0.5, color=_GREY, linewidth=0.8, linestyle=":")
+            axes.plot(after, mean, color=BLUE, linewidth=1.6, label="forecast")
+            axes.axvline(-0.5, color=GREY, linewidth=0.8, linestyle=":")
             axes.set_ylabel(plain(name))
             axes.spines[["top", "right"]].set_visible(False)
         panels[0].legend(loc="upper left", frameon=False, fontsize=8)
         places = sorted({-shown, -shown // 2, 0, len(after) - 1})
         every = [*(spec.clock.spell(time) for time in series.times[-shown:]), *forecast.times]
         panels[-1].set_xticks(places, [plain(every[shown + place]) for place in places])
-        _save(figure, path)
+        save_picture(figure, path)
 
 
 def draw_heat_maps(
@@ -193,15 +178,15 @@ def draw_heat_maps(
     """
     lines = -(-len(maps) // columns)
     wide, high = max(shares.shape[1] for *_, shares in maps), max(shares.shape[0] for *_, shares in maps)
-    with _own_style():
-        figure = _new_figure(1.0 + columns * (0.9 + 0.3 * wide), lines * (1.2 + 0.3 * high))
+    with own_style():
+        figure = new_figure(1.0 + columns * (0.9 + 0.3 * wide), lines * (1.2 + 0.3 * high))
         for place, (title, rows, names, shares) in enumerate(maps):
             axes = figure.add_subplot(lines, columns, place + 1)
             axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-            _label_ticks(axes, "x", names)
-            _label_ticks(axes, "y", rows)
+            label_ticks(axes, "x", names)
+            label_ticks(axes, "y", rows)
             axes.set_title(title, fontsize=10)
-        _save(figure, path)
+        save_picture(figure, path)
 
 
 def draw_contributions(
@@ -224,26 +209,26 @@ def draw_contributions(
         OutputError: the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
-    largest = np.sort(np.argsort(-np.abs(forward + backward), kind="stable")[:_MOST_LABELS])
+    largest = np.sort(np.argsort(-np.abs(forward + backward), kind="stable")[:MOST_LABELS])
     rows = np.arange(len(largest))
-    with _own_style():
-        figure = _new_figure(7, 1.4 + 0.24 * len(rows))
+    with own_style():
+        figure = new_figure(7, 1.4 + 0.24 * len(rows))
         axes = figure.add_subplot()
         for number, (name, values, colour) in enumerate(
-            (("read forwards", forward[largest], _BLUE), ("read backwards", backward[largest], _ORANGE))
+            (("read forwards", forward[largest], BLUE), ("read backwards", backward[largest], ORANGE))
         ):
             axes.barh(rows + 0.4 * number - 0.2, values, height=0.4, color=colour, label=name)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.invert_yaxis()
         axes.set_yticks(rows)
         names = [plain(words[row]) for row in largest]
-        axes.set_yticklabels(names, parse_math=False, usetex=False, fontfamily=_families(), fontsize=9)
+        axes.set_yticklabels(names, parse_math=False, usetex=False, fontfamily=font_families(), fontsize=9)
         axes.set_xlabel("adds to the log odds")
         axes.set_title(plain(title), fontsize=10, parse_math=False)
         axes.legend(frameon=False, fontsize=8)
         axes.grid(axis="x", alpha=0.25)
         axes.spines[["top", "right", "left"]].set_visible(False)
-        _save(figure, path)
+        save_picture(figure, path)
 
 
 def draw_attention(translation: "Translation", path: Path) -> None:
@@ -259,73 +244,21 @@ def draw_attention(translation: "Translation", path: Path) -> None:
         raise DataError("There is no attention to draw: the source is empty, or the model was trained without.")
     rows, columns = shares.shape
     cell = min(0.34, 12 / max(rows, columns))  # inches
-    with _own_style():
-        figure = _new_figure(3.4 + cell * columns, 1.9 + cell * rows)
+    with own_style():
+        figure = new_figure(3.4 + cell * columns, 1.9 + cell * rows)
         looks, spread = figure.subplots(1, 2, sharey=True, width_ratios=[max(2.0, cell * columns), 0.9])
         looks.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         for side, words in (("x", translation.source_words), ("y", translation.target_words)):
-            _label_ticks(looks, side, [word if word.strip() else "␣" for word in words])
+            label_ticks(looks, side, [word if word.strip() else "␣" for word in words])
         looks.xaxis.tick_top()
         looks.set_xlabel("source")
         looks.set_ylabel("translation, from the top")
-        spread.barh(np.arange(rows), translation.entropies, color=_ORANGE, height=0.7)
+        spread.barh(np.arange(rows), translation.entropies, color=ORANGE, height=0.7)
         spread.set_xlim(0, max(1.0, float(np.log(columns))))
         spread.set_xlabel("entropy\n(nats)")
         spread.tick_params(left=False)
         spread.spines[["top", "right"]].set_visible(False)
-        _save(figure, path)
-
-
-def plain(label: str) -> str:
-    """Return a label on one line, without what cannot be printed, and cut to 24 characters."""
-    printable = "".join(character if character.isprintable() else " " for character in label)
-    line = " ".join(printable.split())
-    if not line:
-        return "(empty)"
-    return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"
-
-
-@contextmanager
-def _own_style() -> Iterator[None]:
-    """Draw with matplotlib's own defaults, whatever the user has set, and without a word on missing glyphs."""
-    try:
-        import matplotlib.style
-    except ImportError:
-        raise missing_extra("matplotlib", "train", "Drawing a picture") from None
-    with matplotlib.style.context("default"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from", category=UserWarning)
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
-        yield
-
-
-def _new_figure(width: float, height: float) -> "Figure":
-    """Return a figure of this size in inches that is drawn by Agg and known to no window."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _families() -> list[str]:
-    """Return the font families to try in turn for each character, of those the machine has."""
-    from matplotlib.font_manager import fontManager
-
-    installed = {font.name for font in fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _ASIAN_FONTS if name in installed)]
-
-
-def _label_ticks(axes: "Axes", side: str, labels: Sequence[str]) -> None:
-    """Name the rows or columns; of more than 60, name every second, third…"""
-    step = -(-len(labels) // _MOST_LABELS)
-    axis = axes.xaxis if side == "x" else axes.yaxis
-    axis.set_ticks(np.arange(0, len(labels), step))
-    shown = [plain(label) for label in labels[::step]]
-    size = 9 if len(labels) <= _CELLS_WITH_NUMBERS else 6
-    slanted: dict[str, Any] = {"rotation": 90} if side == "x" and max(len(label) for label in shown) > 4 else {}
-    axis.set_ticklabels(shown, parse_math=False, usetex=False, fontfamily=_families(), fontsize=size, **slanted)
-    axis.set_tick_params(length=2)
+        save_picture(figure, path)
 
 
 def _write_cells(axes: "Axes", counts: np.ndarray[Any, Any], shares: np.ndarray[Any, Any]) -> None:
@@ -355,18 +288,3 @@ def _draw_curves(
         axes.set_xlim(history[0]["epoch"] - 0.4, history[-1]["epoch"] + 0.4)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    """Write aside and rename, so that the path never holds half a picture.
-
-    Errors name the file alone: its folder may be one that is still being written, under a passing name.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(temporary, format="png")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path.name} cannot be written: {error.strerror or error}. Choose another place.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
