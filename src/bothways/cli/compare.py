@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CHOSEN_HERE = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes")
 
+SHORTEST = 0.01  # minutes
+
 Cells = Annotated[str, typer.Option("--cells", help="cells to compare: rnn, lstm, gru, mingru, minlstm, sru")]
 Directions = Annotated[str, typer.Option("--directions", help="ways to read: forward, backward, both")]
 Seeds = Annotated[int, typer.Option("--seeds", help="trainings of each, whose spread tells luck from merit")]
@@ -195,11 +197,13 @@ def _compare(
 ) -> None:
     """Compare, with a progress bar; print the table and what it says."""
     require_training()
-    from bothways.lab.comparing import compare
+    from bothways.lab.comparing import compare, read_results
     from bothways.lab.entries import Question, every
     from bothways.lab.grid_progress import GridProgress
     from bothways.lab.report import shown, write_report
 
+    if budget is not None and budget < SHORTEST:
+        raise SettingsError(f"budget is {budget} minutes, but it must be at least {SHORTEST}.")
     chosen = (*CHOSEN_HERE, "length", "seed")
     declared = [setting for setting in settings.declared() if setting.name not in chosen]
     values = {setting.name: getattr(settings, setting.name) for setting in declared}
@@ -211,7 +215,8 @@ def _compare(
         try:
             comparison = compare(question, entries, out, listener=progress, force=force)
         except KeyboardInterrupt:
-            write_report(out)
+            if read_results(out):
+                write_report(out)
             raise
     report = write_report(out)
     if as_json:

@@ -167,20 +167,19 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
     folder.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
     asked = {"question": question.to_dict(), "entry": vars(entry), "folder": str(folder), "out": str(out)}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-P", "-m", "bothways.lab.entering"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         start_new_session=True,  # Ctrl-C reaches it from here, once
-    )  # fmt: skip
-    try:
-        reason = _follow(process, asked, entry, listener)
-    except KeyboardInterrupt:
-        _stop(process)
-        raise
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+    ) as process:  # fmt: skip
+        try:
+            reason = _follow(process, asked, entry, listener)
+        except KeyboardInterrupt:
+            _stop(process)
+            raise
+        except BaseException:
+            process.kill()
+            raise
     if process.returncode == 130:
         raise KeyboardInterrupt
     if process.returncode == 0 and reason is None:

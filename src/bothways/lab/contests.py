@@ -47,7 +47,12 @@ def enter(question: Question, entry: Entry, folder: Path, listener: Listener) ->
     watch = Stopwatch(listener)
     settings = cast("Any", question.settings_of(entry))
     check_device(settings)
-    by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {"classify": _classify, "tag": _tag, "forecast": _forecast, "problem": _problem}
+    by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {
+        "classify": _classify,
+        "tag": _tag,
+        "forecast": _forecast,
+        "problem": _problem,
+    }
     result = by_task[question.task](question, entry, settings, folder, watch)
     result.steps_per_second = watch.rate
     result.seconds = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))

@@ -159,7 +159,7 @@ def page(report: Report) -> str:
     for picture in report.pictures:
         content = base64.b64encode((report.path.parent / PICTURES / picture.file).read_bytes()).decode()
         parts += [
-            f"<h2>{escape(picture.title)}</h2>",
+            f"<h2>{escape(picture.title[:1].upper() + picture.title[1:])}</h2>",
             f'<figure><img alt="{escape(picture.title)}" src="data:image/png;base64,{content}">'
             f"<figcaption>{escape(picture.caption)}</figcaption></figure>",
         ]
@@ -239,8 +239,8 @@ def _how_to_read(report: Report) -> str:
     return (
         f"{report.scoring.name.capitalize()} is of {where}; {better}; after ± stands one standard deviation over "
         "seeds, each of which has weights, an order of batches and, if no validation file is given, held-out rows of "
-        "its own. Steps are tokens, words or times. MiB is the most that a network's whole process held, seconds are those of "
-        "training with validation."
+        "its own. Steps are tokens, words or times. MiB is the most that a network's whole process held, seconds are "
+        "those of training with validation."
     )
 
 

@@ -125,11 +125,11 @@ def _against_baselines(best: Standing, scoring: Scoring, at: str) -> list[str]:
     """Say so if a baseline is as good as the best network, or better."""
     said = []
     for name, score in best.baselines.items():
-        ahead = score <= best.score if scoring.lower_is_better else score >= best.score
-        if ahead:
-            said.append(
-                f"{at}The {name} baseline has {score:.4f}: no network beats it, and it is the better and cheaper model."
-            )
+        ahead = best.score - score if scoring.lower_is_better else score - best.score
+        if ahead > 0:
+            said.append(f"{at}The {name} baseline wins: {score:.4f}. For this data it is the better and cheaper model.")
+        elif ahead == 0:
+            said.append(f"{at}The {name} baseline is level with the best network, and cheaper.")
     return said
 
 
