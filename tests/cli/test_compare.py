@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from tests.terminal import run
 
 from bothways.lab import comparing
 from bothways.lab.comparing import read_results
 from bothways.lab.entries import Result
+from terminal import run
 
 GRID = ("--cells", "rnn,gru", "--directions", "forward,both", "--seeds", "2")
 

@@ -1,8 +1,6 @@
 """Memory problems: who solves them and who cannot, the same score again, and what is refused."""
 
-import os
 import random
-import signal
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from bothways.errors import DataError, MissingFileError, ResumeError, SettingsEr
 from bothways.lab.problem_data import problem_data
 from bothways.lab.problems import make_network, train_problem
 from bothways.settings import ProblemSettings
-from bothways.training.listening import Silence
+from stopping import StopAt
 from toy_images import write_images
 
 SMALL = {"hidden_size": 16, "lr": 0.01, "held_out": 200, "epochs": 12, "device": "cpu"}
@@ -142,18 +140,6 @@ def test_pixels_are_the_rows_one_after_another(tmp_path):
 
 
 # The same again
-
-
-class StopAt(Silence):
-    """Send Ctrl-C after some batches."""
-
-    def __init__(self, step):
-        self.left = step
-
-    def stepped(self, **_):
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_the_same_seed_gives_the_same_score_and_another_seed_another():

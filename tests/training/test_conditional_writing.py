@@ -1,7 +1,5 @@
 """Language models on a condition, from Python: what they learn, that folders and graphs agree, what is refused."""
 
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from bothways.errors import DataError, SettingsError
 from bothways.settings import LanguageSettings
 from bothways.training.corpora import ListedTexts, prepare_corpus
 from bothways.training.language import train_language_model
-from bothways.training.listening import Silence
+from stopping import StopAt
 
 SMALL = {
     "unit": "space",
@@ -214,18 +212,6 @@ def test_a_classifier_starts_from_the_reader_of_a_writer(folder):
 # Killed = never killed
 
 
-class _Killed(Silence):
-    """End after some windows, as Ctrl-C does."""
-
-    def __init__(self, windows):
-        self._left = windows
-
-    def stepped(self, **_):
-        self._left -= 1
-        if not self._left:
-            os.kill(os.getpid(), signal.SIGINT)
-
-
 @pytest.mark.parametrize("windows", [1, 4])
 def test_a_training_that_was_stopped_ends_in_the_same_weights(tmp_path: Path, windows):
     # Texts of several windows: a state is carried when the training stops, and the condition is not in it.
@@ -239,7 +225,7 @@ def test_a_training_that_was_stopped_ends_in_the_same_weights(tmp_path: Path, wi
         return train_language_model(prepared, settings, folder=place, listener=listener, resume=resume)
 
     whole = train(tmp_path / "whole")
-    assert train(tmp_path / "parts", _Killed(windows)).interrupted
+    assert train(tmp_path / "parts", StopAt(windows)).interrupted
     resumed = train(tmp_path / "parts", resume=True)
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name]), name

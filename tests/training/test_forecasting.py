@@ -2,11 +2,7 @@
 
 import json
 import math
-import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +18,9 @@ from bothways.estimators.forecaster import listed_series
 from bothways.settings import ForecasterSettings
 from bothways.training.forecast_scores import fit_line, say_all, score_baselines, score_forecasts, truth_of
 from bothways.training.forecasting import train_forecaster
-from bothways.training.listening import Silence
 from bothways.training.saving_forecaster import load_forecaster, save_forecaster, verdict
 from bothways.training.series_windows import Windows, prepare_series
+from stopping import count_in_a_process, kill_and_resume, one_thread
 
 SMALL = {
     "window": 12,
@@ -268,18 +264,6 @@ def test_saved_loaded_and_exported_are_one(tmp_path, changed):
 CHANGED = {"epochs": 3, "averaging": 0.9, "dropout": 0.2}
 
 
-class DieAt(Silence):
-    """End the process with SIGKILL after some batches."""
-
-    def __init__(self, step):
-        self._step, self._seen = step, 0
-
-    def stepped(self, **_):
-        self._seen += 1
-        if self._seen == self._step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def train_in(folder, listener=None):
     torch.set_num_threads(1)
     return train_forecaster(
@@ -292,33 +276,17 @@ def train_in(folder, listener=None):
     )
 
 
-def kill_and_resume(place):
-    """Kill a training three times at random batches, resume it, and print how often it was killed."""
-    chance, killed, folder = random.Random(0), 0, Path(place)
-    for step in (chance.randint(1, 9), chance.randint(3, 9), chance.randint(1, 3)):
-        child = os.fork()
-        if child == 0:
-            train_in(folder, DieAt(step))
-            os._exit(0)
-        died = os.waitpid(child, 0)[1]
-        killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
-    train_in(folder)
-    print(killed)
+def kill_three_times(place):
+    """Kill a training three times at random batches, resume it, and give how often it was killed."""
+    chance = random.Random(0)
+    steps = (chance.randint(1, 9), chance.randint(3, 9), chance.randint(1, 3))
+    return kill_and_resume(lambda listener: train_in(Path(place), listener), steps)
 
 
 def test_a_training_killed_at_any_batch_ends_in_the_same_weights(tmp_path):
-    code = f"import test_forecasting; test_forecasting.kill_and_resume({str(tmp_path)!r})"
-    places = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 3
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as those that were killed: other threads add up in another order
-    try:
+    assert count_in_a_process(__file__, f"kill_three_times({str(tmp_path)!r})") == 3
+    with one_thread():
         expected = train_forecaster(prepare(waves(), **CHANGED), settings(**CHANGED))
         tensors = load_file(tmp_path / "seed-0.safetensors")
         for name, weight in expected.model.state_dict().items():
             torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
-    finally:
-        torch.set_num_threads(threads)

@@ -19,6 +19,7 @@ from bothways.training.infilling_from_files import train_infiller_from_file
 from bothways.training.listening import Silence
 from bothways.training.saving_infiller import load_infiller, verdict
 from bothways.training.unigram import Unigram
+from stopping import StopAt
 from toy_gaps import PAIRS, TINY, tiny, toy_lines
 
 
@@ -106,18 +107,6 @@ def test_long_texts_are_read_in_pieces_as_they_were_trained(model, folder):
 
 
 # Stopping and going on
-
-
-class StopAt(Silence):
-    """Send Ctrl-C after some batches, as a user would."""
-
-    def __init__(self, step):
-        self.step, self.seen = step, 0
-
-    def stepped(self, **_):
-        self.seen += 1
-        if self.seen == self.step:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def prepared(folder):

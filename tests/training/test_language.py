@@ -1,11 +1,7 @@
 """Training a language model: what is carried, what is scored, and that a kill changes nothing."""
 
 import math
-import os
 import random
-import signal
-import subprocess
-import sys
 import weakref
 from pathlib import Path
 
@@ -30,8 +26,8 @@ from bothways.training.language import (
 )
 from bothways.training.language_evaluation import evaluate_language_model
 from bothways.training.language_from_files import train_language_model_from_file
-from bothways.training.listening import Silence
 from bothways.training.saving_language import load_language_model
+from stopping import count_in_a_process, kill_and_resume, one_thread
 from toys import LANGUAGE, toy_sentences, toy_stream
 
 SENTENCES = toy_sentences(40)
@@ -228,18 +224,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path,
 CARRYING = {"averaging": 0.9, "negatives": 7, "dropout": 0.3, "embedding_dropout": 0.2, "validation_size": 0.2}
 
 
-class DieAt(Silence):
-    """End the process with SIGKILL after some windows."""
-
-    def __init__(self, step):
-        self._step, self._seen = step, 0
-
-    def stepped(self, **_):
-        self._seen += 1
-        if self._seen == self._step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def train_in(folder, *, whole, listener=None):
     folder.mkdir(exist_ok=True)
     chosen = {**CARRYING, "window": 16 if whole else 6}  # shorter than a document, too
@@ -249,50 +233,26 @@ def train_in(folder, *, whole, listener=None):
     )
 
 
-def in_a_child(action):
-    """Run in a forked process, so that torch is imported once; give how it ended."""
-    child = os.fork()
-    if child == 0:
-        action()
-        os._exit(0)
-    return os.waitpid(child, 0)[1]
-
-
-def kill_and_resume(place):
-    """Kill a training of each kind twice, at random windows, resume it, and print how many were killed."""
+def kill_twice(place):
+    """Kill a training of each kind twice, at random windows, resume it, and give how many were killed."""
     torch.set_num_threads(1)
     train_in(Path(place) / "first", whole=True)  # imports and compiles here once, not in each child
-    chance, killed = random.Random(0), 0
-    for whole in (True, False):
-        folder = Path(place) / str(whole)
-        for step in (chance.randint(1, 5), chance.randint(1, 4)):  # of nine at least; every second one is written
-
-            def die(folder=folder, whole=whole, step=step):
-                torch.manual_seed(step)
-                train_in(folder, whole=whole, listener=DieAt(step))
-
-            died = in_a_child(die)
-            killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
-        if in_a_child(lambda folder=folder, whole=whole: train_in(folder, whole=whole)) != 0:
-            sys.exit(f"{folder} was not resumed")
-    print(killed)
+    chance = random.Random(0)
+    return sum(
+        kill_and_resume(
+            lambda listener, whole=whole: train_in(Path(place) / str(whole), whole=whole, listener=listener),
+            (chance.randint(1, 5), chance.randint(1, 4)),  # of nine at least; every second one is written
+        )
+        for whole in (True, False)
+    )
 
 
 def test_a_training_killed_at_any_window_ends_in_the_same_weights(tmp_path):
     """With states carried from window to window, averaged weights and a sampled softmax."""
-    code = f"import test_language; test_language.kill_and_resume({str(tmp_path)!r})"
-    places = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 4
-    threads = torch.get_num_threads()
+    assert count_in_a_process(__file__, f"kill_twice({str(tmp_path)!r})") == 4
     for whole in (True, False):
-        torch.set_num_threads(1)  # as those that were killed: other threads add up in another order
-        try:
+        with one_thread():
             expected = train_in(tmp_path / f"never-{whole}", whole=whole)
-        finally:
-            torch.set_num_threads(threads)
         assert not expected.interrupted
         tensors = load_file(tmp_path / str(whole) / "seed-0.safetensors")
         for name, weight in expected.model.state_dict().items():

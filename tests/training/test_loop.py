@@ -1,7 +1,6 @@
 import os
 import random
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from bothways.training.device import make_fabric
 from bothways.training.listening import Silence
 from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
 from bothways.training.optimizer import learning_rate
+from stopping import DieAt, StopAt, count_in_a_process, in_a_child, was_killed
 
 RANDOM = np.random.default_rng(0)
 SEQUENCES = InMemory([RANDOM.normal(size=(length, 3)).astype(np.float32) for length in RANDOM.integers(1, 9, size=70)])
@@ -66,19 +66,6 @@ def make_job(*, seed=0, identity="same", validate=True):
 
 
 SETTINGS = TrainingSettings(epochs=4, lr=0.05, averaging=0.9, patience=4, precision="float32", device="cpu")
-
-
-class StopAt(Silence):
-    """Send Ctrl-C after some batches, as a user would."""
-
-    def __init__(self, step):
-        self.step = step
-        self.seen = 0
-
-    def stepped(self, **_):
-        self.seen += 1
-        if self.seen == self.step:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def same_weights(one, other):
@@ -138,19 +125,6 @@ def test_ctrl_c_at_any_step_and_resume_end_in_the_same_weights(tmp_path, never_s
     assert outcome == never_stopped[1]
 
 
-class DieAt(Silence):
-    """End the process with SIGKILL after some batches."""
-
-    def __init__(self, step):
-        self.step = step
-        self.seen = 0
-
-    def stepped(self, **_):
-        self.seen += 1
-        if self.seen == self.step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def die_while_writing(path, state, *, identity):
     """Stand in for `save_checkpoint`: leave half a file, as a kill in the middle of writing does."""
     if state.progress.step >= 6:
@@ -159,17 +133,8 @@ def die_while_writing(path, state, *, identity):
     save_checkpoint(path, state, identity=identity)
 
 
-def in_a_child(action):
-    """Run in a forked process, so that torch is imported once; give how it ended."""
-    child = os.fork()
-    if child == 0:
-        action()
-        os._exit(0)
-    return os.waitpid(child, 0)[1]
-
-
-def kill_and_resume(folder):
-    """Kill a training at 20 random steps (and twice while it writes), resume each, and print how many were killed."""
+def kill_many(folder):
+    """Kill a training at 20 random steps (and twice while it writes), resume each, and give how many were killed."""
     torch.set_num_threads(1)
     make_fabric(SETTINGS)  # imported here once, not in each child
     chance = random.Random(0)
@@ -187,18 +152,14 @@ def kill_and_resume(folder):
             run()
 
         died = in_a_child(run_and_die_writing if step == "writing" else lambda step=step, run=run: run(DieAt(step)))
-        killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
+        killed += was_killed(died)
         if in_a_child(run) != 0:
             sys.exit(f"the training killed at {step} was not resumed")
-    print(killed)
+    return killed
 
 
 def test_a_training_killed_at_any_step_ends_in_the_same_weights(tmp_path, never_stopped):
-    code = f"import test_loop; test_loop.kill_and_resume({str(tmp_path)!r})"
-    here = str(Path(__file__).parent)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=here)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 22
+    assert count_in_a_process(__file__, f"kill_many({str(tmp_path)!r})") == 22
     for path in tmp_path.glob("*.safetensors"):
         tensors = load_file(path)
         for name, weight in never_stopped[0].state_dict().items():

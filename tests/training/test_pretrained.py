@@ -1,7 +1,5 @@
 """A classifier that starts from a language model."""
 
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,10 @@ from bothways import LanguageModel, TextClassifier
 from bothways.errors import DataError, ModelFolderError, SettingsError
 from bothways.settings import ClassifierSettings
 from bothways.training.classification import train_classifier
-from bothways.training.listening import Silence
 from bothways.training.optimizer import make_optimizer
 from bothways.training.preparation import Rows, prepare
 from bothways.training.pretrained import paces, read_pretrained
+from stopping import StopAt
 from toys import SMALL, toy_texts
 
 TEXTS, LABELS = toy_texts(60)
@@ -96,18 +94,6 @@ def test_the_rate_falls_from_part_to_part(folders, tmp_path):
     assert shares["encoder.weight_ih_l0_reverse"] == 0.25
     assert shares["embedding.weight"] == 0.125
     assert set(shares) == set(names.values())
-
-
-class StopAt(Silence):
-    """Send Ctrl-C after some batches, as a user would."""
-
-    def __init__(self, step):
-        self.left = step
-
-    def stepped(self, **_):
-        self.left -= 1
-        if not self.left:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_stopped_anywhere_and_resumed_it_ends_in_the_same_weights(folders, tmp_path):

@@ -1,11 +1,7 @@
 """Training a tagger: what it learns and what it cannot, the same weights after a kill, and pretrained vectors."""
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,12 +18,12 @@ from bothways.decoding.tagging import independent
 from bothways.errors import DataError, MissingFileError, ResumeError
 from bothways.runtime import load
 from bothways.settings import TaggerSettings
-from bothways.training.listening import Silence
 from bothways.training.saving_tagger import load_tagger, metrics, save_tagger, spread, verdict
 from bothways.training.tag_network import TorchTagger, make_tagger, numpy_chain
 from bothways.training.tag_preparation import prepare_tags
 from bothways.training.tag_scores import score_tags
 from bothways.training.tagging import train_tagger
+from stopping import StopAt, count_in_a_process, kill_and_resume, one_thread
 from toy_tags import TAGGER, names, told_by_ending, told_later
 
 
@@ -371,18 +367,6 @@ def test_a_loss_to_a_baseline_is_said_as_one():
 CHANGED = {"word_dropout": 0.2, "averaging": 0.9, "epochs": 2, "seeds": 2}
 
 
-class DieAt(Silence):
-    """End the process with SIGKILL after some batches."""
-
-    def __init__(self, step):
-        self._step, self._seen = step, 0
-
-    def stepped(self, **_):
-        self._seen += 1
-        if self._seen == self._step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def train_in(folder, listener=None):
     return train_tagger(
         prepare(names(40), **CHANGED),
@@ -394,63 +378,27 @@ def train_in(folder, listener=None):
     )
 
 
-def in_a_child(action):
-    """Run in a forked process, so that torch is imported once; give how it ended."""
-    child = os.fork()
-    if child == 0:
-        action()
-        os._exit(0)
-    return os.waitpid(child, 0)[1]
-
-
-def kill_and_resume(place):
-    """Kill a training of two seeds three times, at random batches, resume it, and print how often it was killed."""
+def kill_three_times(place):
+    """Kill a training three times, at random batches, resume it, and give how often it was killed."""
     torch.set_num_threads(1)
-    (Path(place) / "first").mkdir()
-    train_in(Path(place) / "first")  # imports and compiles here once, not in each child
-    chance, killed = random.Random(0), 0
-    folder = Path(place) / "killed"
+    first, folder = Path(place) / "first", Path(place) / "killed"
+    first.mkdir()
     folder.mkdir()
-    for step in (chance.randint(1, 7), chance.randint(3, 8), chance.randint(1, 3)):
-
-        def die(step=step):
-            torch.manual_seed(step)
-            train_in(folder, DieAt(step))
-
-        died = in_a_child(die)
-        killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
-    if in_a_child(lambda: train_in(folder)) != 0:
-        sys.exit(f"{folder} was not resumed")
-    print(killed)
+    train_in(first)  # imports and compiles here once, not in each child
+    chance = random.Random(0)
+    steps = (chance.randint(1, 7), chance.randint(3, 8), chance.randint(1, 3))
+    return kill_and_resume(lambda listener: train_in(folder, listener), steps)
 
 
 def test_a_training_killed_at_any_batch_ends_in_the_same_weights(tmp_path):
-    code = f"import test_tagging; test_tagging.kill_and_resume({str(tmp_path)!r})"
-    places = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 3
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as those that were killed: other threads add up in another order
-    try:
+    assert count_in_a_process(__file__, f"kill_three_times({str(tmp_path)!r})") == 3
+    with one_thread():
         for seed in (0, 1):
             chosen = {**CHANGED, "seeds": 1}
             expected = train_tagger(prepare(names(40), **CHANGED), settings(**chosen, seed=seed))
             tensors = load_file(tmp_path / "killed" / f"seed-{seed}.safetensors")
             for name, weight in expected.model.state_dict().items():
                 torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
-    finally:
-        torch.set_num_threads(threads)
-
-
-class InterruptAt(DieAt):
-    """Press Ctrl-C after some batches."""
-
-    def stepped(self, **_):
-        self._seen += 1
-        if self._seen == self._step:
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_ctrl_c_keeps_the_best_epoch_and_resuming_ends_in_the_same_weights(tmp_path):
@@ -458,7 +406,7 @@ def test_ctrl_c_keeps_the_best_epoch_and_resuming_ends_in_the_same_weights(tmp_p
     prepared = prepare(names(40), **chosen)
     whole = train_tagger(prepared, settings(**chosen))
     batches = 7
-    stopped = train_tagger(prepared, settings(**chosen), folder=tmp_path, listener=InterruptAt(batches))
+    stopped = train_tagger(prepared, settings(**chosen), folder=tmp_path, listener=StopAt(batches))
     assert stopped.interrupted
     assert 1 <= len(stopped.history) < 3
     assert stopped.scores is not None

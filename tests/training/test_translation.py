@@ -1,11 +1,7 @@
 """Training a translator: what it learns, the same weights after a kill, what is left out, and its scores."""
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +15,6 @@ from bothways.errors import DataError, ModelFolderError, ResumeError
 from bothways.models.translator_graph import decoder_graph
 from bothways.runtime import load
 from bothways.settings import TranslatorSettings
-from bothways.training.listening import Silence
 from bothways.training.saving_translator import load_translator, metrics, save_translator, verdict
 from bothways.training.translation import COPY, mean_loss, train_translator
 from bothways.training.translation_preparation import plan_pairs, prepare_pairs
@@ -29,6 +24,7 @@ from bothways.training.translation_scores import (
     quick_scores,
     score_translations,
 )
+from stopping import StopAt, count_in_a_process, kill_and_resume, one_thread
 from toy_pairs import TRANSLATOR, turned
 
 
@@ -263,18 +259,6 @@ def test_a_graph_that_differs_from_the_weights_is_not_saved(tmp_path, monkeypatc
 CHANGED = {"averaging": 0.9, "epochs": 2, "dropout": 0.2, "embedding_dropout": 0.1, "scheduled_sampling": 0.2}
 
 
-class DieAt(Silence):
-    """End the process with SIGKILL after some batches."""
-
-    def __init__(self, step):
-        self._step, self._seen = step, 0
-
-    def stepped(self, **_):
-        self._seen += 1
-        if self._seen == self._step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def train_in(folder, listener=None):
     return train_translator(
         prepare(turned(60), **CHANGED),
@@ -286,68 +270,32 @@ def train_in(folder, listener=None):
     )
 
 
-def in_a_child(action):
-    """Run in a forked process, so that torch is imported once; give how it ended."""
-    child = os.fork()
-    if child == 0:
-        action()
-        os._exit(0)
-    return os.waitpid(child, 0)[1]
-
-
-def kill_and_resume(place):
-    """Kill a training three times, at random batches, resume it, and print how often it was killed."""
+def kill_three_times(place):
+    """Kill a training three times, at random batches, resume it, and give how often it was killed."""
     torch.set_num_threads(1)
-    (Path(place) / "first").mkdir()
-    train_in(Path(place) / "first")  # imports and compiles here once, not in each child
-    chance, killed = random.Random(0), 0
-    folder = Path(place) / "killed"
+    first, folder = Path(place) / "first", Path(place) / "killed"
+    first.mkdir()
     folder.mkdir()
-    for step in (chance.randint(1, 4), chance.randint(2, 4), chance.randint(1, 3)):
-
-        def die(step=step):
-            torch.manual_seed(step)
-            train_in(folder, DieAt(step))
-
-        died = in_a_child(die)
-        killed += os.WIFSIGNALED(died) and os.WTERMSIG(died) == signal.SIGKILL
-    if in_a_child(lambda: train_in(folder)) != 0:
-        sys.exit(f"{folder} was not resumed")
-    print(killed)
+    train_in(first)  # imports and compiles here once, not in each child
+    chance = random.Random(0)
+    steps = (chance.randint(1, 4), chance.randint(2, 4), chance.randint(1, 3))
+    return kill_and_resume(lambda listener: train_in(folder, listener), steps)
 
 
 def test_a_training_killed_at_any_batch_ends_in_the_same_weights(tmp_path):
-    code = f"import test_translation; test_translation.kill_and_resume({str(tmp_path)!r})"
-    places = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 3
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as those that were killed: other threads add up in another order
-    try:
+    assert count_in_a_process(__file__, f"kill_three_times({str(tmp_path)!r})") == 3
+    with one_thread():
         expected = fit(turned(60), **CHANGED)
         tensors = load_file(tmp_path / "killed" / "seed-0.safetensors")
         for name, weight in expected.model.state_dict().items():
             torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
-    finally:
-        torch.set_num_threads(threads)
-
-
-class InterruptAt(DieAt):
-    """Press Ctrl-C after some batches."""
-
-    def stepped(self, **_):
-        self._seen += 1
-        if self._seen == self._step:
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_ctrl_c_keeps_the_best_epoch_and_resuming_ends_in_the_same_weights(tmp_path):
     chosen = {**CHANGED, "epochs": 3}
     prepared = prepare(turned(60), **chosen)
     whole = train_translator(prepared, settings(**chosen))
-    stopped = train_translator(prepared, settings(**chosen), folder=tmp_path, listener=InterruptAt(9))
+    stopped = train_translator(prepared, settings(**chosen), folder=tmp_path, listener=StopAt(9))
     assert stopped.interrupted
     assert 1 <= len(stopped.history) < 3
     assert stopped.runner().predict(["one"])
