@@ -49,8 +49,8 @@ RECIPE: dict[str, Any] = {
     "averaging": 0.999,
     "lr": 0.002,
     "batch_size": 64,
-    "epochs": 15,
-    "patience": 15,
+    "epochs": 10,
+    "patience": 10,
 }
 HEADER = ["model", "search", "BLEU (95% interval)", "chrF", "BLEU as tutorials count", "exact", "sources/s", "minutes"]
 

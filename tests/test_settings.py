@@ -12,6 +12,7 @@ from bothways.settings import (
     GenerationSettings,
     IntentSettings,
     LanguageSettings,
+    ProblemSettings,
     TaggerSettings,
     TranslatorSettings,
 )
@@ -26,6 +27,7 @@ from bothways.settings import (
         IntentSettings,
         ForecasterSettings,
         TranslatorSettings,
+        ProblemSettings,
         GenerationSettings,
     ],
 )
@@ -39,13 +41,21 @@ def test_every_setting_has_a_default_that_is_good_and_a_help(kind):
 
 @pytest.mark.parametrize(
     "kind",
-    [ClassifierSettings, LanguageSettings, TaggerSettings, IntentSettings, ForecasterSettings, TranslatorSettings],
+    [
+        ClassifierSettings,
+        LanguageSettings,
+        TaggerSettings,
+        IntentSettings,
+        ForecasterSettings,
+        TranslatorSettings,
+        ProblemSettings,
+    ],
 )
 def test_declared_settings_are_the_fields_in_the_order_text_encoder_training(kind):
     declared = kind.declared()
     assert [setting.name for setting in declared] == [field.name for field in fields(kind)]
     sections = [setting.section for setting in declared]
-    order = ["text", "sentences", "series", "encoder", "training", "writing"]
+    order = ["problem", "text", "sentences", "series", "encoder", "training", "writing"]
     assert sections == sorted(sections, key=order.index)
 
 
@@ -137,6 +147,64 @@ def test_a_bad_value_of_a_tagger_is_refused(values, message):
     with pytest.raises(SettingsError) as caught:
         TaggerSettings(**values).check()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"problem": "addin"},
+            "problem is 'addin', but it must be one of: adding, copy, first-token, pixels, rows. Did you mean",
+        ),
+        ({"length": 1}, "length is 1, but it must be at least 2."),
+        ({"held_out": 0}, "held_out is 0, but it must be at least 1."),
+        (
+            {"batches_per_epoch": 0, "batch_size": 0},
+            "batches_per_epoch is 0, but it must be at least 1. batch_size is 0",
+        ),
+        ({"target": -0.1}, "target is -0.1, but it must be at least 0."),
+        (
+            {"cell_type": "rnn", "start": "chrono"},
+            "start is 'chrono', but an rnn has no gates. Use 'torch', 'orthogonal' or 'identity'.",
+        ),
+        (
+            {"cell_type": "sru", "start": "orthogonal"},
+            "start is 'orthogonal', but cell_type 'sru' has no recurrent matrix. Use 'torch' or 'chrono'.",
+        ),
+        (
+            {"cell_type": "lstm", "start": "identity"},
+            "start is 'identity', but cell_type is 'lstm'. It is for an rnn; use 'torch' or 'chrono'.",
+        ),
+    ],
+)
+def test_a_bad_value_of_a_memory_problem_is_refused(values, message):
+    with pytest.raises(SettingsError) as caught:
+        ProblemSettings(**values).check()
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "start"),
+    [
+        ({"cell_type": "gru"}, "chrono"),
+        ({"cell_type": "minlstm", "problem": "copy"}, "chrono"),
+        ({"cell_type": "rnn"}, "torch"),
+        ({"cell_type": "gru", "problem": "pixels"}, "torch"),
+        ({"cell_type": "gru", "problem": "pixels", "start": "chrono"}, "chrono"),
+        ({"cell_type": "gru", "start": "torch"}, "torch"),
+    ],
+)
+def test_gates_start_open_for_as_long_as_drawn_sequences_are_unless_said_otherwise(values, start):
+    assert ProblemSettings(**values).start_chosen == start
+
+
+def test_drawn_problems_are_those_that_can_be_drawn():
+    from bothways import settings
+    from bothways.data.problems import ProblemName
+
+    drawn = [name for name in get_args(settings.ProblemChoice) if name not in settings.IMAGE_PROBLEMS]
+    assert drawn == list(get_args(ProblemName))
 
 
 def test_an_optional_setting_knows_its_plain_type():

@@ -16,7 +16,7 @@ from bothways.errors import DataError, SettingsError
 from bothways.settings import LanguageSettings
 from bothways.training.corpora import ListedTexts, prepare_corpus
 from bothways.training.language import train_language_model
-from bothways.training.loop import Silence
+from bothways.training.listening import Silence
 
 SMALL = {
     "unit": "space",

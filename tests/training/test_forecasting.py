@@ -22,7 +22,7 @@ from bothways.estimators.forecaster import listed_series
 from bothways.settings import ForecasterSettings
 from bothways.training.forecast_scores import fit_line, say_all, score_baselines, score_forecasts, truth_of
 from bothways.training.forecasting import train_forecaster
-from bothways.training.loop import Silence
+from bothways.training.listening import Silence
 from bothways.training.saving_forecaster import load_forecaster, save_forecaster, verdict
 from bothways.training.series_windows import Windows, prepare_series
 

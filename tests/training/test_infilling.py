@@ -16,7 +16,7 @@ from bothways.settings import FillSettings
 from bothways.training.corpora import ListedTexts, prepare_corpus
 from bothways.training.infilling import train_infiller
 from bothways.training.infilling_from_files import train_infiller_from_file
-from bothways.training.loop import Silence
+from bothways.training.listening import Silence
 from bothways.training.saving_infiller import load_infiller, verdict
 from bothways.training.unigram import Unigram
 from toy_gaps import PAIRS, TINY, tiny, toy_lines

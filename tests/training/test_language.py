@@ -30,7 +30,7 @@ from bothways.training.language import (
 )
 from bothways.training.language_evaluation import evaluate_language_model
 from bothways.training.language_from_files import train_language_model_from_file
-from bothways.training.loop import Silence
+from bothways.training.listening import Silence
 from bothways.training.saving_language import load_language_model
 from toys import LANGUAGE, toy_sentences, toy_stream
 

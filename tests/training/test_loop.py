@@ -3,6 +3,7 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from bothways.settings import TrainingSettings
 from bothways.training import loop
 from bothways.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from bothways.training.device import make_fabric
-from bothways.training.loop import CheckpointPlan, Job, Silence, going_back_over, learning_rate, train
+from bothways.training.listening import Silence
+from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
+from bothways.training.optimizer import learning_rate
 
 RANDOM = np.random.default_rng(0)
 SEQUENCES = InMemory([RANDOM.normal(size=(length, 3)).astype(np.float32) for length in RANDOM.integers(1, 9, size=70)])
@@ -92,6 +95,20 @@ def never_stopped():
 def test_it_learns(never_stopped):
     assert never_stopped[1].history[-1]["accuracy"] > 0.9
     assert never_stopped[1].history[-1]["train_loss"] < never_stopped[1].history[0]["train_loss"]
+
+
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+def test_training_ends_with_the_first_epoch_that_is_good_enough(monitor, never_stopped):
+    scores = [row[monitor] for row in never_stopped[1].history]
+    job = make_job()
+    job.monitor, job.enough = monitor, scores[1]
+    reached = [score <= scores[1] if monitor == "loss" else score >= scores[1] for score in scores]
+    outcome = train(job, SETTINGS)
+    assert outcome.history == never_stopped[1].history[: reached.index(True) + 1]
+    assert outcome.best_epoch == len(outcome.history)
+    job = make_job()
+    job.monitor, job.enough = monitor, -1.0 if monitor == "loss" else 1.1
+    assert len(train(job, SETTINGS).history) == SETTINGS.epochs
 
 
 def test_the_same_seed_gives_the_same_weights(never_stopped):
@@ -258,6 +275,53 @@ def test_without_validation_the_last_epoch_is_kept():
 def test_stopping_after_some_epochs_is_the_start_of_the_whole(never_stopped):
     outcome = train(make_job(), SETTINGS, stop_after=2)
     assert outcome.history == never_stopped[1].history[:2]
+
+
+class Clock:
+    """A clock that goes on by a second with every batch."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(loop.time, "monotonic", lambda: self.now)
+
+    def in_job(self, job):
+        batch = job.batch
+
+        def one(rows):
+            self.now += 1.0
+            return batch(rows)
+
+        job.batch = one
+        return job
+
+
+def test_training_ends_when_its_minutes_are_over_though_an_epoch_is_under_way(monkeypatch):
+    clock = Clock(monkeypatch)
+    job = clock.in_job(make_job())
+    batches = len(job.plan(1))
+    outcome = train(job, replace(SETTINGS, minutes=(batches + 2) / 60))
+    assert clock.now == batches + 2
+    assert len(outcome.history) == 2
+
+
+def test_minutes_are_counted_over_a_stop(monkeypatch, tmp_path):
+    clock = Clock(monkeypatch)
+    job, settings = clock.in_job(make_job()), replace(SETTINGS, minutes=7 / 60)
+    plan = CheckpointPlan(tmp_path / "state.safetensors", resume=True)
+    train(job, settings, checkpoints=plan, listener=StopAt(3))
+    clock.now += 1_000.0
+    train(clock.in_job(make_job()), settings, checkpoints=plan)
+    assert clock.now == 1_007.0
+
+
+def test_the_rate_falls_by_the_clock_when_that_is_faster(monkeypatch):
+    clock, rates = Clock(monkeypatch), []
+    monkeypatch.setattr(
+        loop, "learning_rate", lambda settings, done: rates.append(done) or learning_rate(settings, done)
+    )
+    train(clock.in_job(make_job()), replace(SETTINGS, epochs=1_000, minutes=8 / 60))
+    # The first batch is planned by what was read: no second is over then.
+    assert rates[1:] == pytest.approx([second / 8 for second in range(1, 8)])
 
 
 def test_averaged_weights_are_the_mean_that_the_formula_gives():

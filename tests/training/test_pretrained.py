@@ -12,7 +12,8 @@ from bothways import LanguageModel, TextClassifier
 from bothways.errors import DataError, ModelFolderError, SettingsError
 from bothways.settings import ClassifierSettings
 from bothways.training.classification import train_classifier
-from bothways.training.loop import Silence, make_optimizer
+from bothways.training.listening import Silence
+from bothways.training.optimizer import make_optimizer
 from bothways.training.preparation import Rows, prepare
 from bothways.training.pretrained import paces, read_pretrained
 from toys import SMALL, toy_texts

@@ -22,7 +22,7 @@ from bothways.decoding.tagging import independent
 from bothways.errors import DataError, MissingFileError, ResumeError
 from bothways.runtime import load
 from bothways.settings import TaggerSettings
-from bothways.training.loop import Silence
+from bothways.training.listening import Silence
 from bothways.training.saving_tagger import load_tagger, metrics, save_tagger, spread, verdict
 from bothways.training.tag_network import TorchTagger, make_tagger, numpy_chain
 from bothways.training.tag_preparation import prepare_tags

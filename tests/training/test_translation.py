@@ -19,7 +19,7 @@ from bothways.errors import DataError, ModelFolderError, ResumeError
 from bothways.models.translator_graph import decoder_graph
 from bothways.runtime import load
 from bothways.settings import TranslatorSettings
-from bothways.training.loop import Silence
+from bothways.training.listening import Silence
 from bothways.training.saving_translator import load_translator, metrics, save_translator, verdict
 from bothways.training.translation import COPY, mean_loss, train_translator
 from bothways.training.translation_preparation import plan_pairs, prepare_pairs

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bothways.bundle import literal
-from bothways.cli.output import print_json
+from bothways.cli.output import print_json, print_table
 from bothways.cli.texts import lines
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from bothways.training.evaluation import Evaluation
-
-_WIDEST = 10_000  # columns of a line that goes into a file or a pipe
 
 
 def show_labels(model: Path, texts: list[str] | None, *, as_json: bool) -> None:
@@ -97,20 +95,12 @@ def _show(found: "Evaluation") -> None:
     if linear is not None and linear["accuracy"] > scores.accuracy:
         print("The linear baseline wins on these rows: it is the better and cheaper model for them.")
     print("by class")
-    _print_table(_by_class(found))
+    print_table(_by_class(found))
     if len(scores.confusion_labels) <= 12:
         print("confusion: true labels down, predictions across")
-        _print_table(_confusion(found))
+        print_table(_confusion(found))
     else:
         print("The confusion matrix is too wide for a terminal: draw it with --confusion FILE.png.")
-
-
-def _print_table(table: "Table") -> None:
-    """Print a table, squeezed only where a terminal is too narrow for it."""
-    from rich.console import Console
-
-    width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDEST
-    Console(markup=False, highlight=False, emoji=False, width=width).print(table)
 
 
 def _by_class(found: "Evaluation") -> "Table":

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from bothways.cli.compare import compare_classify, compare_forecast, compare_problem, compare_tag
 from bothways.cli.evaluate import evaluate
 from bothways.cli.explain import explain
 from bothways.cli.fill import fill
@@ -37,6 +38,8 @@ app = typer.Typer(
     cls=QuickHelp, help="Train recurrent sequence models on your own data, and run them anywhere.", **_BEHAVIOUR
 )
 train_app = typer.Typer(help="Train a model from a file and save it as a folder.", **_BEHAVIOUR)
+
+compare_app = typer.Typer(**{**_BEHAVIOUR, "no_args_is_help": False})
 
 
 def explained(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,7 +94,12 @@ train_app.command("tag")(explained(train_tag))
 train_app.command("forecast")(explained(train_forecast))
 train_app.command("intent")(explained(train_intent))
 train_app.command("translate", cls=PairFiles)(explained(train_translate))
+compare_app.callback(invoke_without_command=True)(explained(compare_problem))
+compare_app.command("classify")(explained(compare_classify))
+compare_app.command("tag")(explained(compare_tag))
+compare_app.command("forecast")(explained(compare_forecast))
 app.add_typer(train_app, name="train")
+app.add_typer(compare_app, name="compare")
 app.command("evaluate")(explained(evaluate))
 app.command("predict")(explained(predict))
 app.command("generate")(explained(generate))

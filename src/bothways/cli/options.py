@@ -10,11 +10,18 @@ from bothways.declaring import Setting, Settings
 from bothways.errors import SettingsError
 
 
-def with_settings(kind: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each setting of `kind`; the command gets them as its parameter `settings`."""
+def with_settings(
+    kind: type[Settings], *, without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each setting of `kind`; the command gets them as its parameter `settings`.
+
+    Args:
+        kind: the settings.
+        without: those that have no option.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        declared = kind.declared()
+        declared = [setting for setting in kind.declared() if setting.name not in without]
         own = [part for name, part in inspect.signature(command).parameters.items() if name != "settings"]
 
         def run(**options: Any) -> None:

@@ -6,9 +6,14 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bothways.errors import BothwaysError, OutputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_WIDEST = 10_000  # columns of a line that goes into a file or a pipe
 
 
 def print_json(content: Any) -> None:
@@ -22,6 +27,14 @@ def print_json(content: Any) -> None:
     except UnicodeEncodeError:
         text = json.dumps(content)
     print(text)
+
+
+def print_table(table: "Table") -> None:
+    """Print a table, squeezed only where a terminal is too narrow for it."""
+    from rich.console import Console
+
+    width = None if sys.stdout is not None and sys.stdout.isatty() else _WIDEST
+    Console(markup=False, highlight=False, emoji=False, width=width).print(table)
 
 
 class StandardOutput(io.TextIOWrapper):

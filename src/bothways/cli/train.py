@@ -12,7 +12,7 @@ from bothways.settings import ClassifierSettings
 
 if TYPE_CHECKING:
     from bothways.training.classification import TrainedClassifier
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 @with_settings(ClassifierSettings)

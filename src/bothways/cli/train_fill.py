@@ -22,7 +22,7 @@ from bothways.settings import FillSettings
 
 if TYPE_CHECKING:
     from bothways.training.infilling import TrainedInfiller
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 @with_settings(FillSettings)

@@ -12,7 +12,7 @@ from bothways.settings import ForecasterSettings
 
 if TYPE_CHECKING:
     from bothways.training.forecasting import TrainedForecaster
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 @with_settings(ForecasterSettings)

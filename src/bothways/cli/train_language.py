@@ -22,7 +22,7 @@ from bothways.settings import LanguageSettings
 
 if TYPE_CHECKING:
     from bothways.training.language import TrainedLanguageModel
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 @with_settings(LanguageSettings)

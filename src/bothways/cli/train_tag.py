@@ -21,7 +21,7 @@ from bothways.cli.training import (
 from bothways.settings import TaggerSettings
 
 if TYPE_CHECKING:
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
     from bothways.training.tagging import TrainedTagger
 
 

@@ -12,7 +12,7 @@ from bothways.cli.training import AsJson, Encoding, Force, Out, Resume, TensorBo
 from bothways.settings import TranslatorSettings
 
 if TYPE_CHECKING:
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
     from bothways.training.translation import TrainedTranslator
 
 _VALIDATION = "--validation"

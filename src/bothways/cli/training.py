@@ -12,7 +12,7 @@ from bothways.bundle import literal
 from bothways.cli.output import print_json
 
 if TYPE_CHECKING:
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 Out = Annotated[Path, typer.Option("--out", help="model folder to write")]
 Encoding = Annotated[str, typer.Option("--encoding", help="of the files; auto detects it")]

@@ -40,14 +40,15 @@ class Problem:
         return None if self.answers.dtype == np.float32 else SYMBOLS
 
 
-def make_problem(name: ProblemName, *, length: int, rows: int, seed: int) -> Problem:
+def make_problem(name: ProblemName, *, length: int, rows: int, seed: int | tuple[int, ...]) -> Problem:
     """Draw sequences.
 
     Args:
         name: which problem.
         length: T; of copy the blanks between what is shown and what is asked for.
         rows: N.
-        seed: the same arguments give the same sequences.
+        seed: a number, or several, such as those of a training, an epoch and a batch; the same arguments give the same
+            sequences.
 
     Raises:
         SettingsError: an unknown problem, a length below 2, or no rows.
@@ -56,7 +57,8 @@ def make_problem(name: ProblemName, *, length: int, rows: int, seed: int) -> Pro
     for what, value, least in (("length", length, 2), ("rows", rows, 1)):
         if value < least:
             raise SettingsError(f"{what} is {value}, but it must be at least {least}.")
-    draw = np.random.default_rng((seed, length, get_args(ProblemName).index(name)))
+    seeds = seed if isinstance(seed, tuple) else (seed,)
+    draw = np.random.default_rng((*seeds, length, get_args(ProblemName).index(name)))
     return {"first-token": _first_token, "adding": _adding, "copy": _copy}[name](draw, length, rows)
 
 

@@ -29,6 +29,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bothways.nn import fused
 from bothways.nn.cells import CellStack, Stack
+from bothways.nn.chrono import check_chrono, chrono_bias
 from bothways.nn.layout import Layout, enter_rows, lay_out, leave_rows
 from bothways.nn.parallel_fused import Cell, read_fused
 from bothways.nn.reader import Direction, Merge, Reading, State, check_at_least, check_inputs, sequence_dropout
@@ -41,6 +42,7 @@ class ParallelRecurrent(CellStack):
 
     cell: Cell
     gate_names: tuple[str, ...]  # in the order of their rows in the weights
+    keeping_gates: tuple[tuple[str, int], ...]  # that decide how much stays: 1, all where the gate is open; -1, nothing
     cell_parts: tuple[str, ...] = ("h",)  # the state without a convolution; its last tensor is what is scanned
     has_skip = False
 
@@ -57,6 +59,7 @@ class ParallelRecurrent(CellStack):
         dropout: float = 0.0,
         recompute: int | None = None,
         convolution: int = 1,
+        chrono: int | None = None,
     ) -> None:
         """Make the parameters, drawn as torch.nn.Linear's: uniform within 1 / sqrt(width of what they read).
 
@@ -74,12 +77,15 @@ class ParallelRecurrent(CellStack):
             recompute: if given, training keeps the inputs and the states of a layer alone, and reads it again for the
                 gradients: the same numbers, less memory, more time (Chen et al., 2016).
             convolution: how many steps, the last ones in the reading direction, the gates see.
+            chrono: if given, the most steps that something is to be remembered for: units start with memories of 2 to
+                so many steps, as those of an LSTM do (Tallec and Ollivier, 2018).
 
         Raises:
             SettingsError: a size or a choice that cannot be.
         """
         check_at_least("convolution", convolution, 1)
-        self.convolution = convolution
+        check_chrono(chrono, bias=bias)
+        self.convolution, self.chrono = convolution, chrono
         pending = tuple(f"{gate}+{ahead}" for ahead in range(1, convolution) for gate in self.gate_names)
         super().__init__(
             input_size,
@@ -100,6 +106,11 @@ class ParallelRecurrent(CellStack):
             weight = self.get_parameter(name.replace("bias", "weight"))
             bound = 1 / math.sqrt(weight.shape[1])
             nn.init.uniform_(parameter, -bound, bound)
+            if self.chrono is not None and name.startswith("bias"):
+                memory = chrono_bias(self.chrono, self.hidden_size)
+                gates = parameter.data.view(len(self.gate_names), -1)
+                for gate, sign in self.keeping_gates:
+                    gates[self.gate_names.index(gate)] = sign * memory
 
     def weights(self, layer: int, direction: str) -> dict[str, Tensor]:
         """Return one layer's parameters.
@@ -224,6 +235,7 @@ class MinGRU(ParallelRecurrent):
 
     cell = "mingru"
     gate_names = ("z", "c")
+    keeping_gates = (("z", -1),)
 
     def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         z, c = gates
@@ -236,6 +248,7 @@ class MinLSTM(ParallelRecurrent):
 
     cell = "minlstm"
     gate_names = ("f", "i", "c")
+    keeping_gates = (("f", 1), ("i", -1))
 
     def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         f, i, c = gates
@@ -252,6 +265,7 @@ class SRU(ParallelRecurrent):
 
     cell = "sru"
     gate_names = ("f", "r", "y")
+    keeping_gates = (("f", 1),)
     cell_parts = ("h", "c")
     has_skip = True
 

@@ -33,6 +33,15 @@ from bothways.settings.language import (
     LanguageSettings,
     TokenReaderSettings,
 )
+from bothways.settings.problem import (
+    IMAGE_PROBLEMS,
+    ProblemChoice,
+    ProblemDataSettings,
+    ProblemReaderSettings,
+    ProblemSettings,
+    ProblemTrainingSettings,
+    Start,
+)
 from bothways.settings.shared import (
     EXACT_CELLS,
     WORD_UNITS,
@@ -76,6 +85,7 @@ from bothways.settings.translate import (
 
 __all__ = [
     "EXACT_CELLS",
+    "IMAGE_PROBLEMS",
     "POOLINGS",
     "WORD_UNITS",
     "AttentionChoice",
@@ -109,11 +119,17 @@ __all__ = [
     "PairTrainingSettings",
     "PointLoss",
     "Precision",
+    "ProblemChoice",
+    "ProblemDataSettings",
+    "ProblemReaderSettings",
+    "ProblemSettings",
+    "ProblemTrainingSettings",
     "ReaderSettings",
     "Schedule",
     "SearchSettings",
     "SeriesSettings",
     "Stack",
+    "Start",
     "SupervisedSettings",
     "TagDataSettings",
     "TagDecoder",

@@ -128,6 +128,11 @@ class TrainingSettings(Settings):
     section = "training"
 
     epochs: Annotated[int, "most times that the training data is read"] = 10
+    minutes: Annotated[
+        float | None,
+        "most minutes of training, by which the rate falls to zero; another run then ends in other weights; none: no "
+        "limit",
+    ] = None
     lr: Annotated[float, "highest learning rate of AdamW"] = 2e-3
     embedding_lr: Annotated[float | None, "highest learning rate of token vectors; none: lr"] = None
     embedding_moment: Annotated[
@@ -153,6 +158,7 @@ class TrainingSettings(Settings):
         problems = [
             *super()._problems(),
             *at_least(self, 1, "epochs", "patience"),
+            *at_least(self, 0.01, "minutes"),
             *at_least(self, 0, "weight_decay", "seed"),
             *in_share(self, "warmup", "averaging", "validation_size"),
         ]

@@ -31,6 +31,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0  # 0: none yet
     best_score: float = float("-inf")
+    seconds: float = 0.0  # of training and validation
     finished: bool = False
 
 
@@ -86,6 +87,17 @@ def load_checkpoint(path: Path, *, identity: str) -> Checkpoint:
     if metadata.get("format") != str(FORMAT) or metadata.get("identity") != identity:
         raise ResumeError(f"{path} was written with other data or settings. {advice}")
     return Checkpoint(tensors, progress)
+
+
+def read_progress(path: Path) -> Progress:
+    """Read where a training stands, without its tensors; nothing yet if the file is not a whole checkpoint."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Progress(**json.loads(file.metadata()["progress"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return Progress()
 
 
 def pack(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

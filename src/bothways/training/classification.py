@@ -22,7 +22,8 @@ from bothways.training.adversarial import adversarial_descent
 from bothways.training.baselines import Baselines
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.labels import names_of
-from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, going_back_over, train
+from bothways.training.listening import Listener
+from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
 from bothways.training.pretrained import Pretrained, paces

@@ -20,7 +20,8 @@ from bothways.training.forecast_scores import (
     score_forecasts,
     truth_of,
 )
-from bothways.training.loop import CheckpointPlan, Job, Listener, going_back_over, train
+from bothways.training.listening import Listener
+from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
 from bothways.training.series_windows import Windows
 
 if TYPE_CHECKING:

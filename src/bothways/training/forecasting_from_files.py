@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bothways.settings import ForecasterSettings
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 def train_forecaster_from_file(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from bothways.settings import ClassifierSettings
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 SPLITS = ("train.csv", "test.csv")
 
@@ -89,8 +89,8 @@ def train_classifier_from_file(
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
     _check_splits(save_splits, data, force=force)
-    source = _open(data, text, label, encoding, say)
-    checked = None if validation is None else _open(validation, source.text, source.label, encoding, say)
+    source = open_rows(data, text, label, encoding, say)
+    checked = None if validation is None else open_rows(validation, source.text, source.label, encoding, say)
     pretrained = read_pretrained(settings)
     if pretrained is not None:
         settings = pretrained.adapt(settings)
@@ -147,7 +147,12 @@ def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:
             raise OutputError(f"{place} exists. Choose another folder with --save-splits.")
 
 
-def _open(path: Path, text: str | None, label: str | None, encoding: str, say: Callable[[str], None]) -> TableRows:
+def open_rows(path: Path, text: str | None, label: str | None, encoding: str, say: Callable[[str], None]) -> TableRows:
+    """Open a table of labelled texts; a column that is None is guessed, which is said.
+
+    Raises:
+        DataError: no such column, none to guess, or labels that are lists.
+    """
     table = read_table(path, encoding=encoding)
     text, chosen, notes = choose_columns(table, text, label, need_label=True)
     say_all([*table.notes, *notes], say)

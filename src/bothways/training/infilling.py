@@ -20,7 +20,8 @@ from bothways.decoding.fill import FillRunner, never_proposed
 from bothways.models.infiller import FillNetwork, one_way_of_same_size
 from bothways.training.corpora import count_tokens, in_order
 from bothways.training.language import interval_of_mean
-from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, going_back_over, train
+from bothways.training.listening import Listener
+from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bothways.settings import FillSettings
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 def train_infiller_from_file(

@@ -17,7 +17,8 @@ from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
 from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order
 from bothways.training.kneser_ney import KneserNey
-from bothways.training.loop import CheckpointPlan, Job, Listener, train
+from bothways.training.listening import Listener
+from bothways.training.loop import CheckpointPlan, Job, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bothways.settings import LanguageSettings
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 def train_language_model_from_file(

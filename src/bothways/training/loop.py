@@ -9,13 +9,12 @@ Lightning Fabric places the module on its device and computes in the precision a
 from __future__ import annotations
 
 import logging
-import math
 import signal
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +30,8 @@ from bothways.training.checkpoint import (
     unpack_optimizer,
 )
 from bothways.training.device import make_fabric
-from bothways.training.optimizer import AdamW, clip_gradients
+from bothways.training.listening import Listener, Silence
+from bothways.training.optimizer import Pace, clip_gradients, learning_rate, make_optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,15 +41,6 @@ if TYPE_CHECKING:
     from bothways.settings import TrainingSettings
 
 logger = logging.getLogger("bothways")
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Weights that learn more slowly than the others, and later."""
-
-    weights: tuple[nn.Parameter, ...]
-    share: float  # of the learning rate
-    from_epoch: int  # counted from 1; before it they stay as they are
 
 
 @dataclass
@@ -63,6 +54,7 @@ class Job:
     validate: Callable[[nn.Module], dict[str, float]] | None  # scores by name; None: keep the last epoch
     identity: str  # fingerprint of data and settings
     monitor: str = "loss"  # which score decides on the best epoch; of a loss the lowest is best
+    enough: float | None = None  # a score that ends training: a loss as low, another as high; None: train on
     loss_settles: bool = False  # whether of epochs with the same score the one of lower loss is the best
     paces: Sequence[Pace] = ()
     carried: dict[str, Tensor] = field(default_factory=dict)  # what a batch leaves for the next one: recurrent states
@@ -79,34 +71,6 @@ def going_back_over(
         return found
 
     return descend
-
-
-class Listener(Protocol):
-    """Who wants to hear how a training goes."""
-
-    def started(self, *, epochs: int, done: int) -> None:
-        """Training begins, or goes on after `done` whole epochs."""
-
-    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
-        """One batch of `steps` real steps is done."""
-
-    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
-        """An epoch is done and scored."""
-
-    def ended(self) -> None:
-        """Training is over, however it ended."""
-
-
-class Silence:
-    """A listener that does nothing."""
-
-    def started(self, *, epochs: int, done: int) -> None: ...
-
-    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None: ...
-
-    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None: ...
-
-    def ended(self) -> None: ...
 
 
 @dataclass
@@ -145,6 +109,10 @@ class _State:
     best: dict[str, Tensor]
     carried: dict[str, Tensor]
     progress: Progress = field(default_factory=Progress)
+    began: float = 0.0  # when it would have begun, had it never been stopped
+
+    def look_at_clock(self) -> None:
+        self.progress.seconds = time.monotonic() - self.began
 
     def freeze(self) -> Checkpoint:
         tensors = {
@@ -204,6 +172,7 @@ def train(
     state = _State(job.module, optimizer.optimizer, averaged if settings.averaging else {}, {}, job.carried)
     if checkpoints and checkpoints.resume and checkpoints.path.exists():
         state.thaw(load_checkpoint(checkpoints.path, identity=job.identity))
+    state.began = time.monotonic() - state.progress.seconds
     last_epoch = min(stop_after or settings.epochs, settings.epochs)
     saver = _Saver(checkpoints, job.identity)
     listener.started(epochs=last_epoch, done=state.progress.epoch - 1)
@@ -223,41 +192,6 @@ def train(
     return _outcome(state, interrupted=False)
 
 
-def make_optimizer(module: nn.Module, settings: TrainingSettings, paces: Sequence[Pace] = ()) -> torch.optim.Optimizer:
-    """AdamW with weight decay on matrices only; token vectors have a rate of their own, and one moment if so asked."""
-    embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
-    shares = {id(weight): pace.share for pace in paces for weight in pace.weights}
-    rate = settings.lr if settings.embedding_lr is None else settings.embedding_lr
-    groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
-    for weight in module.parameters():
-        if not weight.requires_grad:
-            continue
-        is_vectors = id(weight) in embeddings
-        share = shares.get(id(weight), 1.0)
-        if is_vectors and (settings.embedding_lr is not None or id(weight) not in shares):
-            share = rate / settings.lr
-        decays = weight.ndim > 1 and not is_vectors
-        group = groups.setdefault(
-            (share, is_vectors, decays),
-            {"params": [], "share": share, "shared": is_vectors and settings.embedding_moment == "shared"},
-        )
-        if not decays:
-            group["weight_decay"] = 0.0
-        group["params"].append(weight)
-    # Vectors first, then matrices: checkpoints number the weights in this order.
-    ordered = sorted(groups.items(), key=lambda item: (not item[0][1], not item[0][2], -item[0][0]))
-    return AdamW([group for _, group in ordered], lr=settings.lr, weight_decay=settings.weight_decay)
-
-
-def learning_rate(settings: TrainingSettings, done: float) -> float:
-    """The rate when a share `done` of the training, in [0, 1], lies behind: a straight rise, then a fall to zero."""
-    if done < settings.warmup:
-        return settings.lr * done / settings.warmup
-    after = (done - settings.warmup) / (1 - settings.warmup)
-    fall = {"constant": 1.0, "linear": 1 - after, "cosine": 0.5 * (1 + math.cos(math.pi * after))}
-    return settings.lr * fall[settings.schedule]
-
-
 def _train_epoch(
     job: Job,
     settings: TrainingSettings,
@@ -273,18 +207,18 @@ def _train_epoch(
     plan = job.plan(progress.epoch)
     module.train()
     _set_paces(job, epoch=progress.epoch)
-    while progress.batch < len(plan):
+    while progress.batch < len(plan) and not _time_is_up(settings, progress):
         batch = job.batch(plan[progress.batch])
-        # Half a step further: neither the first step nor the last has a rate of zero.
-        done = (progress.epoch - 1 + (progress.batch + 0.5) / len(plan)) / settings.epochs
+        rate = learning_rate(settings, _share_done(settings, progress, len(plan)))
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(settings, done) * group["share"]
+            group["lr"] = rate * group["share"]
         loss = job.descend(module, batch, fabric.backward)
         clip_gradients(state.module.parameters(), settings.max_grad_norm)
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         progress.batch += 1
         progress.step += 1
+        state.look_at_clock()
         _move_average(state, settings.averaging)
         progress.loss_sum += float(loss.detach()) * batch.answers
         progress.answers += batch.answers
@@ -296,6 +230,17 @@ def _train_epoch(
     return True
 
 
+def _share_done(settings: TrainingSettings, progress: Progress, batches: int) -> float:
+    """How much of the training lies behind, by what was read or by the clock, in [0, 1]."""
+    # Half a step further: neither the first step nor the last has a rate of zero.
+    read = (progress.epoch - 1 + (progress.batch + 0.5) / batches) / settings.epochs
+    return read if settings.minutes is None else max(read, progress.seconds / (60 * settings.minutes))
+
+
+def _time_is_up(settings: TrainingSettings, progress: Progress) -> bool:
+    return settings.minutes is not None and progress.seconds >= 60 * settings.minutes
+
+
 def _set_paces(job: Job, *, epoch: int | None) -> None:
     """Let learn what learns in an epoch, or, with None, all."""
     for pace in job.paces:
@@ -305,7 +250,7 @@ def _set_paces(job: Job, *, epoch: int | None) -> None:
 
 def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Listener, last_epoch: int) -> None:
     """Score the epoch, keep it if it is the best, and decide whether it was the last."""
-    progress = state.progress
+    progress, enough = state.progress, False
     scored = {**state.module.state_dict(), **state.average}
     row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.answers)}
     if job.validate is None:
@@ -318,13 +263,17 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
         if job.loss_settles and score == progress.best_score and "loss" in row:
             better = row["loss"] < progress.history[progress.best_epoch - 1]["loss"]
         progress.best_score = max(score, progress.best_score)
+        if job.enough is not None:
+            enough = score >= (-job.enough if job.monitor == "loss" else job.enough)
     progress.history.append(row)
     if better:
         progress.best_epoch = progress.epoch
         state.best = {name: weight.detach().cpu().clone() for name, weight in scored.items()}
     listener.epoch_ended(row, best=better)
     waited = progress.epoch - progress.best_epoch
-    progress.finished = progress.epoch >= last_epoch or waited >= settings.patience
+    state.look_at_clock()
+    ended = progress.epoch >= last_epoch or waited >= settings.patience
+    progress.finished = enough or ended or _time_is_up(settings, progress)
     progress.epoch += 1
     progress.batch, progress.loss_sum, progress.answers = 0, 0.0, 0
 

@@ -1,4 +1,4 @@
-"""AdamW, with one second moment for a whole matrix of token vectors.
+"""AdamW, with one second moment for a whole matrix of token vectors; its groups of weights, and their rate.
 
     m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g²,   w = w - lr · (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 
@@ -11,11 +11,19 @@ Where a gradient is sparse, only the rows that it has move, and only their momen
 what a step reads of it, whatever its size.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from bothways.settings import TrainingSettings
 
 
 class AdamW(torch.optim.Optimizer):
@@ -114,3 +122,47 @@ def clip_gradients(weights: Iterable[Tensor], longest: float) -> None:
     if numbers:
         length = torch.stack(torch._foreach_norm(numbers)).norm()
         torch._foreach_mul_(numbers, (longest / (length + 1e-6)).clamp(max=1.0))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Weights that learn more slowly than the others, and later."""
+
+    weights: tuple[nn.Parameter, ...]
+    share: float  # of the learning rate
+    from_epoch: int  # counted from 1; before it they stay as they are
+
+
+def make_optimizer(module: nn.Module, settings: TrainingSettings, paces: Sequence[Pace] = ()) -> torch.optim.Optimizer:
+    """AdamW with weight decay on matrices only; token vectors have a rate of their own, and one moment if so asked."""
+    embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
+    shares = {id(weight): pace.share for pace in paces for weight in pace.weights}
+    rate = settings.lr if settings.embedding_lr is None else settings.embedding_lr
+    groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
+    for weight in module.parameters():
+        if not weight.requires_grad:
+            continue
+        is_vectors = id(weight) in embeddings
+        share = shares.get(id(weight), 1.0)
+        if is_vectors and (settings.embedding_lr is not None or id(weight) not in shares):
+            share = rate / settings.lr
+        decays = weight.ndim > 1 and not is_vectors
+        group = groups.setdefault(
+            (share, is_vectors, decays),
+            {"params": [], "share": share, "shared": is_vectors and settings.embedding_moment == "shared"},
+        )
+        if not decays:
+            group["weight_decay"] = 0.0
+        group["params"].append(weight)
+    # Vectors first, then matrices: checkpoints number the weights in this order.
+    ordered = sorted(groups.items(), key=lambda item: (not item[0][1], not item[0][2], -item[0][0]))
+    return AdamW([group for _, group in ordered], lr=settings.lr, weight_decay=settings.weight_decay)
+
+
+def learning_rate(settings: TrainingSettings, done: float) -> float:
+    """The rate when a share `done` of the training, in [0, 1], lies behind: a straight rise, then a fall to zero."""
+    if done < settings.warmup:
+        return settings.lr * done / settings.warmup
+    after = (done - settings.warmup) / (1 - settings.warmup)
+    fall = {"constant": 1.0, "linear": 1 - after, "cosine": 0.5 * (1 + math.cos(math.pi * after))}
+    return settings.lr * fall[settings.schedule]

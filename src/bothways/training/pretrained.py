@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bothways.data.tokenizer import Tokenizer
 from bothways.errors import SettingsError
-from bothways.training.loop import Pace
+from bothways.training.optimizer import Pace
 from bothways.training.saving_language import load_language_model
 
 if TYPE_CHECKING:

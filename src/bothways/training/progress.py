@@ -8,13 +8,13 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from bothways.errors import OutputError, missing_extra
-from bothways.training.loop import Silence
+from bothways.training.listening import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 class TerminalProgress:

@@ -16,7 +16,8 @@ from bothways.data.vectors import read_vectors
 from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, IntentRunner
 from bothways.training.baselines import Baselines
 from bothways.training.hmm import fit_hmm
-from bothways.training.loop import CheckpointPlan, Job, Listener, Outcome, train
+from bothways.training.listening import Listener
+from bothways.training.loop import CheckpointPlan, Job, Outcome, train
 from bothways.training.tag_baselines import score_baselines
 from bothways.training.tag_network import make_tagger, running, tensors
 from bothways.training.tag_scores import TagScores, accuracy_and_f1, score_tags

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bothways.settings import TaggerSettings
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 def train_tagger_from_file(

@@ -15,7 +15,8 @@ from bothways.decoding.translation import TranslationRunner
 from bothways.models.translator import Translator
 from bothways.nn.attention import Keys
 from bothways.nn.decoder import DecoderState
-from bothways.training.loop import CheckpointPlan, Job, Listener, train
+from bothways.training.listening import Listener
+from bothways.training.loop import CheckpointPlan, Job, train
 from bothways.training.translation_preparation import padded, plan_pairs
 from bothways.training.translation_scores import check_scorer, quick_scores, score_translations
 

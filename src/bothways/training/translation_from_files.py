@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bothways.settings import TranslatorSettings
-    from bothways.training.loop import Listener
+    from bothways.training.listening import Listener
 
 
 def train_translator_from_files(

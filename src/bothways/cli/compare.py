@@ -1,0 +1,246 @@
+"""bothways compare: train cells and directions under the same conditions, and see which is worth its cost."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bothways import require_training
+from bothways.bundle import literal
+from bothways.cli.options import with_settings
+from bothways.cli.output import print_json, print_table
+from bothways.cli.training import Columns, Encoding, TextColumn
+from bothways.errors import SettingsError
+from bothways.settings import ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
+
+if TYPE_CHECKING:
+    from bothways.declaring import Settings
+
+CHOSEN_HERE = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes")
+
+SHORTEST = 0.01  # minutes
+
+Cells = Annotated[str, typer.Option("--cells", help="cells to compare: rnn, lstm, gru, mingru, minlstm, sru")]
+Directions = Annotated[str, typer.Option("--directions", help="ways to read: forward, backward, both")]
+Seeds = Annotated[int, typer.Option("--seeds", help="trainings of each, whose spread tells luck from merit")]
+Budget = Annotated[
+    float | None, typer.Option("--budget", help="minutes of training for each network; without it, --epochs for each")
+]
+Out = Annotated[Path, typer.Option("--out", help="folder to write, or to go on with")]
+Force = Annotated[bool, typer.Option("--force", help="replace a folder that holds another comparison")]
+AsJson = Annotated[bool, typer.Option("--json", help="print every result as one JSON object")]
+Validation = Annotated[
+    Path | None, typer.Option("--validation", help="file that chooses the best epoch; without it some is held out")
+]
+Test = Annotated[Path | None, typer.Option("--test", help="file that every network is scored on once, at its end")]
+
+
+@with_settings(ClassifierSettings, without=CHOSEN_HERE)
+def compare_classify(
+    data: Annotated[Path, typer.Argument(help="what 'bothways train classify' reads")],
+    *,
+    cells: Cells = "rnn,lstm,gru",
+    directions: Directions = "forward,both",
+    seeds: Seeds = 2,
+    budget: Budget = None,
+    out: Out = Path("comparison"),
+    validation: Validation = None,
+    test: Test = None,
+    text: TextColumn = None,
+    label: Annotated[str | None, typer.Option("--label", help="column of labels; guessed if only one fits")] = None,
+    encoding: Encoding = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+    settings: ClassifierSettings,
+) -> None:
+    """Compare text classifiers, and write a report: scores with their spread, cost, curves, gradients.
+
+    Example: bothways compare classify reviews.csv --cells rnn,lstm,gru --directions forward,both --budget 2
+    """
+    _compare(
+        "classify", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
+        data=data, validation=validation, test=test, reading={"text": text, "label": label, "encoding": encoding},
+    )  # fmt: skip
+
+
+@with_settings(TaggerSettings, without=CHOSEN_HERE)
+def compare_tag(
+    data: Annotated[Path, typer.Argument(help="what 'bothways train tag' reads")],
+    *,
+    cells: Cells = "rnn,lstm,gru",
+    directions: Directions = "forward,backward,both",
+    seeds: Seeds = 2,
+    budget: Budget = None,
+    out: Out = Path("comparison"),
+    validation: Validation = None,
+    test: Test = None,
+    columns: Columns = None,
+    encoding: Encoding = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+    settings: TaggerSettings,
+) -> None:
+    """Compare taggers: what the left context tells, what the right one, and what both.
+
+    Example: bothways compare tag train.conll --validation dev.conll --cells lstm --directions forward,backward,both
+    """
+    _compare(
+        "tag", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
+        data=data, validation=validation, test=test, reading={"columns": columns, "encoding": encoding},
+    )  # fmt: skip
+
+
+@with_settings(ForecasterSettings, without=CHOSEN_HERE)
+def compare_forecast(
+    data: Annotated[Path, typer.Argument(help="what 'bothways train forecast' reads")],
+    *,
+    cells: Cells = "rnn,lstm,gru",
+    directions: Directions = "forward",
+    seeds: Seeds = 2,
+    budget: Budget = None,
+    out: Out = Path("comparison"),
+    target: Annotated[str | None, typer.Option("--target", help="columns to predict; without it every number")] = None,
+    inputs: Annotated[str | None, typer.Option("--inputs", help="further columns that are read")] = None,
+    time: Annotated[str | None, typer.Option("--time", help="column of times; guessed")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="column that names the series of each row")] = None,
+    encoding: Encoding = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+    settings: ForecasterSettings,
+) -> None:
+    """Compare forecasters by their mean squared error, beside the last value, the season and a linear model.
+
+    Example: bothways compare forecast ETTh1.csv --target OT --horizon 24 --cells lstm,gru,mingru
+    """
+    reading = {"target": target, "inputs": inputs, "time": time, "by": by, "encoding": encoding}
+    _compare(
+        "forecast", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
+        data=data, validation=None, test=None, reading=reading,
+    )  # fmt: skip
+
+
+@with_settings(ProblemSettings, without=(*CHOSEN_HERE, "problem", "length"))
+def compare_problem(
+    context: typer.Context,
+    *,
+    problem: Annotated[
+        str | None, typer.Option("--problem", help="generated sequences: first-token, adding, copy; or rows, pixels")
+    ] = None,
+    lengths: Annotated[
+        str | None, typer.Option("--lengths", help="steps of the sequences, such as 50,100,200; not of rows, pixels")
+    ] = None,
+    cells: Cells = "rnn,lstm,gru",
+    directions: Directions = "forward",
+    seeds: Seeds = 2,
+    budget: Budget = None,
+    out: Out = Path("comparison"),
+    data: Annotated[Path | None, typer.Option("--data", help="folder of MNIST's files, for rows and pixels")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    settings: ProblemSettings,
+) -> None:
+    """Train cells and directions under the same conditions, and write a report that shows which is worth its cost.
+
+    Without a task it compares what networks remember, on generated sequences.
+
+    Examples: bothways compare --problem adding --lengths 50,100,200 --cells rnn,lstm,gru
+              bothways compare classify reviews.csv --cells lstm,gru --directions forward,both
+    """
+    if context.invoked_subcommand is not None:
+        given = [
+            name for name in context.params
+            if context.get_parameter_source(name) is not None and context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
+        ]  # fmt: skip
+        if given:
+            raise SettingsError(
+                f"--{given[0].replace('_', '-')} stands before {context.invoked_subcommand!r}. Give it after the data."
+            )
+        return
+    if problem is None:
+        raise SettingsError(
+            "Nothing to compare: name a task and data, as in 'bothways compare classify reviews.csv', or a --problem."
+        )
+    numbers = None if lengths is None else [_whole(one) for one in lengths.split(",")]
+    if numbers is None and problem not in ("rows", "pixels"):
+        numbers = [50, 100, 200]
+    settings = type(settings).from_dict({**settings.to_dict(), "problem": problem})
+    _compare(
+        "problem", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
+        data=data, validation=None, test=None, reading={}, lengths=numbers,
+    )  # fmt: skip
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"lengths has {text!r}, but it must be whole numbers: --lengths 50,100,200.") from None
+
+
+def _compare(
+    task: str,
+    settings: "Settings",
+    cells: str,
+    directions: str,
+    seeds: int,
+    budget: float | None,
+    out: Path,
+    *,
+    force: bool,
+    as_json: bool,
+    data: Path | None,
+    validation: Path | None,
+    test: Path | None,
+    reading: dict[str, Any],
+    lengths: list[int] | None = None,
+) -> None:
+    """Compare, with a progress bar; print the table and what it says."""
+    require_training()
+    from bothways.lab.comparing import compare, read_results
+    from bothways.lab.entries import Question, every
+    from bothways.lab.grid_progress import GridProgress
+    from bothways.lab.report import shown, write_report
+
+    if budget is not None and budget < SHORTEST:
+        raise SettingsError(f"budget is {budget} minutes, but it must be at least {SHORTEST}.")
+    chosen = (*CHOSEN_HERE, "length", "seed")
+    declared = [setting for setting in settings.declared() if setting.name not in chosen]
+    values = {setting.name: getattr(settings, setting.name) for setting in declared}
+    changed = {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
+    first = settings.seed  # type: ignore[attr-defined]
+    question = Question(task, changed, data, validation, test, reading, budget)
+    entries = every(_names(cells), _names(directions), range(first, first + seeds), lengths)
+    with GridProgress() as progress:
+        try:
+            comparison = compare(question, entries, out, listener=progress, force=force)
+        except KeyboardInterrupt:
+            if read_results(out):
+                write_report(out)
+            raise
+    report = write_report(out)
+    if as_json:
+        print_json({"folder": str(out), "results": [one.to_dict() for one in comparison.results]})
+        return
+    _print(*shown(report))
+    for line in report.verdict:
+        print(literal(line))
+    print(f"report: {literal(report.path)}")
+    if not any(one.failed is None for one in comparison.results):
+        print("bothways: Every network failed; the table says why.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _print(header: list[str], rows: list[list[str]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None)
+    for place, name in enumerate(header):
+        table.add_column(name, justify="left" if place < 2 or name == "failed" else "right")
+    for row in rows:
+        table.add_row(*map(literal, row))
+    print_table(table)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

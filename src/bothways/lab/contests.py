@@ -1,0 +1,293 @@
+"""How a network of each task enters a comparison: prepare, train, score, and look at its speed and its gradients."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from bothways.data.batches import InMemory
+from bothways.errors import Interrupted
+from bothways.lab.entries import Entry, Question, Result, Scoring
+from bothways.lab.gradients import classifier_gradient_norms, gradient_norms
+from bothways.models.classifier import Classifier
+from bothways.training.checkpoint import read_progress
+from bothways.training.device import check_device
+from bothways.training.listening import Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bothways.settings import ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
+    from bothways.training.listening import Listener
+
+Module = TypeVar("Module", bound=nn.Module)
+
+_ENOUGH = 200_000  # steps on which the speed of prediction is measured
+
+
+def enter(question: Question, entry: Entry, folder: Path, listener: Listener) -> Result:
+    """Train one network and say what it reached.
+
+    Args:
+        question: what is asked.
+        entry: the network.
+        folder: exists; keeps the training's state, with which one that was stopped goes on.
+        listener: who hears of progress.
+
+    Raises:
+        BothwaysError: the data or the settings cannot be used.
+        Interrupted: Ctrl-C; the state is in the folder.
+    """
+    watch = Stopwatch(listener)
+    settings = cast("Any", question.settings_of(entry))
+    check_device(settings)
+    by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {
+        "classify": _classify,
+        "tag": _tag,
+        "forecast": _forecast,
+        "problem": _problem,
+    }
+    result = by_task[question.task](question, entry, settings, folder, watch)
+    result.steps_per_second = watch.rate
+    result.seconds = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))
+    result.memory = peak_memory()
+    return result
+
+
+def scoring(question: Question, settings: Any) -> Scoring:
+    """What is counted on a question."""
+    if question.task == "classify":
+        return Scoring("accuracy", "accuracy", "majority")
+    if question.task == "forecast":
+        return Scoring("mean squared error", "mse", "last value", lower_is_better=True)
+    if question.task == "problem":
+        if settings.problem == "adding":
+            return Scoring("mean squared error", "loss", "trivial", lower_is_better=True)
+        return Scoring("accuracy", "accuracy", "trivial")
+    return Scoring("accuracy", "accuracy", "commonest")
+
+
+class Stopwatch(Silence):
+    """Measure the steps a second of a training, without its validation; and pass on what it hears."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._last: float | None = None
+        self._steps, self._seconds = 0, 0.0
+
+    @property
+    def rate(self) -> float:
+        """Steps a second, 0 if no batch was timed."""
+        return self._steps / self._seconds if self._seconds else 0.0
+
+    def started(self, *, epochs: int, done: int) -> None:
+        """Pass on."""
+        self._listener.started(epochs=epochs, done=done)
+
+    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
+        """Count, but for the first batch of the process, in which loops are compiled."""
+        now = time.monotonic()
+        if self._last is not None:
+            self._steps += steps
+            self._seconds += now - self._last
+        self._listener.stepped(epoch=epoch, batch=batch, batches=batches, steps=steps)
+        self._last = time.monotonic()
+
+    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
+        """Leave out the time that scoring took."""
+        self._listener.epoch_ended(row, best=best)
+        self._last = time.monotonic()
+
+    def ended(self) -> None:
+        """Pass on."""
+        self._listener.ended()
+
+
+def peak_memory() -> float | None:
+    """The most memory that this process has held, in MiB; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    import sys
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 2**20 if sys.platform == "darwin" else most / 2**10
+
+
+def _classify(
+    question: Question, entry: Entry, settings: ClassifierSettings, folder: Path, listener: Listener
+) -> Result:
+    from bothways.training.classification import compute_logits, train_classifier
+    from bothways.training.evaluation import evaluate_classifier
+    from bothways.training.from_files import open_rows
+    from bothways.training.preparation import prepare
+    from bothways.training.saving import save_classifier
+
+    notes: list[str] = []
+    assert question.data is not None
+    source = open_rows(question.data, **question.reading, say=notes.append)
+    named = {**question.reading, "text": source.text, "label": source.label}
+    checked = None if question.validation is None else open_rows(question.validation, **named, say=notes.append)
+    prepared = prepare(source, checked, settings, folder)
+    trained = train_classifier(prepared, settings, folder=folder, resume=True, listener=listener)
+    _go_on(interrupted=trained.interrupted)
+    assert prepared.validation is not None
+    assert trained.scores is not None
+    held = prepared.validation
+    some = np.arange(min(len(held.targets), max(1, int(_ENOUGH / held.sequences.lengths.mean()))))
+    few, asked = InMemory(held.sequences.take(some)), held.targets[some]
+    result = Result(
+        entry,
+        score=trained.scores.accuracy,
+        baselines={name: float(one["accuracy"]) for name, one in trained.baseline_scores.items()},
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+        parameters=trained.facts["parameters"],
+        predicted_per_second=_speed(lambda: compute_logits(trained.model, few), few.lengths.sum()),
+        notes=[*notes, *trained.notes],
+    )
+    fresh = _fresh(lambda: Classifier(
+        trained.settings, labels=len(trained.classes), features=trained.features,
+        vocabulary=None if trained.tokenizer is None else len(trained.tokenizer),
+    ), entry.seed)  # fmt: skip
+    result.fresh_gradients, result.gradients = (
+        classifier_gradient_norms(model, few, asked).tolist() for model in (fresh, trained.model)
+    )
+    prepared.close()
+    if question.test is not None:
+        with TemporaryDirectory() as place:
+            save_classifier(trained, Path(place) / "model")
+            result.test = evaluate_classifier(Path(place) / "model", question.test, **named).scores.accuracy
+    return result
+
+
+def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Path, listener: Listener) -> Result:
+    from bothways.data.tagged import named_columns, read_tagged
+    from bothways.training.saving_tagger import save_tagger
+    from bothways.training.tag_preparation import prepare_tags
+    from bothways.training.tagging import train_tagger
+    from bothways.training.tagging_evaluation import evaluate_tagger
+
+    assert question.data is not None
+    columns, encoding = question.reading["columns"], question.reading["encoding"]
+    named = named_columns(columns)._asdict()
+    sentences = read_tagged(question.data, **named, encoding=encoding)
+    checked = None if question.validation is None else read_tagged(question.validation, **named, encoding=encoding)
+    prepared = prepare_tags(sentences, checked, settings)
+    trained = train_tagger(prepared, settings, folder=folder, resume=True, listener=listener)
+    _go_on(interrupted=trained.interrupted)
+    assert prepared.validation is not None
+    assert trained.scores is not None
+    runner, words = trained.runner(), prepared.validation.words
+    result = Result(
+        entry,
+        score=trained.scores.main,
+        baselines={name: one["accuracy"] if one["f1"] is None else one["f1"]
+                   for name, one in trained.baseline_scores.items()},
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+        parameters=trained.facts["parameters"],
+        predicted_per_second=_speed(lambda: runner.predict(words), sum(map(len, words))),
+        notes=trained.notes,
+    )  # fmt: skip
+    if question.test is not None:
+        with TemporaryDirectory() as place:
+            save_tagger(trained, Path(place) / "model")
+            found = evaluate_tagger(Path(place) / "model", question.test, columns=columns, encoding=encoding)
+            result.test = found.scores.main
+    return result
+
+
+def _forecast(
+    question: Question, entry: Entry, settings: ForecasterSettings, folder: Path, listener: Listener
+) -> Result:
+    from bothways.data.series import name_columns, read_series
+    from bothways.training.forecast_scores import say_all
+    from bothways.training.forecasting import train_forecaster
+    from bothways.training.series_windows import prepare_series
+
+    assert question.data is not None
+    reading = dict(question.reading)
+    more = name_columns(reading.pop("inputs"))
+    table = read_series(question.data, targets=name_columns(reading.pop("target")), inputs=more, **reading)
+    prepared = prepare_series(table, settings, targets=len(table.columns) - len(more or []))
+    trained = train_forecaster(prepared, settings, folder=folder, resume=True, listener=listener)
+    _go_on(interrupted=trained.interrupted)
+    assert trained.scores is not None
+    runner = trained.runner()
+    return Result(
+        entry,
+        score=trained.scores["mse"],
+        baselines={name: float(one["mse"]) for name, one in trained.baseline_scores.items()},
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+        parameters=trained.facts["parameters"],
+        predicted_per_second=_speed(
+            lambda: say_all(runner, prepared, prepared.validation), len(prepared.validation) * settings.window
+        ),
+        notes=trained.notes,
+    )
+
+
+def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder: Path, listener: Listener) -> Result:
+    from bothways.lab.problem_data import problem_data
+    from bothways.lab.problems import make_network, train_problem
+    from bothways.models.problem import problem_loss
+
+    trained = train_problem(settings, data=question.data, folder=folder, resume=True, listener=listener)
+    _go_on(interrupted=trained.interrupted)
+    found = problem_data(settings, question.data)
+    fresh = _fresh(lambda: make_network(settings, found), entry.seed)
+    batch = next(found.held_out("validation"))
+    inputs, wanted = torch.from_numpy(batch.inputs), torch.from_numpy(batch.wanted)
+    lengths = torch.full((len(inputs),), inputs.shape[1])
+
+    def norms(model: nn.Module) -> list[float]:
+        found = gradient_norms(lambda steps: problem_loss(model(steps), wanted), inputs, lengths)
+        return [float(norm) for norm in found]
+
+    @torch.no_grad()
+    def predict() -> None:
+        trained.model(inputs)
+
+    return Result(
+        entry,
+        score=trained.score,
+        baselines={"trivial": trained.trivial},
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+        parameters=trained.facts["parameters"],
+        predicted_per_second=_speed(predict, inputs.shape[0] * inputs.shape[1]),
+        fresh_gradients=norms(fresh.eval()),
+        gradients=norms(trained.model.eval()),
+    )
+
+
+def _go_on(*, interrupted: bool) -> None:
+    """End here if Ctrl-C ended the training."""
+    if interrupted:
+        raise Interrupted("Stopped.")
+
+
+def _speed(predict: Callable[[], object], steps: int) -> float:
+    """Steps a second of the better of two predictions: in the first one memory is made ready."""
+    seconds = []
+    for _ in range(2):
+        began = time.monotonic()
+        predict()
+        seconds.append(time.monotonic() - began)
+    return int(steps) / max(min(seconds), 1e-9)
+
+
+def _fresh(make: Callable[[], Module], seed: int) -> Module:
+    """A network that has learned nothing, with the generators left as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make()

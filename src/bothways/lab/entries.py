@@ -1,0 +1,209 @@
+"""What is compared: the question that all networks are asked, each network that enters, and what it reached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, get_args
+
+from bothways.errors import DataError, MissingFileError, SettingsError, check_choice, nearest
+from bothways.settings import (
+    CellType,
+    ClassifierSettings,
+    Direction,
+    ForecasterSettings,
+    ProblemSettings,
+    TaggerSettings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bothways.declaring import Settings
+
+KINDS: dict[str, type[Settings]] = {
+    "classify": ClassifierSettings,
+    "tag": TaggerSettings,
+    "forecast": ForecasterSettings,
+    "problem": ProblemSettings,
+}
+# Settings that a comparison chooses itself.
+CHOSEN = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes", "length")
+
+_ENDLESS = 1_000_000  # epochs, where the clock ends a training
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network: what reads, which way, from which start."""
+
+    cell: str
+    direction: str
+    seed: int
+    length: int | None = None  # of a generated problem
+
+    @property
+    def combination(self) -> tuple[str, str, int | None]:
+        """What it shares with those of other seeds."""
+        return self.cell, self.direction, self.length
+
+    @property
+    def name(self) -> str:
+        """A name for files and for people: lstm-both-seed-0, or gru-forward-length-100-seed-2."""
+        length = "" if self.length is None else f"-length-{self.length}"
+        return f"{self.cell}-{self.direction}{length}-seed-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What every network is asked.
+
+    Attributes:
+        task: "classify", "tag", "forecast", or "problem" for a generated one.
+        settings: those that are not the default and that a comparison does not choose itself.
+        data: the file to train on; of a problem a folder, where it needs one.
+        validation: the file that chooses the best epoch; None holds some of `data` out.
+        test: the file that is scored once, at the end.
+        reading: how the files are read: names of columns, encoding.
+        minutes: of training for each network; None: as many epochs as the settings say.
+    """
+
+    task: str
+    settings: dict[str, Any]
+    data: Path | None = None
+    validation: Path | None = None
+    test: Path | None = None
+    reading: dict[str, Any] = field(default_factory=dict)
+    minutes: float | None = None
+
+    def settings_of(self, entry: Entry) -> Settings:
+        """The settings that one network trains with, checked.
+
+        Raises:
+            SettingsError: a value, or a cell or direction, that cannot be.
+        """
+        kind = KINDS[self.task]
+        known = {setting.name for setting in kind.declared()}
+        chosen: dict[str, Any] = {"cell_type": entry.cell, "seed": entry.seed, "minutes": self.minutes}
+        chosen["bidirectional"] = entry.direction == "both"
+        if entry.direction != "both" and "one_way" in known:
+            chosen["one_way"] = entry.direction
+        elif entry.direction == "backward":
+            raise SettingsError(f"direction is 'backward', but a model to {self.task} reads forward, or both ways.")
+        if entry.length is not None:
+            chosen["length"] = entry.length
+        if self.minutes is not None:
+            chosen["epochs"] = _ENDLESS
+        return kind.from_dict({**self.settings, **chosen})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for JSON."""
+        values = asdict(self)
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build it from what `to_dict` gave."""
+        paths = {name: None if values[name] is None else Path(values[name]) for name in ("data", "validation", "test")}
+        return cls(**{**values, **paths})
+
+    def fingerprint(self) -> str:
+        """Tell this question, with the content of its files, from any other, by 16 hexadecimal digits.
+
+        Raises:
+            MissingFileError: a file is not there.
+            DataError: a file cannot be read.
+        """
+        facts = {**self.to_dict(), "data": None, "validation": None, "test": None}
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for path in (self.data, self.validation, self.test):
+            digest.update(b"\0")
+            for file in () if path is None else _files(path):
+                try:
+                    with file.open("rb") as content:
+                        digest.update(hashlib.file_digest(content, "sha256").digest())
+                except OSError as error:
+                    raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
+        return digest.hexdigest()[:16]
+
+
+@dataclass
+class Result:
+    """What one network reached, or why it reached nothing."""
+
+    entry: Entry
+    failed: str | None = None  # the reason
+    score: float = float("nan")  # on validation data
+    test: float | None = None  # of a problem: on sequences that chose nothing
+    baselines: dict[str, float] = field(default_factory=dict)  # by name, on the validation data
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    parameters: int = 0
+    seconds: float = 0.0  # of training, validation included
+    steps_per_second: float = 0.0  # training: tokens, words or times
+    predicted_per_second: float = 0.0  # steps a second when nothing is trained
+    memory: float | None = None  # most MiB of the whole process
+    fresh_gradients: list[float] = field(default_factory=list)  # of the loss, by distance from the end, before training
+    gradients: list[float] = field(default_factory=list)  # and after it
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build it from what `to_dict` gave."""
+        return cls(**{**values, "entry": Entry(**values["entry"])})
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is counted, and how."""
+
+    name: str  # such as "accuracy"
+    column: str  # of the history
+    trivial: str | None  # the baseline that knows nothing but what is frequent
+    lower_is_better: bool = False
+
+
+def every(
+    cells: Sequence[str], directions: Sequence[str], seeds: Sequence[int], lengths: Sequence[int] | None = None
+) -> list[Entry]:
+    """Every combination, each seed of all before the next seed, so that a part of the grid compares fairly.
+
+    Raises:
+        SettingsError: an unknown cell or direction, one that is named twice, or none.
+    """
+    for what, given, allowed in (("cell", cells, get_args(CellType)), ("direction", directions, get_args(Direction))):
+        for one in given:
+            check_choice(what, one, allowed)
+    for what, some in (("cells", cells), ("directions", directions), ("lengths", lengths or [2])):
+        if not some:
+            raise SettingsError(f"{what} is empty, but at least one is needed.")
+        twice = [one for one in some if list(some).count(one) > 1]
+        if twice:
+            raise SettingsError(f"{what} has {twice[0]!r} twice. Name each once.")
+    if not seeds:
+        raise SettingsError("seeds is 0, but it must be at least 1.")
+    places: Sequence[int | None] = lengths or [None]
+    return [
+        Entry(cell, direction, seed, length)
+        for seed, length, cell, direction in product(seeds, places, cells, directions)
+    ]
+
+
+def check_task(task: str) -> None:
+    """Refuse a task whose networks are not compared."""
+    if task not in KINDS:
+        raise SettingsError(f"{task!r} is not compared, but these are: {', '.join(KINDS)}.{nearest(task, KINDS)}")
+
+
+def _files(path: Path) -> list[Path]:
+    """A file, or all in a folder."""
+    if not path.exists():
+        raise MissingFileError(f"{path} does not exist. Check the path.")
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]

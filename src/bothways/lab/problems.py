@@ -1,0 +1,181 @@
+"""What a cell can remember, measured: train a network on sequences whose answer stands far from its end.
+
+The score is taken once, on sequences that neither training nor the choice of the epoch has seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from bothways.lab.problem_data import problem_data
+from bothways.models.problem import ProblemNetwork, problem_loss
+from bothways.training.listening import Listener, Silence
+from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
+from bothways.training.progress import Everyone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from bothways.lab.problem_data import ProblemBatch, ProblemData
+    from bothways.settings import ProblemSettings
+
+
+@dataclass
+class TrainedProblem:
+    """A network that was to remember, and how well it does."""
+
+    model: ProblemNetwork
+    settings: ProblemSettings
+    score: float  # on the test part: the share of right answers, or of adding the mean squared error
+    score_name: str  # "accuracy", the higher the better, or "mean squared error"
+    trivial: float  # what the best constant answer scores
+    history: list[dict[str, float]]
+    best_epoch: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher score is a better one."""
+        return self.score_name == "accuracy"
+
+    @property
+    def solved(self) -> bool:
+        """Whether the best epoch's validation score reached the target."""
+        row, target = self.history[self.best_epoch - 1], self.settings.target_chosen
+        return row["accuracy"] >= target if self.higher_is_better else row["loss"] <= target
+
+
+def train_problem(
+    settings: ProblemSettings,
+    *,
+    data: Path | None = None,
+    listener: Listener | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    checkpoint_steps: int | None = None,
+) -> TrainedProblem:
+    """Train a network on a memory problem, and score it.
+
+    Args:
+        settings: the problem, the network, the training.
+        data: the folder of MNIST's files, for "rows" and "pixels".
+        listener: who hears of progress.
+        folder: where checkpoints are kept; None keeps none.
+        resume: go on from the checkpoint in `folder`.
+        checkpoint_steps: write a checkpoint after every so many batches, besides every 30 seconds.
+
+    Raises:
+        SettingsError: a setting that cannot be, or a folder where there should be none, or none where there should.
+        DataError: files that are missing or damaged.
+        ResumeError: the checkpoint belongs to other settings or data.
+    """
+    settings.check()
+    found = problem_data(settings, data)
+    plan = None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = CheckpointPlan(folder / f"seed-{settings.seed}.safetensors", resume, steps=checkpoint_steps)
+    pace = _Pace()
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        model = make_network(settings, found)
+        outcome = train(
+            _job(model, found, settings), settings, checkpoints=plan, listener=Everyone([pace, listener or Silence()])
+        )
+    scores = _scores(model, found.held_out("test"))
+    name = "loss" if found.symbols is None else "accuracy"
+    return TrainedProblem(
+        model,
+        settings,
+        score=scores[name],
+        score_name="mean squared error" if name == "loss" else name,
+        trivial=found.trivial,
+        history=outcome.history,
+        best_epoch=outcome.best_epoch,
+        facts={
+            "parameters": sum(weight.numel() for weight in model.parameters()),
+            "steps": found.steps,
+            "seconds": round(pace.seconds, 1),
+            "steps_per_second": round(pace.steps / pace.seconds) if pace.seconds else 0,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
+        interrupted=outcome.interrupted,
+    )
+
+
+def make_network(settings: ProblemSettings, data: ProblemData) -> ProblemNetwork:
+    """Build a network for some data, with fresh weights."""
+    return ProblemNetwork(
+        settings,
+        features=data.features,
+        symbols=data.symbols,
+        asked=data.asked,
+        start=settings.start_chosen,
+        steps=data.steps,
+    )
+
+
+class _Pace(Silence):
+    """Count the steps that are read in training, and the seconds that it takes, its validation included."""
+
+    def __init__(self) -> None:
+        self.steps, self.seconds, self._began = 0, 0.0, 0.0
+
+    def started(self, *, epochs: int, done: int) -> None:
+        self._began = time.monotonic()
+
+    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
+        self.steps += steps
+
+    def ended(self) -> None:
+        self.seconds = time.monotonic() - self._began
+
+
+def _job(model: ProblemNetwork, data: ProblemData, settings: ProblemSettings) -> Job:
+    monitor = "loss" if data.symbols is None else "accuracy"
+    decides = json.dumps([settings.to_dict(), data.identity])
+
+    def loss(module: nn.Module, batch: ProblemBatch) -> Tensor:
+        said, wanted = module(_tensor(model, batch.inputs)), _tensor(model, batch.wanted)
+        return problem_loss(said, wanted)
+
+    return Job(
+        model,
+        plan=data.plan,
+        batch=data.batch,
+        descend=going_back_over(loss),  # type: ignore[arg-type]
+        validate=lambda _: _scores(model, data.held_out("validation")),
+        identity=hashlib.sha256(decides.encode()).hexdigest(),
+        monitor=monitor,
+        enough=settings.target_chosen,
+        loss_settles=True,
+    )
+
+
+@torch.no_grad()
+def _scores(model: ProblemNetwork, batches: Iterator[ProblemBatch]) -> dict[str, float]:
+    """Take the mean loss over all answers and, of symbols, the share that is right."""
+    loss, right, count = 0.0, 0, 0
+    for batch in batches:
+        said, wanted = model(_tensor(model, batch.inputs)).float(), _tensor(model, batch.wanted)
+        loss += float(problem_loss(said, wanted)) * wanted.numel()
+        count += wanted.numel()
+        if not model.says_number:
+            right += int((said.argmax(dim=-1) == wanted).sum())
+    scores = {"loss": loss / count}
+    return scores if model.says_number else {**scores, "accuracy": right / count}
+
+
+def _tensor(model: ProblemNetwork, values: Any) -> Tensor:
+    return torch.from_numpy(values).to(model.output.weight.device)

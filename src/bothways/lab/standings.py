@@ -1,0 +1,171 @@
+"""Where the networks of a comparison stand: one row for each cell and direction, over its seeds."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bothways.lab.entries import Result, Scoring
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the networks of one cell and direction reached, over their seeds."""
+
+    cell: str
+    direction: str
+    length: int | None
+    results: list[Result]  # those that did not fail, by seed
+    failed: list[Result]
+
+    @property
+    def name(self) -> str:
+        """A name for people: "lstm both", or "gru forward at 100"."""
+        length = "" if self.length is None else f" at {self.length}"
+        return f"{self.cell} {self.direction}{length}"
+
+    @property
+    def score(self) -> float:
+        """The mean score; not a number if all failed."""
+        return mean(one.score for one in self.results) if self.results else math.nan
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of the scores; None of one seed."""
+        return deviation_of([one.score for one in self.results])
+
+    @property
+    def tests(self) -> list[float]:
+        """The scores on test data, if there is any."""
+        return [one.test for one in self.results if one.test is not None]
+
+    def mean(self, name: str) -> float:
+        """The mean of a number that every result has; not a number if all failed."""
+        return mean(float(getattr(one, name)) for one in self.results) if self.results else math.nan
+
+    @property
+    def memory(self) -> float | None:
+        """The most MiB that any of its processes held."""
+        return max((one.memory for one in self.results if one.memory is not None), default=None)
+
+    @property
+    def baselines(self) -> dict[str, float]:
+        """The baselines' scores by name, the mean over seeds, each of which may hold out other rows."""
+        names = dict.fromkeys(name for one in self.results for name in one.baselines)
+        return {name: mean(one.baselines[name] for one in self.results if name in one.baselines) for name in names}
+
+
+def deviation_of(values: Sequence[float]) -> float | None:
+    """The standard deviation of a sample; None of a single value."""
+    return stdev(values) if len(values) > 1 else None
+
+
+def standings(results: Sequence[Result], scoring: Scoring) -> list[Standing]:
+    """Group results over seeds; by length, and within it the best first, what failed altogether last."""
+    groups: dict[tuple[str, str, int | None], list[Result]] = {}
+    for result in sorted(results, key=lambda one: one.entry.seed):
+        groups.setdefault(result.entry.combination, []).append(result)
+    found = [
+        Standing(
+            *combination,
+            results=[one for one in some if one.failed is None],
+            failed=[one for one in some if one.failed is not None],
+        )
+        for combination, some in groups.items()
+    ]
+
+    def rank(one: Standing) -> tuple[int, bool, float]:
+        score = one.score if one.results and not math.isnan(one.score) else math.inf
+        return one.length or 0, not one.results, score if scoring.lower_is_better else -score
+
+    return sorted(found, key=rank)
+
+
+def verdict(found: Sequence[Standing], scoring: Scoring) -> list[str]:
+    """What may be said of the table, a sentence for each length of a problem, and of the classical baselines.
+
+    Two means count as different if they lie further apart than the larger of their deviations over seeds; of one seed
+    nothing is known of that.
+    """
+    said = []
+    for length in dict.fromkeys(one.length for one in found):
+        some = [one for one in found if one.length == length and one.results]
+        if not some:
+            continue
+        at = "" if length is None else f"At length {length}: "
+        best = some[0]
+        close = [one for one in some[1:] if _too_close(best, one)]
+        line = f"{at}{best.name.removesuffix(f' at {length}')} has the best mean {scoring.name}, {best.score:.4f}"
+        if len(best.results) == 1:
+            line += "; with one seed nothing says how much of a difference is luck"
+        elif close:
+            names = ", ".join(one.name.removesuffix(f" at {length}") for one in close)
+            line += f"; within a deviation of it, and so not told apart from it: {names}"
+        elif len(some) > 1:
+            line += ", further from all others than a deviation over seeds"
+        said.append(line + ".")
+        said += _against_baselines(best, scoring, at)
+    return said
+
+
+def _too_close(best: Standing, other: Standing) -> bool:
+    spreads = [one.deviation for one in (best, other)]
+    widest = max((one for one in spreads if one is not None), default=math.inf)
+    return abs(best.score - other.score) <= widest
+
+
+def _against_baselines(best: Standing, scoring: Scoring, at: str) -> list[str]:
+    """Say so if a baseline is as good as the best network, or better."""
+    said = []
+    for name, score in best.baselines.items():
+        ahead = best.score - score if scoring.lower_is_better else score - best.score
+        if ahead > 0:
+            said.append(f"{at}The {name} baseline wins: {score:.4f}. For this data it is the better and cheaper model.")
+        elif ahead == 0:
+            said.append(f"{at}The {name} baseline is level with the best network, and cheaper.")
+    return said
+
+
+COLUMNS = (
+    "cell", "direction", "length", "seeds", "score", "deviation", "test", "test deviation", "trivial", "parameters",
+    "steps/s training", "steps/s predicting", "memory MiB", "seconds of training", "epochs to best", "failed",
+)  # fmt: skip
+
+
+def rows(found: Sequence[Standing], scoring: Scoring) -> list[list[object]]:
+    """The table as plain values, a row for each standing, in the order of `COLUMNS`; what is not known is empty."""
+    table: list[list[object]] = []
+    for one in found:
+        trivial = one.baselines.get(scoring.trivial or "")
+        known = bool(one.results)
+        table.append([
+            one.cell, one.direction, one.length, len(one.results), _rounded(one.score), _rounded(one.deviation),
+            _rounded(mean(one.tests) if one.tests else None), _rounded(deviation_of(one.tests)), _rounded(trivial),
+            one.results[0].parameters if known else None,
+            round(one.mean("steps_per_second")) if known else None,
+            round(one.mean("predicted_per_second")) if known else None,
+            None if one.memory is None else round(one.memory),
+            round(one.mean("seconds"), 1) if known else None,
+            round(one.mean("best_epoch"), 1) if known else None,
+            "; ".join(f"seed {result.entry.seed}: {result.failed}" for result in one.failed) or None,
+        ])  # fmt: skip
+    return table
+
+
+def write_table(found: Sequence[Standing], scoring: Scoring, path: Path) -> None:
+    """Write the table as CSV."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows(found, scoring))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else round(value, 6)

@@ -1,0 +1,102 @@
+import json
+
+import pytest
+from tests.terminal import run
+
+from bothways.lab import comparing
+from bothways.lab.comparing import read_results
+from bothways.lab.entries import Result
+
+GRID = ("--cells", "rnn,gru", "--directions", "forward,both", "--seeds", "2")
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "texts.csv"
+    path.write_text("text,label\ngood film,good\nbad film,bad\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch):
+    """Networks enter by a formula, not by training; gives the settings that they were asked to train with."""
+    seen = []
+
+    def enter(question, entry, runs, listener):
+        seen.append(question.settings_of(entry))
+        score = 0.5 + 0.1 * (entry.cell == "gru") + 0.02 * (entry.direction == "forward") + 0.01 * entry.seed
+        result = Result(entry, score=score, history=[{"epoch": 1, "accuracy": score}], best_epoch=1)
+        if entry.cell == "lstm":
+            result = Result(entry, failed="RuntimeError: no")
+        (runs / f"{entry.name}.json").write_text(json.dumps(result.to_dict()))
+        return result
+
+    monkeypatch.setattr(comparing, "_enter", enter)
+    return seen
+
+
+def test_every_combination_and_seed_is_trained_and_has_its_row(data, tmp_path, asked):
+    out, _ = run("compare", "classify", data, *GRID, "--out", tmp_path / "out")
+    assert {(one.cell_type, one.direction, one.seed) for one in asked} == {
+        (cell, direction, seed) for cell in ("rnn", "gru") for direction in ("forward", "both") for seed in (0, 1)
+    }
+    rows = [line.split() for line in out.splitlines() if "±" in line]
+    assert [row[:2] for row in rows] == [["gru", "forward"], ["gru", "both"], ["rnn", "forward"], ["rnn", "both"]]
+    assert rows[0][2] == "0.6250"
+    assert f"report: {tmp_path / 'out' / 'report.html'}" in out
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_settings_seed_and_budget_reach_every_network(data, tmp_path, asked):
+    run("compare", "classify", data, *GRID, "--hidden-size", 7, "--seed", 5, "--budget", 0.5, "--out", tmp_path / "out")
+    assert {one.hidden_size for one in asked} == {7}
+    assert {one.seed for one in asked} == {5, 6}
+    assert {one.minutes for one in asked} == {0.5}
+    assert min(one.epochs for one in asked) > 1_000  # the clock ends the training
+
+
+def test_json_has_every_result(data, tmp_path):
+    out, _ = run("compare", "classify", data, *GRID, "--out", tmp_path / "out", "--json")
+    assert json.loads(out)["results"] == [one.to_dict() for one in read_results(tmp_path / "out")]
+
+
+def test_a_network_that_failed_is_a_row_with_its_reason_and_all_failed_is_a_failure(data, tmp_path):
+    one = ("--directions", "both", "--seeds", "1", "--out", tmp_path / "out")
+    out, _ = run("compare", "classify", data, "--cells", "lstm,gru", *one)
+    assert "seed 0: RuntimeError: no" in out
+    _, said = run("compare", "classify", data, "--cells", "lstm", *one[:-1], tmp_path / "other", code=1)
+    assert "Every network failed" in said
+
+
+def test_each_length_of_a_problem_is_trained(tmp_path, asked):
+    run("compare", "--problem", "adding", "--lengths", "5,9", "--cells", "gru", "--seeds", 1, "--out", tmp_path / "out")
+    assert [(one.problem, one.length) for one in asked] == [("adding", 5), ("adding", 9)]
+
+
+def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
+    path = tmp_path / "series.csv"
+    path.write_text("time,value\n1,2\n2,3\n")
+    _, said = run("compare", "forecast", path, "--directions", "backward", "--out", tmp_path / "out", code=1)
+    assert "direction is 'backward', but a model to forecast reads forward, or both ways." in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("classify", "DATA", "--cells", "ltsm"), "cell is 'ltsm', but it must be one of"),
+        (("classify", "DATA", "--seeds", 0), "seeds is 0, but it must be at least 1."),
+        (("classify", "DATA", "--budget", 0), "budget is 0.0 minutes, but it must be at least 0.01."),
+        (("classify", "MISSING"), "does not exist."),
+        (("--cells", "rnn", "classify", "DATA"), "--cells stands before 'classify'. Give it after the data."),
+        ((), "Nothing to compare: name a task and data"),
+        (("--problem", "first-tokn"), "Did you mean 'first-token'?"),
+        (("--problem", "adding", "--lengths", "5,x"), "lengths has 'x', but it must be whole numbers"),
+        (("tag", "DATA", "--model", "hmm"), "model is 'hmm', which has no cells to compare."),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_line(data, tmp_path, arguments, words):
+    given = [data if one == "DATA" else tmp_path / "no.csv" if one == "MISSING" else one for one in arguments]
+    out, said = run("compare", *given, *(() if given[:1] == ["--cells"] else ("--out", tmp_path / "out")), code=1)
+    assert not out
+    assert words in said
+    assert len(said.splitlines()) == 1

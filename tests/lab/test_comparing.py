@@ -1,0 +1,318 @@
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bothways.errors import DataError, Interrupted, OutputError, SettingsError
+from bothways.lab import comparing
+from bothways.lab.comparing import compare, read_results, take_place
+from bothways.lab.entering import TRACEBACK, Speaker
+from bothways.lab.entries import Entry, Question, Result, every
+from bothways.lab.grid_progress import spell_time, time_left
+from bothways.training.classification import train_classifier
+from bothways.training.from_files import open_rows
+from bothways.training.preparation import prepare
+
+SETTINGS = {"hidden_size": 4, "embedding_dim": 3, "epochs": 2, "min_count": 1, "dropout": 0.0}
+READING = {"text": "text", "label": "label", "encoding": "auto"}
+
+
+class Heard:
+    """A listener that remembers what it heard."""
+
+    def __init__(self):
+        self.done, self.shares, self.rows, self.results, self.over = None, [], [], [], False
+
+    def began(self, entries, done):
+        self.done = done
+
+    def moved(self, entry, share):
+        self.shares.append((entry, share))
+
+    def scored(self, entry, row):
+        self.rows.append((entry, row))
+
+    def entered(self, result):
+        self.results.append(result)
+
+    def ended(self):
+        self.over = True
+
+
+def write_texts(path, *, rows=90, seed=0):
+    draw = random.Random(seed)
+    lines = ["text,label"]
+    for _ in range(rows):
+        label = draw.choice(["good", "bad"])
+        words = [draw.choice(["film", "plot", "it", "was", "so"]) for _ in range(draw.randint(1, 9))]
+        words.insert(draw.randrange(len(words) + 1), {"good": "great", "bad": "awful"}[label])
+        lines.append(f"{' '.join(words)},{label}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def question(tmp_path_factory):
+    data = write_texts(tmp_path_factory.mktemp("texts") / "texts.csv")
+    return Question("classify", SETTINGS, data, reading=READING)
+
+
+@pytest.fixture(scope="module")
+def compared(question, tmp_path_factory):
+    """Two cells and a direction, compared in processes of their own."""
+    heard = Heard()
+    out = tmp_path_factory.mktemp("compared") / "out"
+    compare(question, every(["gru", "rnn"], ["forward"], [3]), out, listener=heard)
+    return out, heard
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Networks enter by a formula; gives the list of those that did."""
+    entered = []
+
+    def enter(question, entry, runs, listener):
+        entered.append(entry)
+        result = Result(entry, score=len(entry.cell) / 10, history=[{"epoch": 1, "accuracy": 0.5}], best_epoch=1)
+        (runs / f"{entry.name}.json").write_text(json.dumps(result.to_dict()))
+        return result
+
+    monkeypatch.setattr(comparing, "_enter", enter)
+    return entered
+
+
+def test_a_network_reaches_in_a_comparison_what_it_reaches_alone(question, compared, tmp_path):
+    entry = Entry("gru", "forward", 3)
+    settings = question.settings_of(entry)
+    source = open_rows(question.data, **READING, say=lambda note: None)
+    alone = train_classifier(prepare(source, None, settings, tmp_path), settings)
+    (found,) = [one for one in read_results(compared[0]) if one.entry == entry]
+    assert found.score == alone.scores.accuracy
+    assert found.history == alone.history
+    assert found.baselines == {name: one["accuracy"] for name, one in alone.baseline_scores.items()}
+    assert found.parameters == sum(weight.numel() for weight in alone.model.parameters())
+
+
+def test_every_result_says_what_it_cost(compared):
+    for one in read_results(compared[0]):
+        assert one.failed is None
+        assert one.seconds > 0
+        assert one.steps_per_second > 0
+        assert one.predicted_per_second > 0
+        assert one.memory is None or one.memory > 10
+        assert len(one.gradients) == len(one.fresh_gradients) > 1
+
+
+def test_listeners_hear_of_every_epoch_and_every_network(compared):
+    heard = compared[1]
+    assert [(entry.cell, row["epoch"]) for entry, row in heard.rows] == [
+        ("gru", 1), ("gru", 2), ("rnn", 1), ("rnn", 2)
+    ]  # fmt: skip
+    assert [one.entry.cell for one in heard.results] == ["gru", "rnn"]
+    assert heard.done == 0
+    assert heard.over
+    assert not list((compared[0] / "runs").glob("*.training"))
+
+
+def test_what_is_there_is_not_trained_again_and_what_is_new_is_added(question, tmp_path, in_this_process):
+    compare(question, every(["rnn"], ["both"], [0]), tmp_path / "out", listener=Heard())
+    heard = Heard()
+    found = compare(question, every(["rnn", "gru"], ["both"], [0]), tmp_path / "out", listener=heard)
+    assert heard.done == 1
+    assert in_this_process == [Entry("rnn", "both", 0), Entry("gru", "both", 0)]
+    assert {one.entry.cell for one in found.results} == {"rnn", "gru"}
+
+
+def test_a_network_that_failed_is_tried_again(question, tmp_path, in_this_process):
+    entries = every(["rnn"], ["both"], [0])
+    compare(question, entries, tmp_path / "out", listener=Heard())
+    failed = Result(entries[0], failed="out of memory")
+    (tmp_path / "out" / "runs" / f"{entries[0].name}.json").write_text(json.dumps(failed.to_dict()))
+    (found,) = compare(question, entries, tmp_path / "out", listener=Heard()).results
+    assert found.failed is None
+
+
+def test_a_cut_result_counts_as_none(question, tmp_path, in_this_process):
+    entries = every(["rnn"], ["both"], [0])
+    compare(question, entries, tmp_path / "out", listener=Heard())
+    path = tmp_path / "out" / "runs" / f"{entries[0].name}.json"
+    path.write_text(path.read_text()[:40])
+    compare(question, entries, tmp_path / "out", listener=Heard())
+    assert len(in_this_process) == 2
+
+
+def test_other_settings_or_other_data_are_refused_unless_forced(question, tmp_path, in_this_process):
+    entries, out = every(["rnn"], ["both"], [0]), tmp_path / "out"
+    compare(question, entries, out, listener=Heard())
+    wider = Question("classify", {**SETTINGS, "hidden_size": 5}, question.data, reading=READING)
+    with pytest.raises(OutputError, match=r"holds a comparison on other data or settings\. .* --force"):
+        compare(wider, entries, out, listener=Heard())
+    copied = write_texts(tmp_path / "texts.csv")
+    take_place(Question("classify", SETTINGS, copied, reading=READING), out, force=False)
+    write_texts(copied, seed=1)
+    with pytest.raises(OutputError, match="other data"):
+        take_place(Question("classify", SETTINGS, copied, reading=READING), out, force=False)
+    compare(wider, entries, out, listener=Heard(), force=True)
+    assert len(read_results(out)) == 1
+    assert len(in_this_process) == 2
+
+
+def test_a_folder_of_something_else_is_never_replaced(question, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for force in (False, True):
+        with pytest.raises(OutputError, match="holds no comparison"):
+            take_place(question, tmp_path, force=force)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_place_that_cannot_be_written_is_said(question, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        take_place(question, tmp_path / "file" / "out", force=False)
+
+
+def test_ctrl_c_says_what_is_there(question, tmp_path, monkeypatch, in_this_process):
+    by_formula = comparing._enter
+
+    def enter(question, entry, runs, listener):
+        if entry.cell == "gru":
+            raise KeyboardInterrupt
+        return by_formula(question, entry, runs, listener)
+
+    monkeypatch.setattr(comparing, "_enter", enter)
+    with pytest.raises(Interrupted, match=r"1 of 2 networks are in .* The same command goes on"):
+        compare(question, every(["rnn", "gru"], ["both"], [0]), tmp_path / "out", listener=Heard())
+
+
+def test_data_that_nobody_can_read_ends_the_comparison_at_once(question, tmp_path):
+    wrong = Question("classify", SETTINGS, question.data, reading={**READING, "label": "stars"})
+    heard = Heard()
+    with pytest.raises(DataError, match="stars"):
+        compare(wrong, every(["rnn", "gru"], ["both"], [0]), tmp_path / "out", listener=heard)
+    assert not heard.results
+
+
+def run_as_child(code, question, entry, tmp_path, monkeypatch):
+    """Enter a network in a process that runs `code` in place of the training."""
+    program = tmp_path / "child.py"
+    program.write_text(code)
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        comparing.subprocess, "Popen", lambda _, **options: start([sys.executable, str(program)], **options)
+    )
+    (tmp_path / "runs").mkdir()
+    return comparing._enter(question, entry, tmp_path / "runs", Heard())
+
+
+BEGIN = 'import json, os, pathlib, sys\nasked = json.load(sys.stdin)\nprint(json.dumps({"began": True}), flush=True)\n'
+
+
+def test_a_killed_process_is_a_row_with_its_reason(question, tmp_path, monkeypatch):
+    code = BEGIN + "os.kill(os.getpid(), 9)\n"
+    found = run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert "SIGKILL, as the system does when memory runs out" in found.failed
+    assert read_results(tmp_path)[0].failed == found.failed
+
+
+def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept(question, tmp_path, monkeypatch):
+    code = (
+        BEGIN
+        + f"(pathlib.Path(asked['folder']) / {TRACEBACK!r}).write_text('Traceback')\n"
+        + 'print(json.dumps({"failed": "RuntimeError: no"}))\nsys.exit(1)\n'
+    )
+    found = run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert found.failed == "RuntimeError: no"
+    assert (tmp_path / "runs" / "rnn-both-seed-0.txt").read_text() == "Traceback"
+
+
+def test_a_refusal_after_training_began_is_a_row(question, tmp_path, monkeypatch):
+    code = BEGIN + 'print(json.dumps({"refused": "No."}))\nsys.exit(1)\n'
+    assert run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch).failed == "No."
+
+
+def test_a_training_ends_when_nobody_listens_any_more():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb", buffering=0) as pipe:
+        speaker = Speaker(io.TextIOWrapper(pipe, write_through=True), minutes=None)
+        with pytest.raises(BrokenPipeError):
+            speaker.started(epochs=1, done=0)
+
+
+def command(out, *more):
+    return [
+        sys.executable, "-c", "from bothways.cli import main; main()", "compare", "--problem", "first-token",
+        "--lengths", "6", "--cells", "rnn", "--seeds", "1", "--hidden-size", "5", "--batches-per-epoch", "300",
+        "--held-out", "40", "--target", "2", "--out", str(out), *more,
+    ]  # fmt: skip
+
+
+def test_ctrl_c_and_the_same_command_end_where_a_comparison_never_stopped_does(tmp_path):
+    out = tmp_path / "stopped"
+    with subprocess.Popen(
+        [*command(out), "--epochs", "12"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not list(out.glob("runs/*.training/*.safetensors")):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert "Stopped: 0 of 1 networks are in" in said
+    assert list(out.glob("runs/*.training/*.safetensors"))
+    for folder in (out, tmp_path / "whole"):
+        subprocess.run([*command(folder), "--epochs", "12"], check=True, capture_output=True)
+    stopped, whole = (read_results(folder)[0] for folder in (out, tmp_path / "whole"))
+    assert len(whole.history) == 12
+    assert stopped.history == whole.history
+    assert stopped.score == whole.score
+    assert stopped.gradients == whole.gradients
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((["ltsm"], ["both"], [0]), "cell is 'ltsm', .* Did you mean 'lstm'"),
+        ((["lstm"], ["foward"], [0]), "direction is 'foward', .* Did you mean 'forward'"),
+        ((["lstm", "lstm"], ["both"], [0]), "cells has 'lstm' twice"),
+        (([], ["both"], [0]), "cells is empty"),
+        ((["lstm"], ["both"], []), "seeds is 0"),
+    ],
+)
+def test_combinations_that_cannot_be_are_refused(arguments, words):
+    with pytest.raises(SettingsError, match=words):
+        every(*arguments)
+
+
+def test_a_part_of_the_grid_has_every_cell_with_the_first_seed():
+    entries = every(["rnn", "gru"], ["forward", "both"], [0, 1])
+    assert [entry.seed for entry in entries] == [0] * 4 + [1] * 4
+    assert len({entry.name for entry in entries}) == 8
+
+
+def test_settings_that_cannot_be_are_refused_before_anything_is_written(question, tmp_path):
+    for wrong, words in (
+        ({**SETTINGS, "hidden_size": 0}, "hidden_size is 0"),
+        ({**SETTINGS, "validation_size": 0.0}, "nothing could be scored"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            compare(
+                Question("classify", wrong, question.data, reading=READING), every(["rnn"], ["both"], [0]),
+                tmp_path / "out", listener=Heard(),
+            )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_question_comes_back_from_json(question):
+    assert Question.from_dict(json.loads(json.dumps(question.to_dict()))) == question
+
+
+def test_time_left_is_the_mean_pace_times_what_remains():
+    assert time_left(60.0, reached=1.5, remaining=3.0) == pytest.approx(120.0)
+    assert time_left(1.0, reached=0.0, remaining=3.0) is None
+    assert [spell_time(seconds) for seconds in (44.6, 600, 7_500)] == ["45 s", "10 min", "2 h 05 min"]
