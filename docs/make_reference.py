@@ -16,6 +16,7 @@ from bothways.settings import (
     GenerationSettings,
     IntentSettings,
     LanguageSettings,
+    ProblemSettings,
     TaggerSettings,
     TranslatorSettings,
 )
@@ -29,6 +30,7 @@ PAGES: dict[str, tuple[type[Settings], str]] = {
     "fill": (FillSettings, "In Python they are the parameters of `GapFiller`."),
     "forecast": (ForecasterSettings, "In Python they are the parameters of `Forecaster`."),
     "translate": (TranslatorSettings, "In Python they are the parameters of `Translator`."),
+    "problem": (ProblemSettings, "In Python they are what `bothways.lab.problems.train_problem` takes."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
 }
 

@@ -163,6 +163,11 @@ def test_a_bad_value_of_a_tagger_is_refused(values, message):
             "batches_per_epoch is 0, but it must be at least 1. batch_size is 0",
         ),
         ({"target": -0.1}, "target is -0.1, but it must be at least 0."),
+        ({"convolution": 0}, "convolution is 0, but it must be at least 1."),
+        (
+            {"cell_type": "lstm", "convolution": 4},
+            "convolution is 4, but the gates of cell_type 'lstm' see its state. Use 1, or 'mingru',",
+        ),
         (
             {"cell_type": "rnn", "start": "chrono"},
             "start is 'chrono', but an rnn has no gates. Use 'torch', 'orthogonal' or 'identity'.",

@@ -169,6 +169,14 @@ def test_a_training_that_was_stopped_and_resumed_is_one_that_never_was(tmp_path,
     assert (found.score, found.history, found.best_epoch) == (whole.score, whole.history, whole.best_epoch)
 
 
+def test_ctrl_c_before_the_first_epoch_ends_leaves_no_score():
+    stopped = train_problem(settings(length=4, epochs=2, batches_per_epoch=3), listener=StopAt(1))
+    assert stopped.interrupted
+    assert np.isnan(stopped.score)
+    assert not stopped.solved
+    assert stopped.best_epoch == 0
+
+
 def test_other_settings_or_other_images_are_not_resumed(tmp_path):
     write_images(tmp_path, train=40, test=10)
     chosen = {"problem": "rows", "epochs": 1}

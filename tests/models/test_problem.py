@@ -105,6 +105,12 @@ def test_chrono_units_forget_at_first_over_2_to_so_many_steps(cell, longest):
     assert np.ptp(memory) >= 0.8 * (longest - 2)
 
 
+def test_the_gates_of_a_parallel_cell_see_as_many_steps_as_asked_for():
+    for steps in (1, 3):
+        model = reader("mingru", "torch", convolution=steps)
+        assert model.weights(0, "forward")["weight"].shape == (2 * H, steps * F)
+
+
 def test_without_a_special_start_weights_are_drawn_as_torch_draws_them():
     ours = reader("gru", "torch")
     torch.manual_seed(0)

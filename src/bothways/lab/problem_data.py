@@ -135,7 +135,9 @@ class ImageSteps:
         self.steps: int = height if by_rows else height * width
         self.features: int = width if by_rows else 1
         train, labels = known.pixels[order[held:]], known.labels[order[held:]]
-        self._mean, self._deviation = float(train.mean()), float(train.std()) or 1.0
+        self._mean = float(train.mean())
+        squares = np.square(train, dtype=np.uint16)  # 255² is less than 2¹⁶; std() would take eight bytes a pixel
+        self._deviation = float(np.sqrt(squares.mean() - self._mean**2)) or 1.0
         self.symbols: int | None = int(known.labels.max()) + 1
         self.trivial = float((self._test.labels == np.bincount(labels).argmax()).mean())
         self.identity = hashlib.sha256(known.pixels.tobytes() + known.labels.tobytes()).hexdigest()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,8 @@ class TrainedProblem:
 
     model: ProblemNetwork
     settings: ProblemSettings
-    score: float  # on the test part: the share of right answers, or of adding the mean squared error
+    # On the test part: the share of right answers, or of adding the mean squared error; NaN after Ctrl-C.
+    score: float
     score_name: str  # "accuracy", the higher the better, or "mean squared error"
     trivial: float  # what the best constant answer scores
     history: list[dict[str, float]]
@@ -51,6 +53,8 @@ class TrainedProblem:
     @property
     def solved(self) -> bool:
         """Whether the best epoch's validation score reached the target."""
+        if not self.best_epoch:
+            return False
         row, target = self.history[self.best_epoch - 1], self.settings.target_chosen
         return row["accuracy"] >= target if self.higher_is_better else row["loss"] <= target
 
@@ -92,12 +96,13 @@ def train_problem(
         outcome = train(
             _job(model, found, settings), settings, checkpoints=plan, listener=Everyone([pace, listener or Silence()])
         )
-    scores = _scores(model, found.held_out("test"))
     name = "loss" if found.symbols is None else "accuracy"
+    # The test part is for networks that are done.
+    score = math.nan if outcome.interrupted else _scores(model, found.held_out("test"))[name]
     return TrainedProblem(
         model,
         settings,
-        score=scores[name],
+        score=score,
         score_name="mean squared error" if name == "loss" else name,
         trivial=found.trivial,
         history=outcome.history,
@@ -127,7 +132,7 @@ def make_network(settings: ProblemSettings, data: ProblemData) -> ProblemNetwork
 
 
 class _Pace(Silence):
-    """Count the steps that are read in training, and the seconds that it takes, its validation included."""
+    """Count the steps that this process reads in training, and the seconds that it takes, validation included."""
 
     def __init__(self) -> None:
         self.steps, self.seconds, self._began = 0, 0.0, 0.0

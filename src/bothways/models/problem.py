@@ -83,6 +83,7 @@ def problem_loss(said: Tensor, answers: Tensor) -> Tensor:
 def make_reader(settings: ProblemReaderSettings, *, features: int, start: Start, steps: int) -> Recurrent:
     """Build a recurrent reader whose weights start as asked for; see `ProblemNetwork`."""
     special: dict[str, dict[str, Any]] = {"chrono": {"chrono": steps}, "identity": {"nonlinearity": "relu"}}
+    looking_back = {"convolution": settings.convolution} if settings.convolution > 1 else {}
     reader: Recurrent = CELLS[settings.cell_type](
         input_size=features,
         hidden_size=settings.hidden_size,
@@ -90,6 +91,7 @@ def make_reader(settings: ProblemReaderSettings, *, features: int, start: Start,
         direction=settings.direction,
         dropout=settings.dropout if settings.num_layers > 1 else 0.0,
         recompute=settings.recompute,
+        **looking_back,
         **special.get(start, {}),
     )
     for name, weight in reader.named_parameters():

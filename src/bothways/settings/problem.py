@@ -51,6 +51,7 @@ class ProblemReaderSettings(CellSettings):
     dropout: float = 0.0
     bidirectional: Annotated[bool, "read both ways"] = False
     one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
+    convolution: Annotated[int, "steps, the last ones, that the gates of mingru, minlstm and sru see"] = 1
     start: Annotated[
         Start | None,
         "what weights start from: torch, as torch.nn draws them; chrono, gates that keep for as long as a sequence; "
@@ -64,7 +65,12 @@ class ProblemReaderSettings(CellSettings):
         return "both" if self.bidirectional else self.one_way
 
     def _problems(self) -> list[str]:
-        problems, cell = super()._problems(), self.cell_type
+        problems, cell = [*super()._problems(), *at_least(self, 1, "convolution")], self.cell_type
+        if self.convolution > 1 and cell in EXACT_CELLS:
+            problems.append(
+                f"convolution is {self.convolution}, but the gates of cell_type {cell!r} see its state. Use 1, or "
+                "'mingru', 'minlstm' or 'sru'."
+            )
         if self.start == "chrono" and cell == "rnn":
             problems.append("start is 'chrono', but an rnn has no gates. Use 'torch', 'orthogonal' or 'identity'.")
         if self.start == "orthogonal" and cell not in EXACT_CELLS:
