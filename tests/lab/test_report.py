@@ -22,7 +22,7 @@ def result(cell="rnn", direction="both", seed=0, score=0.8, *, length=None, **mo
         "baselines": {"majority": 0.5, "linear": 0.7},
         "history": [{"epoch": 1, "accuracy": score - 0.1}, {"epoch": 2, "accuracy": score}],
         "best_epoch": 2, "parameters": 100, "seconds": 3.0, "steps_per_second": 1000.0, "predicted_per_second": 2000.0,
-        "memory": 300.0, "fresh_gradients": [1.0, 0.1], "gradients": [1.0, 0.9],
+        "memory": 300.0, "trivial": "majority", "fresh_gradients": [1.0, 0.1], "gradients": [1.0, 0.9],
     }  # fmt: skip
     return Result(Entry(cell, direction, seed, length), score=score, **{**facts, **more})
 
@@ -83,7 +83,8 @@ def test_a_baseline_that_wins_is_said_to_win_and_one_that_is_level_to_be_level()
     level = [result(score=0.7)]
     assert any("The linear baseline is level" in line for line in verdict(standings(level, ACCURACY), ACCURACY))
     lower = verdict(standings([result(score=0.75)], ERROR), ERROR)
-    assert any("The linear baseline wins" in line for line in lower)
+    assert any("The majority baseline wins: 0.5000" in line for line in lower)
+    assert not [line for line in verdict(standings([result(score=0.4)], ERROR), ERROR) if "baseline" in line]
 
 
 def test_each_length_of_a_problem_has_a_verdict_and_a_picture_by_length(tmp_path):

@@ -13,8 +13,8 @@ from torch import nn
 
 from bothways.data.batches import InMemory
 from bothways.errors import Interrupted
-from bothways.lab.entries import Entry, Question, Result, Scoring
-from bothways.lab.gradients import classifier_gradient_norms, gradient_norms
+from bothways.lab.entries import Entry, Question, Result
+from bothways.lab.gradients import classifier_gradient_norms, network_gradient_norms, tagger_gradient_norms
 from bothways.models.classifier import Classifier
 from bothways.training.checkpoint import read_progress
 from bothways.training.device import check_device
@@ -22,6 +22,8 @@ from bothways.training.listening import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from bothways.settings import ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
     from bothways.training.listening import Listener
@@ -58,19 +60,6 @@ def enter(question: Question, entry: Entry, folder: Path, listener: Listener) ->
     result.seconds = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))
     result.memory = peak_memory()
     return result
-
-
-def scoring(question: Question, settings: Any) -> Scoring:
-    """What is counted on a question."""
-    if question.task == "classify":
-        return Scoring("accuracy", "accuracy", "majority")
-    if question.task == "forecast":
-        return Scoring("mean squared error", "mse", "last value", lower_is_better=True)
-    if question.task == "problem":
-        if settings.problem == "adding":
-            return Scoring("mean squared error", "loss", "trivial", lower_is_better=True)
-        return Scoring("accuracy", "accuracy", "trivial")
-    return Scoring("accuracy", "accuracy", "commonest")
 
 
 class Stopwatch(Silence):
@@ -147,6 +136,7 @@ def _classify(
         entry,
         score=trained.scores.accuracy,
         baselines={name: float(one["accuracy"]) for name, one in trained.baseline_scores.items()},
+        trivial="majority",
         history=trained.history,
         best_epoch=trained.best_epoch,
         parameters=trained.facts["parameters"],
@@ -171,6 +161,7 @@ def _classify(
 def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Path, listener: Listener) -> Result:
     from bothways.data.tagged import named_columns, read_tagged
     from bothways.training.saving_tagger import save_tagger
+    from bothways.training.tag_network import make_tagger
     from bothways.training.tag_preparation import prepare_tags
     from bothways.training.tagging import train_tagger
     from bothways.training.tagging_evaluation import evaluate_tagger
@@ -188,7 +179,9 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
     runner, words = trained.runner(), prepared.validation.words
     result = Result(
         entry,
+        measure="accuracy" if trained.scores.f1 is None else "f1",
         score=trained.scores.main,
+        trivial="commonest",
         baselines={name: one["accuracy"] if one["f1"] is None else one["f1"]
                    for name, one in trained.baseline_scores.items()},
         history=trained.history,
@@ -197,6 +190,19 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
         predicted_per_second=_speed(lambda: runner.predict(words), sum(map(len, words))),
         notes=trained.notes,
     )  # fmt: skip
+    assert trained.model is not None
+    language = None if prepared.language is None else prepared.language.shape
+    fresh = _fresh(lambda: make_tagger(
+        trained.settings, prepared.labels, prepared.scheme, prepared.lexicon, language
+    ), entry.seed)  # fmt: skip
+    few = np.flatnonzero(prepared.validation.known(prepared.labels, [])).tolist()
+    place_of = {tag: place for place, tag in enumerate(prepared.labels)}
+    asked = [np.array([place_of[tag] for tag in prepared.validation.tags[row]]) for row in few]
+    if few:
+        result.fresh_gradients, result.gradients = (
+            _both_sides(*tagger_gradient_norms(model, prepared.lexicon, [words[row] for row in few], asked))
+            for model in (fresh, trained.model)
+        )
     if question.test is not None:
         with TemporaryDirectory() as place:
             save_tagger(trained, Path(place) / "model")
@@ -224,7 +230,9 @@ def _forecast(
     runner = trained.runner()
     return Result(
         entry,
+        measure="mse",
         score=trained.scores["mse"],
+        trivial="last value",
         baselines={name: float(one["mse"]) for name, one in trained.baseline_scores.items()},
         history=trained.history,
         best_epoch=trained.best_epoch,
@@ -239,7 +247,6 @@ def _forecast(
 def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder: Path, listener: Listener) -> Result:
     from bothways.lab.problem_data import problem_data
     from bothways.lab.problems import make_network, train_problem
-    from bothways.models.problem import problem_loss
 
     trained = train_problem(settings, data=question.data, folder=folder, resume=True, listener=listener)
     _go_on(interrupted=trained.interrupted)
@@ -247,11 +254,6 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
     fresh = _fresh(lambda: make_network(settings, found), entry.seed)
     batch = next(found.held_out("validation"))
     inputs, wanted = torch.from_numpy(batch.inputs), torch.from_numpy(batch.wanted)
-    lengths = torch.full((len(inputs),), inputs.shape[1])
-
-    def norms(model: nn.Module) -> list[float]:
-        found = gradient_norms(lambda steps: problem_loss(model(steps), wanted), inputs, lengths)
-        return [float(norm) for norm in found]
 
     @torch.no_grad()
     def predict() -> None:
@@ -259,15 +261,25 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
 
     return Result(
         entry,
+        measure="accuracy" if trained.score_name == "accuracy" else "squares",
         score=trained.score,
         baselines={"trivial": trained.trivial},
+        trivial="trivial",
         history=trained.history,
         best_epoch=trained.best_epoch,
         parameters=trained.facts["parameters"],
         predicted_per_second=_speed(predict, inputs.shape[0] * inputs.shape[1]),
-        fresh_gradients=norms(fresh.eval()),
-        gradients=norms(trained.model.eval()),
+        fresh_gradients=network_gradient_norms(fresh, inputs, wanted).tolist(),
+        gradients=network_gradient_norms(trained.model, inputs, wanted).tolist(),
     )
+
+
+def _both_sides(past: NDArray[np.float64], future: NDArray[np.float64]) -> list[float]:
+    """Norms by distance from a word, before it and behind it together."""
+    norms = np.zeros(max(len(past), len(future)))
+    norms[: len(past)] += past
+    norms[1 : len(future)] += future[1:]  # the word itself is in both
+    return [float(norm) for norm in norms]
 
 
 def _go_on(*, interrupted: bool) -> None:

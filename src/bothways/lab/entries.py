@@ -136,9 +136,11 @@ class Result:
 
     entry: Entry
     failed: str | None = None  # the reason
+    measure: str = "accuracy"  # what the score is, of `MEASURES`
     score: float = float("nan")  # on validation data
     test: float | None = None  # of a problem: on sequences that chose nothing
-    baselines: dict[str, float] = field(default_factory=dict)  # by name, on the validation data
+    baselines: dict[str, float] = field(default_factory=dict)  # by name, on the same data
+    trivial: str | None = None  # the baseline that knows nothing but what is frequent
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     parameters: int = 0
@@ -164,10 +166,26 @@ class Result:
 class Scoring:
     """What is counted, and how."""
 
-    name: str  # such as "accuracy"
+    name: str
     column: str  # of the history
-    trivial: str | None  # the baseline that knows nothing but what is frequent
+    trivial: str | None
     lower_is_better: bool = False
+
+
+# Name, column of the history, and whether the lower is the better.
+MEASURES = {
+    "accuracy": ("accuracy", "accuracy", False),
+    "f1": ("F1 of entities", "f1", False),
+    "mse": ("mean squared error", "mse", True),
+    "squares": ("mean squared error", "loss", True),  # where the loss is the score
+}
+
+
+def scoring(results: Sequence[Result]) -> Scoring:
+    """What the networks of a comparison are scored by."""
+    done = [one for one in results if one.failed is None]
+    name, column, lower = MEASURES[done[0].measure if done else "accuracy"]
+    return Scoring(name, column, done[0].trivial if done else None, lower)
 
 
 def every(

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.errors import DataError, OutputError
 from bothways.lab.comparing import ASKED, read_results
-from bothways.lab.contests import scoring
-from bothways.lab.entries import Question
+from bothways.lab.entries import Question, scoring
 from bothways.lab.pictures import (
     Cost,
     Curve,
@@ -80,7 +79,7 @@ def write_report(folder: Path) -> Report:
     results = read_results(folder)
     if not results:
         raise DataError(f"{folder} holds no network that is done. Run the same 'bothways compare' again.")
-    counted = scoring(question, question.settings_of(results[0].entry))
+    counted = scoring(results)
     found = standings(results, counted)
     said = verdict(found, counted)
     try:

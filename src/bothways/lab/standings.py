@@ -123,14 +123,13 @@ def _too_close(best: Standing, other: Standing) -> bool:
 
 def _against_baselines(best: Standing, scoring: Scoring, at: str) -> list[str]:
     """Say so if a baseline is as good as the best network, or better."""
-    said = []
-    for name, score in best.baselines.items():
-        ahead = best.score - score if scoring.lower_is_better else score - best.score
-        if ahead > 0:
-            said.append(f"{at}The {name} baseline wins: {score:.4f}. For this data it is the better and cheaper model.")
-        elif ahead == 0:
-            said.append(f"{at}The {name} baseline is level with the best network, and cheaper.")
-    return said
+    sign = -1 if scoring.lower_is_better else 1
+    name, score = max(best.baselines.items(), key=lambda item: sign * item[1], default=("", math.nan))
+    if sign * score > sign * best.score:
+        return [f"{at}The {name} baseline wins: {score:.4f}. For this data it is the better and cheaper model."]
+    if score == best.score:
+        return [f"{at}The {name} baseline is level with the best network, and cheaper."]
+    return []
 
 
 COLUMNS = (

@@ -1,0 +1,115 @@
+import math
+import time
+
+import numpy as np
+import pytest
+
+from bothways.lab.contests import Stopwatch, enter, peak_memory
+from bothways.lab.entries import MEASURES, Entry, Question, scoring
+from bothways.lab.problems import train_problem
+from bothways.training.evaluation import evaluate_classifier
+from bothways.training.forecasting_from_files import train_forecaster_from_file
+from bothways.training.from_files import train_classifier_from_file
+from bothways.training.listening import Silence
+from bothways.training.tagging_evaluation import evaluate_tagger
+from bothways.training.tagging_from_files import train_tagger_from_file
+from toy_tags import names
+from toys import toy_csv
+
+SMALL = {"hidden_size": 5, "epochs": 2}
+SERIES = {"target": "value", "inputs": None, "time": None, "by": None, "encoding": "auto"}
+
+
+def write_conll(path, *, rows, seed):
+    words, tags = names(rows, seed=seed)
+    sentences = (zip(*one, strict=True) for one in zip(words, tags, strict=True))
+    path.write_text("\n".join("".join(f"{word}\t{tag}\n" for word, tag in one) for one in sentences))
+    return path
+
+
+def write_series(path):
+    steps = np.arange(240)
+    values = np.sin(steps / 3) + np.random.default_rng(0).normal(size=240) / 10
+    path.write_text("value\n" + "\n".join(f"{value:.4f}" for value in values) + "\n")
+    return path
+
+
+def entered(question, entry, tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    result = enter(question, entry, folder, Silence())
+    assert result.seconds > 0
+    assert result.predicted_per_second > 0
+    assert MEASURES[result.measure][1] in result.history[0]
+    assert result.trivial in result.baselines
+    return result
+
+
+def test_a_tagger_reaches_what_training_and_evaluating_it_alone_reaches(tmp_path):
+    data, test = (write_conll(tmp_path / f"{seed}.conll", rows=40, seed=seed) for seed in (0, 1))
+    question = Question(
+        "tag", {**SMALL, "embedding_dim": 6}, data, test=test, reading={"columns": None, "encoding": "auto"}
+    )
+    entry = Entry("gru", "backward", 3)
+    result = entered(question, entry, tmp_path)
+    alone = train_tagger_from_file(data, tmp_path / "model", question.settings_of(entry))
+    assert result.score == alone.scores.main
+    assert result.test == evaluate_tagger(tmp_path / "model", test).scores.main
+    assert scoring([result]).name == "F1 of entities"
+    assert len(result.gradients) > 1
+
+
+def test_a_classifier_is_scored_on_the_test_file_as_evaluate_scores_it(tmp_path):
+    data, test = (toy_csv(tmp_path / f"{seed}.csv", 60, seed=seed) for seed in (0, 1))
+    reading = {"text": None, "label": None, "encoding": "auto"}
+    question = Question("classify", {**SMALL, "embedding_dim": 6}, data, test=test, reading=reading)
+    entry = Entry("rnn", "both", 1)
+    result = entered(question, entry, tmp_path)
+    train_classifier_from_file(data, tmp_path / "model", question.settings_of(entry))
+    assert result.test == evaluate_classifier(tmp_path / "model", test).scores.accuracy
+
+
+def test_a_forecaster_reaches_what_it_reaches_alone(tmp_path):
+    data, chosen = write_series(tmp_path / "series.csv"), {**SMALL, "window": 12, "horizon": 3}
+    question = Question("forecast", chosen, data, reading=SERIES)
+    entry = Entry("lstm", "forward", 2)
+    result = entered(question, entry, tmp_path)
+    alone = train_forecaster_from_file(question.data, tmp_path / "model", question.settings_of(entry), target="value")
+    assert result.score == alone.scores["mse"]
+    assert scoring([result]).lower_is_better
+
+
+@pytest.mark.parametrize(("problem", "lower"), [("first-token", False), ("adding", True)])
+def test_a_problem_is_scored_as_alone_and_its_gradients_reach_back_to_its_first_step(tmp_path, problem, lower):
+    chosen = {**SMALL, "problem": problem, "batches_per_epoch": 3, "held_out": 20}
+    question, entry = Question("problem", chosen), Entry("gru", "forward", 0, length=9)
+    result = entered(question, entry, tmp_path)
+    assert result.score == train_problem(question.settings_of(entry)).score
+    assert scoring([result]).lower_is_better == lower
+    assert len(result.gradients) == len(result.fresh_gradients) == 9
+    assert all(math.isfinite(norm) and norm > 0 for norm in result.gradients)
+
+
+def test_a_stopwatch_counts_training_and_leaves_out_the_first_batch_and_validation(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watch = Stopwatch(Silence())
+
+    def step(seconds, steps):
+        now[0] += seconds
+        watch.stepped(epoch=1, batch=1, batches=9, steps=steps)
+
+    step(50.0, 7)  # compiles
+    step(2.0, 30)
+    now[0] += 100.0  # validates
+    watch.epoch_ended({"epoch": 1}, best=True)
+    step(3.0, 20)
+    assert watch.rate == pytest.approx(50 / 5)
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = peak_memory()
+    if before is None:
+        pytest.skip("this system does not say")
+    held = np.ones(2**26)  # 512 MiB
+    assert peak_memory() >= max(before, held.nbytes / 2**20)
