@@ -73,6 +73,25 @@ def test_each_length_of_a_problem_is_trained(tmp_path, asked):
     assert [(one.problem, one.length) for one in asked] == [("adding", 5), ("adding", 9)]
 
 
+def test_teddy_is_asked_of_taggers_who_are_tested_on_other_sentences(tmp_path, asked, monkeypatch):
+    seen = []
+    by_formula = comparing._enter
+
+    def enter(question, *others):
+        seen.append((question.task, question.data.read_text(), question.test.read_text()))
+        return by_formula(question, *others)
+
+    monkeypatch.setattr(comparing, "_enter", enter)
+    one = ("--cells", "gru", "--directions", "both", "--seeds", 1)
+    run("compare", "--problem", "teddy", *one, "--hidden-size", 9, "--out", tmp_path / "out")
+    ((task, train, test),) = seen
+    assert task == "tag"
+    assert "B-PER" in train
+    assert not {*train.split("\n\n")} & {one for one in test.split("\n\n") if one.strip()}
+    assert [one.hidden_size for one in asked] == [9]
+    assert "teddy" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
     path = tmp_path / "series.csv"
     path.write_text("time,value\n1,2\n2,3\n")
@@ -91,6 +110,9 @@ def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
         ((), "Nothing to compare: name a task and data"),
         (("--problem", "first-tokn"), "Did you mean 'first-token'?"),
         (("--problem", "adding", "--lengths", "5,x"), "lengths has 'x', but it must be whole numbers"),
+        (("--problem", "rows", "--lengths", "5"), "--lengths is of no use to the problem 'rows'"),
+        (("--problem", "teddy", "--lengths", "5"), "--lengths and --data are of no use to the problem 'teddy'."),
+        (("--problem", "teddy", "--start", "torch"), "start is of no use to the problem 'teddy'"),
         (("tag", "DATA", "--model", "hmm"), "model is 'hmm', which has no cells to compare."),
     ],
 )

@@ -1,7 +1,9 @@
 """bothways compare: train cells and directions under the same conditions, and see which is worth its cost."""
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,10 +14,11 @@ from bothways.cli.options import with_settings
 from bothways.cli.output import print_json, print_table
 from bothways.cli.training import Columns, Encoding, TextColumn
 from bothways.errors import SettingsError
-from bothways.settings import ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
+from bothways.settings import IMAGE_PROBLEMS, ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
 
 if TYPE_CHECKING:
     from bothways.declaring import Settings
+    from bothways.lab.entries import Question
 
 CHOSEN_HERE = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes")
 
@@ -58,10 +61,9 @@ def compare_classify(
 
     Example: bothways compare classify reviews.csv --cells rnn,lstm,gru --directions forward,both --budget 2
     """
-    _compare(
-        "classify", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
-        data=data, validation=validation, test=test, reading={"text": text, "label": label, "encoding": encoding},
-    )  # fmt: skip
+    reading = {"text": text, "label": label, "encoding": encoding}
+    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
+    _compare(_question("classify", settings, budget, data, validation, test, reading), settings.seed, asked)
 
 
 @with_settings(TaggerSettings, without=CHOSEN_HERE)
@@ -85,10 +87,9 @@ def compare_tag(
 
     Example: bothways compare tag train.conll --validation dev.conll --cells lstm --directions forward,backward,both
     """
-    _compare(
-        "tag", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
-        data=data, validation=validation, test=test, reading={"columns": columns, "encoding": encoding},
-    )  # fmt: skip
+    reading = {"columns": columns, "encoding": encoding}
+    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
+    _compare(_question("tag", settings, budget, data, validation, test, reading), settings.seed, asked)
 
 
 @with_settings(ForecasterSettings, without=CHOSEN_HERE)
@@ -114,10 +115,8 @@ def compare_forecast(
     Example: bothways compare forecast ETTh1.csv --target OT --horizon 24 --cells lstm,gru,mingru
     """
     reading = {"target": target, "inputs": inputs, "time": time, "by": by, "encoding": encoding}
-    _compare(
-        "forecast", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
-        data=data, validation=None, test=None, reading=reading,
-    )  # fmt: skip
+    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
+    _compare(_question("forecast", settings, budget, data, reading=reading), settings.seed, asked)
 
 
 @with_settings(ProblemSettings, without=(*CHOSEN_HERE, "problem", "length"))
@@ -125,7 +124,8 @@ def compare_problem(
     context: typer.Context,
     *,
     problem: Annotated[
-        str | None, typer.Option("--problem", help="generated sequences: first-token, adding, copy; or rows, pixels")
+        str | None,
+        typer.Option("--problem", help="first-token, adding, copy or teddy, all generated; rows or pixels"),
     ] = None,
     lengths: Annotated[
         str | None, typer.Option("--lengths", help="steps of the sequences, such as 50,100,200; not of rows, pixels")
@@ -161,14 +161,24 @@ def compare_problem(
         raise SettingsError(
             "Nothing to compare: name a task and data, as in 'bothways compare classify reviews.csv', or a --problem."
         )
+    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
+    if problem == "teddy":
+        if lengths is not None or data is not None:
+            raise SettingsError("--lengths and --data are of no use to the problem 'teddy'. Leave them out.")
+        with TemporaryDirectory() as folder:
+            from bothways.lab.entries import ask_teddy
+
+            _compare(replace(ask_teddy(Path(folder), _changed(settings)), minutes=budget), settings.seed, asked)
+        return
     numbers = None if lengths is None else [_whole(one) for one in lengths.split(",")]
-    if numbers is None and problem not in ("rows", "pixels"):
+    if problem in IMAGE_PROBLEMS and numbers is not None:
+        raise SettingsError(
+            f"--lengths is of no use to the problem {problem!r}, whose images have one size. Leave it out."
+        )
+    if problem not in IMAGE_PROBLEMS and numbers is None:
         numbers = [50, 100, 200]
     settings = type(settings).from_dict({**settings.to_dict(), "problem": problem})
-    _compare(
-        "problem", settings, cells, directions, seeds, budget, out, force=force, as_json=as_json,
-        data=data, validation=None, test=None, reading={}, lengths=numbers,
-    )  # fmt: skip
+    _compare(_question("problem", settings, budget, data), settings.seed, asked, numbers)
 
 
 def _whole(text: str) -> int:
@@ -178,54 +188,68 @@ def _whole(text: str) -> int:
         raise SettingsError(f"lengths has {text!r}, but it must be whole numbers: --lengths 50,100,200.") from None
 
 
-def _compare(
-    task: str,
-    settings: "Settings",
-    cells: str,
-    directions: str,
-    seeds: int,
-    budget: float | None,
-    out: Path,
-    *,
-    force: bool,
-    as_json: bool,
-    data: Path | None,
-    validation: Path | None,
-    test: Path | None,
-    reading: dict[str, Any],
-    lengths: list[int] | None = None,
-) -> None:
-    """Compare, with a progress bar; print the table and what it says."""
-    require_training()
-    from bothways.lab.comparing import compare, read_results
-    from bothways.lab.entries import Question, every
-    from bothways.lab.grid_progress import GridProgress
-    from bothways.lab.report import shown, write_report
+@dataclass(frozen=True)
+class _Asked:
+    """What all comparisons are asked with."""
 
-    if budget is not None and budget < SHORTEST:
-        raise SettingsError(f"budget is {budget} minutes, but it must be at least {SHORTEST}.")
+    cells: str
+    directions: str
+    seeds: int
+    budget: float | None
+    out: Path
+    force: bool
+    as_json: bool
+
+
+def _changed(settings: "Settings") -> dict[str, Any]:
+    """The settings that are not the default and that a comparison does not choose itself."""
     chosen = (*CHOSEN_HERE, "length", "seed")
     declared = [setting for setting in settings.declared() if setting.name not in chosen]
     values = {setting.name: getattr(settings, setting.name) for setting in declared}
-    changed = {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
-    first = settings.seed  # type: ignore[attr-defined]
-    question = Question(task, changed, data, validation, test, reading, budget)
-    entries = every(_names(cells), _names(directions), range(first, first + seeds), lengths)
+    return {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
+
+
+def _question(
+    task: str,
+    settings: "Settings",
+    budget: float | None,
+    data: Path | None,
+    validation: Path | None = None,
+    test: Path | None = None,
+    reading: dict[str, Any] | None = None,
+) -> "Question":
+    require_training()
+    from bothways.lab.entries import Question
+
+    return Question(task, _changed(settings), data, validation, test, reading or {}, budget)
+
+
+def _compare(question: "Question", first_seed: int, asked: _Asked, lengths: list[int] | None = None) -> None:
+    """Compare, with a progress bar; print the table and what it says."""
+    require_training()
+    from bothways.lab.comparing import compare, read_results
+    from bothways.lab.entries import every
+    from bothways.lab.grid_progress import GridProgress
+    from bothways.lab.report import shown, write_report
+
+    if asked.budget is not None and asked.budget < SHORTEST:
+        raise SettingsError(f"budget is {asked.budget} minutes, but it must be at least {SHORTEST}.")
+    entries = every(_names(asked.cells), _names(asked.directions), range(first_seed, first_seed + asked.seeds), lengths)
     with GridProgress() as progress:
         try:
-            comparison = compare(question, entries, out, listener=progress, force=force)
+            comparison = compare(question, entries, asked.out, listener=progress, force=asked.force)
         except KeyboardInterrupt:
-            if read_results(out):
-                write_report(out)
+            if read_results(asked.out):
+                write_report(asked.out)
             raise
-    report = write_report(out)
-    if as_json:
-        print_json({"folder": str(out), "results": [one.to_dict() for one in comparison.results]})
-        return
-    _print(*shown(report))
-    for line in report.verdict:
-        print(literal(line))
-    print(f"report: {literal(report.path)}")
+    report = write_report(asked.out)
+    if asked.as_json:
+        print_json({"folder": str(asked.out), "results": [one.to_dict() for one in comparison.results]})
+    else:
+        _print(*shown(report))
+        for line in report.verdict:
+            print(literal(line))
+        print(f"report: {literal(report.path)}")
     if not any(one.failed is None for one in comparison.results):
         print("bothways: Every network failed; the table says why.", file=sys.stderr)
         raise typer.Exit(1)

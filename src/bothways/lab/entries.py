@@ -9,7 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from bothways.errors import DataError, MissingFileError, SettingsError, check_choice, nearest
+from bothways.data.teddy import write_teddy_sentences
+from bothways.errors import DataError, MissingFileError, SettingsError, check_choice
 from bothways.settings import (
     CellType,
     ClassifierSettings,
@@ -33,6 +34,7 @@ KINDS: dict[str, type[Settings]] = {
 # Settings that a comparison chooses itself.
 CHOSEN = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes", "length")
 
+_TEDDY = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 6, "word_dropout": 0.2}
 _ENDLESS = 1_000_000  # epochs, where the clock ends a training
 
 
@@ -69,6 +71,7 @@ class Question:
         test: the file that is scored once, at the end.
         reading: how the files are read: names of columns, encoding.
         minutes: of training for each network; None: as many epochs as the settings say.
+        name: what the data is called; None: by its file.
     """
 
     task: str
@@ -78,6 +81,7 @@ class Question:
     test: Path | None = None
     reading: dict[str, Any] = field(default_factory=dict)
     minutes: float | None = None
+    name: str | None = None
 
     def settings_of(self, entry: Entry) -> Settings:
         """The settings that one network trains with, checked.
@@ -117,7 +121,7 @@ class Question:
             MissingFileError: a file is not there.
             DataError: a file cannot be read.
         """
-        facts = {**self.to_dict(), "data": None, "validation": None, "test": None}
+        facts = {**self.to_dict(), "data": None, "validation": None, "test": None, "name": None}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for path in (self.data, self.validation, self.test):
             digest.update(b"\0")
@@ -214,10 +218,23 @@ def every(
     ]
 
 
-def check_task(task: str) -> None:
-    """Refuse a task whose networks are not compared."""
-    if task not in KINDS:
-        raise SettingsError(f"{task!r} is not compared, but these are: {', '.join(KINDS)}.{nearest(task, KINDS)}")
+def ask_teddy(folder: Path, settings: dict[str, Any]) -> Question:
+    """Ask which words are names where only a later word tells; the generated sentences are written to a folder.
+
+    Args:
+        folder: gets the sentences.
+        settings: of a tagger, those that are not those of the recipe.
+
+    Raises:
+        SettingsError: a setting that a tagger has not.
+    """
+    known = [setting.name for setting in TaggerSettings.declared()]
+    for name in settings:
+        if name not in known:
+            raise SettingsError(f"{name} is of no use to the problem 'teddy', whose networks tag words. Leave it out.")
+    train, test = write_teddy_sentences(folder)
+    reading = {"columns": None, "encoding": "utf-8"}
+    return Question("tag", {**_TEDDY, **settings}, train, test=test, reading=reading, name="teddy")
 
 
 def _files(path: Path) -> list[Path]:

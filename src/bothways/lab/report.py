@@ -146,7 +146,9 @@ def page(report: Report) -> str:
     """The whole page as HTML; pictures are in it."""
     question = report.question
     asked = "what networks remember" if question.task == "problem" else f"networks that {question.task}"
-    subject = question.settings.get("problem", "first-token") if question.task == "problem" else question.data
+    subject = question.name or question.data
+    if question.task == "problem":
+        subject = question.settings.get("problem", "first-token")
     parts = [
         f"<h1>Compared: {escape(asked)}</h1>",
         f"<p>{escape(str(subject))}. {escape(_conditions(report))} {date.today().isoformat()}.</p>",
@@ -246,8 +248,8 @@ def _how_to_read(report: Report) -> str:
 def _settings(question: Question) -> str:
     """What was asked that is not the default, as a list."""
     facts: dict[str, Any] = {
-        "data": question.data, "validation": question.validation, "test": question.test, **question.reading,
-        **question.settings,
+        "data": question.name or question.data, "validation": question.validation, "test": question.test,
+        **question.reading, **question.settings,
     }  # fmt: skip
     given = {name: value for name, value in facts.items() if value is not None}
     if not given:
