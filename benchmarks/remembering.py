@@ -67,7 +67,15 @@ ROWS: Recipe = {
     "lr": 0.003,
     "epochs": 8,
 }
-PIXELS: Recipe = {}
+PIXELS: Recipe = {
+    "cell_type": "mingru",
+    "hidden_size": 64,
+    "num_layers": 3,
+    "start": "chrono",
+    "batch_size": 50,
+    "lr": 0.01,
+    "epochs": 14,
+}
 
 
 class Epochs(Silence):
