@@ -24,17 +24,19 @@ from torch import Tensor
 
 from bothways.data.batches import rounded_up
 from bothways.errors import DataError, nearest
+from bothways.lab.encoder_inputs import input_of_text, input_of_words
 from bothways.models.tagger import IntentTagger
 from bothways.nn.chain import Chain, log_partition
 from bothways.nn.reader import Reading, State
 from bothways.training.labels import names_of
-from bothways.training.tag_network import tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from bothways.lab.encoder_inputs import EncoderInput
+    from bothways.models.tagger import Tagger
     from bothways.training.classification import TrainedClassifier
     from bothways.training.tagging import TrainedTagger
 
@@ -80,17 +82,9 @@ def explain_text(trained: TrainedClassifier, text: str, *, label: str | None = N
     Raises:
         DataError: no word in the text, no such label, or a classifier of numbers.
     """
-    if trained.tokenizer is None:
-        raise DataError("The model reads numbers, and only texts are explained. Give a model of texts.")
-    spans = trained.tokenizer.spans(text)[: trained.settings.max_length]
-    ids = trained.tokenizer.encode([text], trained.settings.max_length)[0].astype(np.int64)
-    if not len(ids):
-        raise DataError("The text holds no word to explain. Give at least one.")
-    model = trained.model.cpu().eval()
-    labels = names_of(trained.classes)
-    with torch.no_grad():
-        read = model.steps(torch.from_numpy(ids)[None])[0]
-    lengths = torch.tensor([len(ids)])
+    given = input_of_text(trained, text)
+    model, read, labels = trained.model, given.steps, names_of(trained.classes)
+    lengths = torch.tensor([len(read)])
 
     def logits(reading: Reading) -> Tensor:
         many = lengths.expand(len(reading.outputs))
@@ -100,7 +94,7 @@ def explain_text(trained: TrainedClassifier, text: str, *, label: str | None = N
         best = labels[int(logits(model.encoder(read[None], lengths))[0].argmax())]
     place = _place(label or best, labels, "label")
     found = _walk(model.encoder, read, lambda reading: _log_odds(logits(reading), place))
-    return _explained(labels[place], [text[start:end] for start, end in spans], spans, found)
+    return _explained(labels[place], given, found)
 
 
 def explain_word(
@@ -123,7 +117,8 @@ def explain_word(
     Raises:
         DataError: no such word, no such tag, one that cannot stand there, or a hidden Markov model.
     """
-    model, read = _sentence(trained, words)
+    given = input_of_words(trained, words, spans)
+    model, read = _network(trained), given.steps
     if not 0 <= place < len(words):
         raise DataError(f"word is {place + 1}, but the sentence has {len(words)}. Give a number from 1 to that.")
     chain = model.chain()
@@ -146,7 +141,7 @@ def explain_word(
             "is 0, whatever the words. Choose another tag."
         )
     found = _walk(model.encoder, read, lambda reading: _log_odds(scores(reading), number))
-    return _explained(trained.labels[number], list(words), list(spans or _spans(words)), found)
+    return _explained(trained.labels[number], given, found)
 
 
 def explain_intent(
@@ -167,7 +162,8 @@ def explain_intent(
     Raises:
         DataError: no such intent, or a model without intents.
     """
-    model, read = _sentence(trained, words)
+    given = input_of_words(trained, words, spans)
+    model, read = _network(trained), given.steps
     if not isinstance(model, IntentTagger):
         raise DataError("The model knows no intents. Name a word, to explain its tag.")
     lengths = torch.tensor([len(words)])
@@ -180,7 +176,7 @@ def explain_intent(
         best = trained.intents[int(logits(model.encoder(read[None], lengths))[0].argmax())]
     number = _place(intent or best, trained.intents, "intent")
     found = _walk(model.encoder, read, lambda reading: _log_odds(logits(reading), number))
-    return _explained(trained.intents[number], list(words), list(spans or _spans(words)), found)
+    return _explained(trained.intents[number], given, found)
 
 
 @dataclass(frozen=True)
@@ -281,25 +277,15 @@ def _scores_at(emissions: Tensor, chain: Chain, place: int) -> Tensor:
     return log_partition(each, chain, torch.full((size * labels,), steps)).reshape(size, labels)
 
 
-def _sentence(trained: TrainedTagger, words: Sequence[str]) -> tuple[Any, Tensor]:
-    """The network, and what its encoder reads of a sentence, (T,E)."""
-    model = trained.model
-    if model is None:
-        raise DataError(
-            "A hidden Markov model has no gradients to explain it by; its tables can be read. Give a network's folder."
-        )
-    if not words:
-        raise DataError("The sentence holds no word to explain. Give at least one.")
-    model = model.cpu().eval()
-    batch = tensors(trained.lexicon.batch([list(words)]), model.output.weight.device)
-    with torch.no_grad():
-        return model, model.vectors(*batch)[0, : len(words)]
+def _network(trained: TrainedTagger) -> Tagger:
+    assert trained.model is not None  # what was read came from it
+    return trained.model
 
 
-def _explained(label: str, words: list[str], spans: list[tuple[int, int]], found: _Walked) -> Explanation:
+def _explained(label: str, given: EncoderInput, found: _Walked) -> Explanation:
     probability = float(1 / (1 + np.exp(-found.score)))
     forward, backward = found.forward.numpy(), found.backward.numpy()
-    return Explanation(label, probability, words, spans, forward, backward, found.score, found.empty)
+    return Explanation(label, probability, given.words, given.spans, forward, backward, found.score, found.empty)
 
 
 def _place(name: str, names: list[str], kind: str) -> int:
@@ -307,12 +293,3 @@ def _place(name: str, names: list[str], kind: str) -> int:
         shown = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
         raise DataError(f"{kind} is {name!r}, but the model knows: {shown}.{nearest(name, names)}")
     return names.index(name)
-
-
-def _spans(words: Sequence[str]) -> list[tuple[int, int]]:
-    """Where words stand when one space stands between them."""
-    spans, place = [], 0
-    for word in words:
-        spans.append((place, place + len(word)))
-        place += len(word) + 1
-    return spans

@@ -17,7 +17,6 @@ Shapes: B sequences, T steps, E width of what is read, K answers, M last steps, 
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,10 +26,11 @@ from torch.nn import functional
 
 from bothways.data.batches import collate, plan_in_order_of_length
 from bothways.errors import DataError
+from bothways.lab.undisturbed import undisturbed
 from bothways.training.tag_network import tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -92,7 +92,7 @@ def network_gradient_norms(
             return functional.mse_loss(said, targets, reduction="sum")
         return functional.cross_entropy(said.flatten(0, -2), targets.flatten(), reduction="sum")
 
-    with _undisturbed(network):
+    with undisturbed(network):
         return gradient_norms(loss, inputs, real, share=share)
 
 
@@ -124,7 +124,7 @@ def classifier_gradient_norms(
     chosen = _some(len(sequences.lengths), most)
     device = model.output.weight.device
     parts = []
-    with _undisturbed(model):
+    with undisturbed(model):
         for rows in plan_in_order_of_length(sequences.lengths[chosen], budget=_STEPS_AT_ONCE):
             batch = collate(sequences, chosen[rows])
             inputs, lengths = (torch.from_numpy(part).to(device) for part in (batch.inputs, batch.lengths))
@@ -170,7 +170,7 @@ def tagger_gradient_norms(
     sizes = np.array([len(sentences[row]) for row in chosen])
     device = model.output.weight.device
     parts = []
-    with _undisturbed(model):
+    with undisturbed(model):
         for rows in plan_in_order_of_length(sizes, budget=_STEPS_AT_ONCE):
             batch = tensors(lexicon.batch([sentences[row] for row in chosen[rows]]), device)
             lengths = batch[1]
@@ -209,19 +209,6 @@ def in_words(norms: Sequence[float | None] | Floats) -> str:
     if hundredth is None:
         return f"below 1/2 from distance {half}, never below 1/100 for good in {len(norms)} steps"
     return f"below 1/2 from distance {half}, below 1/100 from distance {hundredth} (of {len(norms)})"
-
-
-@contextmanager
-def _undisturbed(network: nn.Module) -> Iterator[None]:
-    """Look at a network as it predicts; then every part is in the mode it was in, and torch's random state as well."""
-    modes = {part: part.training for part in network.modules()}
-    with torch.random.fork_rng():
-        network.eval()
-        try:
-            yield
-        finally:
-            for part, was_training in modes.items():
-                part.training = was_training
 
 
 def _norms(loss: Callable[[Tensor], Tensor], steps: Tensor) -> Tensor:
