@@ -14,7 +14,7 @@ from bothways.decoding.translation import Tally
 from bothways.errors import DataError
 from bothways.runtime.translator import TranslatorRuntime
 from bothways.training.translation import COPY
-from bothways.training.translation_scores import TranslationScores, check_scorer, score_translations
+from bothways.training.translation_scores import TranslationScores, check_scorer, note_on_short, score_translations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +78,8 @@ def evaluate_translator(
     missing = np.flatnonzero(empty_rows(pairs.targets))
     if len(missing):
         notes.append(f"{len(missing):,} references are empty; the first is {pairs.where(int(missing[0]))}.")
+    if short := note_on_short(pairs.targets):
+        notes.append(short)
     baselines = {COPY: score_translations(pairs.sources, pairs.targets).to_dict()}
     scores = score_translations(translated, pairs.targets)
     return TranslationEvaluation(scores, baselines, notes, beam_size or runner.search.size, seconds)
