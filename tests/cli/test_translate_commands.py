@@ -206,13 +206,17 @@ def test_different_numbers_of_lines_are_refused_with_both(place, files):
     assert not (place / "no").exists()
 
 
-def test_a_long_source_is_cut_and_said_or_refused_with_its_line(model):
+def test_a_long_source_is_cut_and_said_or_refused_with_its_line(model, place):
     text = "one\n" + "one " * 13 + "\n"
     out, errors = run("predict", model, text=text)
     assert len(out.splitlines()) == 2
     assert "1 source is longer than 12 tokens (max_length) and cut there; it is line 2." in errors
     said = refused("predict", model, "--too-long", "refuse", text=text)
     assert "line 2: the source has 13 tokens, more than 12 (max_length)" in said
+    pair = lines(place / "long.en", text.splitlines()), lines(place / "long.it", ["uno", "uno"])
+    out, errors = run("evaluate", model, *pair)
+    assert "longer than 12 tokens (max_length) and cut there; it is long.en, line 2." in errors
+    assert "long.en, line 2: the source has 13 tokens" in refused("evaluate", model, *pair, "--too-long", "refuse")
 
 
 def test_a_beam_of_nothing_is_refused(model, files):
@@ -239,3 +243,9 @@ def test_options_of_other_tasks_are_refused(model, files):
 def test_three_files_are_no_two_sides(place, files):
     said = refused("train", "translate", *files[:3], "--out", place / "no")
     assert "3 files are given, but there are two sides" in said
+
+
+def test_validation_files_may_stand_behind_an_equals_sign(place, files):
+    short = lines(place / "one.it", ["uno"])
+    said = refused("train", "translate", *files[:2], f"--validation={files[2]}", short, "--out", place / "no")
+    assert "test.en has 20 lines, but one.it has 1" in said

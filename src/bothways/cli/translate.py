@@ -126,13 +126,14 @@ def show_evaluation(
     target: str | None,
     encoding: str,
     beam_size: int | None,
+    too_long: "TooLong | None",
     as_json: bool,
 ) -> None:
     """Score a translator and print it."""
     from bothways.training.translation_evaluation import evaluate_translator
 
     found = evaluate_translator(
-        model, data, targets, source=source, target=target, encoding=encoding, beam_size=beam_size
+        model, data, targets, source=source, target=target, encoding=encoding, beam_size=beam_size, too_long=too_long
     )
     for note in found.notes:
         print(literal(note), file=sys.stderr)
