@@ -42,6 +42,7 @@ def test_parameters_are_the_settings():
         ({"beam_size": 0}, "beam_size is 0, but it must be at least 1."),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0, but it must be in [0, 1)."),
         ({"coverage_penalty": -1.0}, "coverage_penalty is -1.0, but it must be at least 0."),
+        ({"coverage_penalty": 0.2, "attention": "none"}, "but without attention nothing is looked at. Use 0."),
         ({"monitor": "accuracy"}, "monitor is 'accuracy', but it must be one of: bleu, chrf, exact, loss."),
     ],
 )

@@ -1,5 +1,6 @@
 """Translators on the command line, as a new user meets them."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -128,9 +129,13 @@ def test_a_pipe_between_processes_is_bytes_of_utf_8(model):
 
 def test_a_text_has_several_translations_with_their_scores_and_all_as_json(model):
     out, _ = run("predict", model, "one two", "--beam", "4", "--n-best", "3")
-    scores = [float(line.split("\t")[0]) for line in out.splitlines()]
-    assert len(scores) == 3
+    numbers, scores, _ = zip(*(line.split("\t") for line in out.splitlines()), strict=True)
+    assert numbers == ("1", "1", "1")
+    scores = [float(score) for score in scores]
     assert scores == sorted(scores, reverse=True)
+    out, _ = run("predict", model, "--beam", "4", "--n-best", "2", text="one two\n\nthree\n")
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["1", "1", "2", "3", "3"]
+    assert out.splitlines()[2] == "2\t0.0000\t"
     out, _ = run("predict", model, "one two", "three", "--beam", "4", "--n-best", "3", "--json")
     told = [json.loads(line) for line in out.splitlines()]
     assert [one["source"] for one in told] == ["one two", "three"]
@@ -143,6 +148,10 @@ def test_a_text_has_several_translations_with_their_scores_and_all_as_json(model
 def test_attention_is_drawn_and_refused_where_there_is_none(model, blind, place):
     run("predict", model, "one two three", "--attention", place / "look.png")
     assert (place / "look.png").read_bytes().startswith(b"\x89PNG")
+    run("predict", model, "", "one", "--attention", place / "second.png")
+    alone, second = ((place / name).read_bytes() for name in ("look.png", "second.png"))
+    assert second.startswith(b"\x89PNG")
+    assert second != alone
     assert "trained without" in refused("predict", blind, "one", "--attention", place / "none.png")
     assert "copy_unknown needs attention" in refused("predict", blind, "one", "--copy-unknown")
     assert not (place / "none.png").exists()
@@ -156,6 +165,23 @@ def test_a_file_becomes_lines_or_a_table_of_both(model, place, files):
     run("predict", model, "--file", files[2], "--out", place / "out.csv")
     assert (place / "out.csv").read_text().splitlines()[0] == "source,target"
     assert "exists" in refused("predict", model, "--file", files[2], "--out", place / "out.it")
+
+
+def test_a_file_that_is_named_gz_is_packed(model, place, files):
+    run("predict", model, "--file", files[2], "--out", place / "plain.it")
+    run("predict", model, "--file", files[2], "--out", place / "packed.it.gz")
+    assert gzip.decompress((place / "packed.it.gz").read_bytes()) == (place / "plain.it").read_bytes()
+
+
+def test_what_is_printed_is_what_a_file_holds_but_for_control_characters(model, place, monkeypatch):
+    odd = "a\u00a0b \u0645\u06cc\u200c\u0631 \u3000\tc\u2028d\n\U0001f469\u200d\U0001f680"
+    monkeypatch.setattr("bothways.runtime.translator.TranslatorRuntime._text", lambda *_: odd)
+    run("predict", model, "--file", lines(place / "odd.en", ["one"]), "--out", place / "odd.it")
+    out, _ = run("predict", model, "one")
+    assert out == (place / "odd.it").read_text(encoding="utf-8") == " ".join(odd.splitlines()) + "\n"
+    monkeypatch.setattr("bothways.runtime.translator.TranslatorRuntime._text", lambda *_: "a\x1b[31m\tb")
+    assert run("predict", model, "one")[0] == "a\\x1b[31m\tb\n"
+    assert run("predict", model, "one", "--n-best", "2")[0].splitlines()[0].split("\t")[2:] == ["a\\x1b[31m b"]
 
 
 def test_evaluate_prints_scores_with_their_signatures_beside_copying(model, files):
@@ -180,13 +206,17 @@ def test_different_numbers_of_lines_are_refused_with_both(place, files):
     assert not (place / "no").exists()
 
 
-def test_a_long_source_is_cut_and_said_or_refused_with_its_line(model):
+def test_a_long_source_is_cut_and_said_or_refused_with_its_line(model, place):
     text = "one\n" + "one " * 13 + "\n"
     out, errors = run("predict", model, text=text)
     assert len(out.splitlines()) == 2
     assert "1 source is longer than 12 tokens (max_length) and cut there; it is line 2." in errors
     said = refused("predict", model, "--too-long", "refuse", text=text)
     assert "line 2: the source has 13 tokens, more than 12 (max_length)" in said
+    pair = lines(place / "long.en", text.splitlines()), lines(place / "long.it", ["uno", "uno"])
+    out, errors = run("evaluate", model, *pair)
+    assert "longer than 12 tokens (max_length) and cut there; it is long.en, line 2." in errors
+    assert "long.en, line 2: the source has 13 tokens" in refused("evaluate", model, *pair, "--too-long", "refuse")
 
 
 def test_a_beam_of_nothing_is_refused(model, files):
@@ -213,3 +243,9 @@ def test_options_of_other_tasks_are_refused(model, files):
 def test_three_files_are_no_two_sides(place, files):
     said = refused("train", "translate", *files[:3], "--out", place / "no")
     assert "3 files are given, but there are two sides" in said
+
+
+def test_validation_files_may_stand_behind_an_equals_sign(place, files):
+    short = lines(place / "one.it", ["uno"])
+    said = refused("train", "translate", *files[:2], f"--validation={files[2]}", short, "--out", place / "no")
+    assert "test.en has 20 lines, but one.it has 1" in said

@@ -54,9 +54,10 @@ def test_the_files_are_the_parts_line_by_line_and_nothing_else_is_overwritten(tm
         texts = [(folder / f"{part}.{side}").read_text().splitlines() for side in ("source", "target")]
         assert texts == [*dates(part)]
     write_dates(folder)
-    (folder / "test.target").write_text("mine\n")
-    with pytest.raises(OutputError, match="test.target exists and holds something else"):
-        write_dates(folder)
+    for mine in (b"mine\n", b"\xff"):
+        (folder / "test.target").write_bytes(mine)
+        with pytest.raises(OutputError, match="test.target exists and holds something else"):
+            write_dates(folder)
 
 
 def test_bad_arguments_are_refused():

@@ -31,6 +31,15 @@ def test_a_line_longer_than_what_is_read_at_once_is_one_line(tmp_path, monkeypat
     assert (pairs.sources, pairs.targets) == ([long, "b"], ["c", long])
 
 
+def test_a_carriage_return_inside_a_line_ends_none_unless_nothing_else_does(tmp_path):
+    (tmp_path / "a").write_bytes(b"one\rmore\r\n\r\nthree\r")
+    (tmp_path / "b").write_bytes("eins\nzwei\ndrei\n".encode("utf-16"))
+    (tmp_path / "c").write_bytes(b"one\rtwo\r\rfour\r")
+    pairs = read_pairs(tmp_path / "a", tmp_path / "b")
+    assert (pairs.sources, pairs.targets) == (["one\rmore", "", "three"], ["eins", "zwei", "drei"])
+    assert read_sources(tmp_path / "c").sources == ["one", "two", "", "four"]
+
+
 def test_different_numbers_of_lines_are_refused_with_both_counts(tmp_path):
     one, other = lines(tmp_path / "a.en", *["x"] * 1200), lines(tmp_path / "a.de", *["y"] * 1199)
     with pytest.raises(DataError, match=r"a\.en has 1,200 lines, but a\.de has 1,199: line by line they must be"):
@@ -70,6 +79,10 @@ def test_what_is_unclear_or_missing_is_refused(tmp_path):
         read_pairs(plain)
     with pytest.raises(DataError, match="pairs.csv is a table, but two files are read line by line"):
         read_pairs(plain, table)
+    (tmp_path / "folder").mkdir()
+    write_csv(tmp_path / "folder" / "pairs.csv", ["text"], [["x"]])
+    with pytest.raises(DataError, match="folder is a folder of tables, but two files are read line by line"):
+        read_pairs(tmp_path / "folder", plain)
     with pytest.raises(DataError, match="Leave --source and --target out"):
         read_pairs(plain, plain, source="a")
     with pytest.raises(MissingFileError, match="does not exist"):

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bothways.decoding.beam import BeamSettings, Step, beam_search, likeliest
+from bothways.decoding.beam import LEAST_LOOK, BeamSettings, Step, beam_search, likeliest
 from bothways.errors import SettingsError
 
 START, END, WIDTH = 0, 1, 4
@@ -129,6 +129,43 @@ def test_attention_is_that_of_the_steps_on_the_way():
         for token, look in zip([*one.tokens, END], one.attention, strict=True):
             np.testing.assert_array_equal(look, model.says(known)[1])
             known = (*known, int(token))
+
+
+def test_a_step_of_the_input_that_nothing_fell_on_is_punished_and_padding_is_not():
+    class LooksAside(Drawn):
+        def says(self, known):
+            return super().says(known)[0], np.array([0.5, 0.0, 0.5])
+
+    def score(steps, penalty):
+        settings = BeamSettings(1, coverage_penalty=penalty)
+        ((one,),) = beam_search(
+            LooksAside(), states(inputs(1)), [5], start=START, end=END, settings=settings, steps=steps
+        )
+        covered = min(1, 0.5 * len(one.attention))
+        return one.score, covered
+
+    (plain, covered), (whole, _), (given, _), (padded, _) = (
+        score(None, 0.0),
+        score(None, 1.0),
+        score([3], 1.0),
+        score([1], 1.0),
+    )
+    assert whole == given == pytest.approx(plain + 2 * np.log(covered) + np.log(LEAST_LOOK))
+    assert padded == pytest.approx(plain + np.log(covered))
+
+
+@pytest.mark.parametrize("coverage", [0.0, 0.3])
+def test_attention_that_is_not_kept_changes_nothing_that_is_written(coverage):
+    settings = BeamSettings(3, coverage_penalty=coverage)
+    kept, other = (
+        beam_search(Drawn(), states(inputs(5)), [6] * 5, start=START, end=END, settings=settings, keep_attention=keep)
+        for keep in (True, False)
+    )
+    for some, others in zip(kept, other, strict=True):
+        assert [(one.tokens.tolist(), one.score) for one in some] == [
+            (one.tokens.tolist(), one.score) for one in others
+        ]
+        assert all((one.attention is None) == (coverage == 0) for one in others)
 
 
 def test_a_wider_beam_keeps_as_many_sequences_as_it_is_wide_the_best_first():

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from bothways.data.pair_tokens import PairTokens, whole_words
-from bothways.decoding.translation import END, Tally, Translation
+from bothways.decoding.translation import (
+    BEGINNINGS_AT_ONCE,
+    END,
+    STEPS_AT_ONCE,
+    Tally,
+    Translation,
+    batches_of,
+)
 from bothways.errors import DataError, SettingsError
 from bothways.settings import TranslatorSettings
 from bothways.training.translation import TorchTranslator, make_translator
@@ -75,6 +82,30 @@ def test_empty_and_long_sources_are_counted_with_their_rows():
     ]
     with pytest.raises(DataError, match=r"Text 8: the source has 5 tokens, more than 3 \(max_length\)"):
         runner.predict(["one", long], tally=tally, too_long="refuse")
+
+
+@pytest.mark.parametrize("copy_unknown", [False, True])
+def test_the_best_translation_is_the_first_of_several(copy_unknown):
+    runner = runner_of()
+    with torch.no_grad():
+        runner._model.softmax.bias[1] += 30  # <unk>
+    texts = ["", *SOURCES[:10], "zwei one"]
+    several = [some[0].text for some in runner.translate(texts, n_best=2, copy_unknown=copy_unknown)]
+    assert any("<unk>" in text for text in several) != copy_unknown
+    assert runner.predict(texts, copy_unknown=copy_unknown) == several
+
+
+def test_batches_of_a_search_hold_every_source_once_and_are_bounded_also_for_long_ones():
+    lengths = np.random.default_rng(0).integers(0, 6000, size=2000)
+    lengths[:500] %= 30
+    lengths[7] = 10 * STEPS_AT_ONCE
+    batches = list(batches_of(lengths, 5))
+    assert sorted(np.concatenate(batches).tolist()) == np.flatnonzero(lengths).tolist()
+    for rows in batches:
+        assert 5 * len(rows) <= BEGINNINGS_AT_ONCE
+        assert len(rows) == 1 or 5 * len(rows) * lengths[rows].max() <= STEPS_AT_ONCE
+    assert max(map(len, batches)) == BEGINNINGS_AT_ONCE // 5
+    assert list(batches_of(np.zeros(3, dtype=np.int64), 1)) == []
 
 
 def test_nothing_becomes_nothing():

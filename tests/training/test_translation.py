@@ -21,6 +21,7 @@ from bothways.training.translation_preparation import plan_pairs, prepare_pairs
 from bothways.training.translation_scores import (
     TranslationScores,
     bleu_of_counts,
+    note_on_short,
     quick_scores,
     score_translations,
 )
@@ -147,12 +148,32 @@ def test_pairs_with_an_empty_or_a_long_side_are_left_out_and_said_with_their_pla
     [
         (([""], ["x"]), "holds no pair with text on both sides"),
         ((["a"], ["b"]), "One pair is too few to hold some out"),
-        ((["one " * 300] * 5, ["x"] * 5), "a side of the pair has 300 tokens, more than 256"),
+        (([f"{name} " + "one " * 299 for name in "abcde"], ["x"] * 5), "a side of the pair has 300 tokens, more than"),
+        ((["a"] * 5, ["x", "y", "z", "v", "w"]), "Pairs of one source are too few to hold some out"),
     ],
 )
 def test_pairs_that_cannot_be_trained_on_are_refused(pairs, message):
     with pytest.raises(DataError, match=message):
         prepare(pairs)
+
+
+@pytest.mark.parametrize("many", [1, 30, 900])
+def test_no_source_is_trained_on_and_validates_however_often_it_stands_in_the_pairs(many):
+    sources = [*["one"] * many, *(f"{number} two" for number in range(100))]
+    targets = [f"uno {number}" for number in range(len(sources))]
+    for seed in range(5):
+        prepared = prepare((sources, targets), validation_size=0.2, seed=seed)
+        assert not {*prepared.train.sources} & {*prepared.validation.sources}
+        assert sorted([*prepared.train.targets, *prepared.validation.targets]) == sorted(targets)
+        wanted = min(round(0.2 * len(sources)), 100)
+        assert wanted - 30 <= len(prepared.validation) <= wanted
+        assert prepared.notes == []
+
+
+def test_validation_sources_that_are_trained_on_are_counted():
+    assert prepare((["one", "two", "six"], list("abc")), (["two", "five", "two"], list("def"))).notes == [
+        "2 of 3 validation sources are trained on, too: expect less on new ones than the scores say."
+    ]
 
 
 def test_vocabularies_are_shared_only_where_the_units_are_the_same():
@@ -206,6 +227,22 @@ def test_scripts_without_spaces_are_scored_by_characters():
     scores = score_translations(["今天天气不好", "我们去公园"], chinese)
     assert "tok:zh" in scores.bleu_signature
     assert scores.bleu > 40
+    for right, nearly in (("これはとてもいいですね", "これはとてもわるいですね"), ("สวัสดีครับผมชื่อ", "สวัสดีค่ะผมชื่อ")):
+        scores = score_translations([nearly], [right])
+        assert "tok:char" in scores.bleu_signature
+        assert 40 < scores.bleu < 100
+
+
+def test_targets_too_short_for_bleu_are_said_and_judged_by_chrf():
+    short = ["uno due", "tre", "sei"]
+    assert "no reference has as many, so that BLEU is 0 whatever is right" in note_on_short(short)
+    assert note_on_short([*short, "uno due tre sei"]) is None
+    assert note_on_short(["今天天气"]) is None
+    right, wrong = (score_translations(lines, short).to_dict() for lines in (short, ["due uno", "sei", "tre"]))
+    assert right["bleu"] == wrong["bleu"] == 0
+    assert verdict(right, {"copy": wrong}).startswith("The network beats copying the source: BLEU 0.00 against 0.00")
+    assert verdict(wrong, {"copy": right}).startswith("Copying the source wins")
+    assert verdict(wrong, {"copy": wrong}).startswith("The network is no better than copying the source")
 
 
 def test_scoring_without_references_is_refused():

@@ -14,6 +14,7 @@ from bothways.cli.options import refuse_others
 from bothways.cli.tag import show_evaluation as show_tag_evaluation
 from bothways.cli.translate import show_evaluation as show_translation_evaluation
 from bothways.errors import ModelFolderError, SettingsError
+from bothways.settings import TooLong
 
 # Which tasks have a use for an option.
 _KNOWN = {
@@ -26,6 +27,7 @@ _KNOWN = {
     "source": {"translate"},
     "target": {"translate"},
     "beam": {"translate"},
+    "too-long": {"translate"},
     "skip-unlabelled": {"classify"},
     "confusion": {"classify"},
     "reliability": {"classify"},
@@ -73,6 +75,10 @@ def evaluate(
     beam: Annotated[
         int | None, typer.Option("--beam", help="width of the search, 1 is greedy; as trained if none; for translators")
     ] = None,
+    too_long: Annotated[
+        TooLong | None,
+        typer.Option("--too-long", help="cut or refuse sources of more than max_length tokens; as trained if none"),
+    ] = None,
     skip_unlabelled: Annotated[bool, typer.Option("--skip-unlabelled", help="leave out rows without a label")] = False,
     confusion: Annotated[Path | None, typer.Option("--confusion", help="draw the confusion matrix in this PNG")] = None,
     reliability: Annotated[
@@ -103,6 +109,7 @@ def evaluate(
         "source": source,
         "target": target,
         "beam": beam is not None,
+        "too-long": too_long,
         "skip-unlabelled": skip_unlabelled,
         "confusion": confusion,
         "reliability": reliability,
@@ -128,7 +135,8 @@ def evaluate(
             show_language_evaluation(model, data, text=text, condition=condition, encoding=encoding, as_json=as_json)
         case "translate":
             show_translation_evaluation(
-                model, data, targets, source=source, target=target, encoding=encoding, beam_size=beam, as_json=as_json
-            )
+                model, data, targets, source=source, target=target, encoding=encoding, beam_size=beam,
+                too_long=too_long, as_json=as_json,
+            )  # fmt: skip
         case _:
             raise ModelFolderError(f"{model} was trained to {task!r}, which this version cannot score.")

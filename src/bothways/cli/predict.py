@@ -63,7 +63,7 @@ def predict(
     beam: Annotated[
         int | None, typer.Option("--beam", help="width of the search, 1 is greedy; as trained if none; for translators")
     ] = None,
-    n_best: Annotated[int, typer.Option("--n-best", help="translations of each text, with their scores")] = 1,
+    n_best: Annotated[int, typer.Option("--n-best", help="translations of each text, with number and scores")] = 1,
     copy_unknown: Annotated[
         bool, typer.Option("--copy-unknown", help="copy the source word for an unknown one; for translators")
     ] = False,

@@ -25,7 +25,11 @@ class PairFiles(TyperCommand):
         """Give each of two files an option of its own."""
         from bothways.data.files import format_of
 
-        args = list(args)
+        args = [
+            part
+            for argument in args
+            for part in (argument.split("=", 1) if argument.startswith(f"{_VALIDATION}=") else [argument])
+        ]
         for place, argument in enumerate(args[:-2]):
             first, second = args[place + 1 : place + 3]
             plain = not first.startswith("-") and format_of(Path(first)) is None and not Path(first).is_dir()

@@ -1,6 +1,7 @@
 """What the commands that serve every task print of a translator."""
 
 import sys
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ def show_translations(
         _check_picture(runner.has_attention)
     tally = Tally()
     named = "text" if texts else "line"
+    number = 0
     first: Translation | None = None
     for lines in [texts] if texts else whole_lines([] if sys.stdin is None else sys.stdin.buffer):
         found = runner.translate(
@@ -46,8 +48,10 @@ def show_translations(
             where=lambda row: f"{named} {row + 1:,}",
         )
         for line, some in zip(lines, found, strict=True):
-            first = first or some[0]
-            _show(line, some, as_json=as_json)
+            number += 1
+            if first is None and line.strip():
+                first = some[0]
+            _show(number, line, some, n_best=n_best, as_json=as_json)
     for note in tally.notes(lambda row: f"{named} {row + 1:,}", runner.max_length):
         print(literal(note), file=sys.stderr)
     if attention is not None and first is not None:
@@ -56,15 +60,25 @@ def show_translations(
         draw_attention(first, attention)
 
 
-def _show(line: str, some: "list[Translation]", *, as_json: bool) -> None:
-    """Print the translations of one text: on one line, or, of several, with their scores."""
+def _show(number: int, line: str, some: "list[Translation]", *, n_best: int, as_json: bool) -> None:
+    """Print the translations of one text: the best on a line; or the best few, with the text's number and scores."""
     if as_json:
         print_json({"source": line, "translations": [one.to_dict() for one in some]})
-    elif len(some) == 1:
-        print(literal(some[0].text))
+    elif n_best == 1:
+        print(_printed(some[0].text))
     else:
         for one in some:
-            print(f"{one.score:.4f}\t{literal(one.text)}")
+            text = _printed(one.text).replace("\t", " ")
+            print(f"{number}\t{one.score:.4f}\t{text}")
+
+
+def _printed(text: str) -> str:
+    """A translation as a file would hold it, and no harm to a terminal: control characters are made visible."""
+    from bothways.runtime.translator import as_line
+
+    return "".join(
+        char if char == "\t" or unicodedata.category(char) != "Cc" else literal(char) for char in as_line(text)
+    )
 
 
 def _check_picture(has_attention: bool) -> None:
@@ -112,13 +126,14 @@ def show_evaluation(
     target: str | None,
     encoding: str,
     beam_size: int | None,
+    too_long: "TooLong | None",
     as_json: bool,
 ) -> None:
     """Score a translator and print it."""
     from bothways.training.translation_evaluation import evaluate_translator
 
     found = evaluate_translator(
-        model, data, targets, source=source, target=target, encoding=encoding, beam_size=beam_size
+        model, data, targets, source=source, target=target, encoding=encoding, beam_size=beam_size, too_long=too_long
     )
     for note in found.notes:
         print(literal(note), file=sys.stderr)

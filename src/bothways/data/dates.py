@@ -100,7 +100,7 @@ def write_dates(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
-            if path.exists() and path.read_text(encoding="utf-8") != content:
+            if path.exists() and path.read_bytes() != content.encode():
                 raise OutputError(f"{path} exists and holds something else. Choose another folder, or move it away.")
         for path, content in contents.items():
             path.write_text(content, encoding="utf-8", newline="\n")

@@ -146,17 +146,12 @@ def _lines(path: Path, encoding: str) -> tuple[list[str], list[str]]:
             "--target; or two plain files."
         )
     texts = open_texts(path, encoding=encoding)
-    assert isinstance(texts, PlainTexts)
-    lines: list[str] = []
-    goes_on = False
-    for chunk in texts.chunks():
-        for piece in chunk:
-            if goes_on:
-                lines[-1] += piece.removesuffix("\n")
-            else:
-                lines.append(piece.removesuffix("\n"))
-            goes_on = not piece.endswith("\n")
-    return lines, texts.notes
+    if not isinstance(texts, PlainTexts):
+        raise DataError(
+            f"{path.name} is a folder of tables, but two files are read line by line. Give the folder alone, with "
+            "--source and --target."
+        )
+    return texts.lines(), texts.notes
 
 
 def empty_rows(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:

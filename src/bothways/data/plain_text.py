@@ -81,6 +81,14 @@ class _PlainFile:
                     yield number, piece[:cut]
                     rest = piece[cut:]
 
+    def lines(self) -> list[str]:
+        r"""Return all lines without their ends, "\n" or "\r\n"; "\r" alone ends one only in a file without "\n"."""
+        with opened(self.path) as file, io.TextIOWrapper(file, self.codec, newline="\n") as text:
+            lines = list(text)
+        if len(lines) == 1 and not lines[0].endswith("\n"):
+            return lines[0].removesuffix("\r").split("\r")
+        return [line.removesuffix("\n").removesuffix("\r") for line in lines]
+
     def is_empty(self) -> bool:
         """Say whether nothing but whitespace stands in the file."""
         return all(piece.isspace() for _, piece in self.pieces(end_last_line=False))
@@ -115,6 +123,13 @@ class PlainTexts:
         """Give the lines in order, some thousand or some megabytes at a time; each call starts at the first."""
         for rows in in_groups((piece,) for _, _, piece in self._pieces()):
             yield [piece for (piece,) in rows]
+
+    def lines(self) -> list[str]:
+        r"""Return all lines without their ends, as `wc -l` and other files of as many lines count them.
+
+        A "\r" inside a line, which often stands in collected text, ends none.
+        """
+        return [line for file in self._files for line in file.lines()]
 
     def where(self, row: int) -> str:
         """Say in which file and line a row stands, as in "novel.txt, line 17"; reads up to there."""

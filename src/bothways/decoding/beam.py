@@ -6,8 +6,8 @@ sequences, or at its longest. Finished sequences are compared by
 
     score = log P / ((5 + length) / 6)^length_penalty + coverage_penalty · sum over i of log min(1, c[i])
 
-(Wu et al., 2016), where c[i] is the attention of all steps to step i of the input, steps without any (padding) left
-out, and the length counts the end. Size 1 is greedy search. An input finds the same sequences alone as in company.
+(Wu et al., 2016), where c[i] is the attention of all steps to step i of the input, and the length counts the end. Size
+1 is greedy search. An input finds the same sequences alone as in company.
 
 Of every beginning a model gives its likeliest next tokens alone: `size + 1` of them always hold the best `size` that do
 not end.
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+
+LEAST_LOOK = 1e-9  # attention to a step that none fell on: its logarithm is a number
 
 
 class Step(NamedTuple):
@@ -68,7 +71,7 @@ class Written:
     tokens: Ints  # (T,), without the start and the end
     score: float
     log_probability: float  # nats, of the tokens and the end
-    attention: NDArray[np.floating] | None  # (T+1,S), also of the end's step
+    attention: NDArray[np.floating] | None  # (T+1,S), also of the end's step; None: the model has none, or none is kept
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,15 @@ class BeamSettings:
 
 
 def beam_search(
-    model: Writer, state: Any, longest: Sequence[int], *, start: int, end: int, settings: BeamSettings | None = None
+    model: Writer,
+    state: Any,
+    longest: Sequence[int],
+    *,
+    start: int,
+    end: int,
+    settings: BeamSettings | None = None,
+    steps: Sequence[int] | NDArray[np.int64] | None = None,
+    keep_attention: bool = True,
 ) -> list[list[Written]]:
     """Search for each input.
 
@@ -104,21 +115,35 @@ def beam_search(
         start: the token before the first one.
         end: the token that ends a sequence.
         settings: how to search; None takes the defaults.
+        steps: of each input, (B,), which the coverage penalty asks for; what attention has behind them is padding.
+            None: all S.
+        keep_attention: whether what was looked at is given; without, nothing of (T,B,W,S) lies in memory, unless the
+            coverage penalty needs it.
 
     Returns:
         For each input its finished sequences, the best first, at most `size`.
     """
     settings = settings or BeamSettings()
     settings.check()
-    search = _Search(model, settings, end, np.asarray(longest, dtype=np.int64))
+    search = _Search(model, settings, end, np.asarray(longest, dtype=np.int64), steps, keep_attention)
     return search.run(state, start)
 
 
 class _Search:
     """One search of a batch."""
 
-    def __init__(self, model: Writer, settings: BeamSettings, end: int, longest: Ints) -> None:
+    def __init__(
+        self,
+        model: Writer,
+        settings: BeamSettings,
+        end: int,
+        longest: Ints,
+        steps: Sequence[int] | NDArray[np.int64] | None,
+        keep_attention: bool,
+    ) -> None:
         self._model, self._settings, self._end, self._longest = model, settings, end, longest
+        self._steps = steps
+        self._keeps = keep_attention or settings.coverage_penalty > 0
         self._found: list[list[Written]] = [[] for _ in longest]
         # Of each step: where an input stands in its batch; each beginning's last token, and what it goes on from.
         self._places: list[Ints] = []
@@ -137,7 +162,7 @@ class _Search:
             places = np.full(len(self._longest), -1)
             places[owners] = np.arange(len(owners))
             self._places.append(places)
-            self._attention.append(said.attention)
+            self._attention.append(said.attention if self._keeps else None)
             self._finish_longest(owners, sums + said.end.astype(np.float64), step)
             totals = sums[..., None] + said.log_probabilities.astype(np.float64)
             rows, tokens, sums = self._extend(owners, totals, said.tokens, step)
@@ -182,21 +207,25 @@ class _Search:
 
     def _finish(self, owner: int, row: int, log_probability: float, step: int) -> None:
         """Keep a sequence that ends after a beginning."""
-        tokens, looks = [], [self._look(step, owner, row)]
+        tokens, rows = [], [row]
         for before in range(step - 1, -1, -1):
             place = self._places[before][owner]
-            tokens.append(int(self._tokens[before][place, row]))
-            row = self._parents[before][place, row]
-            looks.append(self._look(before, owner, row))
-        attention = None if looks[0] is None else np.stack([look for look in looks[::-1] if look is not None])
+            tokens.append(int(self._tokens[before][place, rows[-1]]))
+            rows.append(self._parents[before][place, rows[-1]])
+        attention = self._looked(owner, rows[::-1])
         score = log_probability / ((5 + step + 1) / 6) ** self._settings.length_penalty
         if attention is not None and self._settings.coverage_penalty:
-            covered = np.minimum(1.0, attention.sum(axis=0))
-            score += self._settings.coverage_penalty * float(np.log(covered[covered > 0]).sum())
+            covered = attention.sum(axis=0)[: None if self._steps is None else self._steps[owner]]
+            score += self._settings.coverage_penalty * float(np.log(np.clip(covered, LEAST_LOOK, 1.0)).sum())
         self._found[owner].append(
             Written(np.array(tokens[::-1], dtype=np.int64), float(score), float(log_probability), attention)
         )
 
-    def _look(self, step: int, owner: int, row: int) -> NDArray[np.floating] | None:
-        attention = self._attention[step]
-        return None if attention is None else attention[self._places[step][owner], row]
+    def _looked(self, owner: int, rows: Sequence[int]) -> NDArray[np.floating] | None:
+        """The attention of a sequence, (T+1,S), from the row that it had at each step."""
+        looks = [
+            attention[places[owner], row]
+            for attention, places, row in zip(self._attention, self._places, rows, strict=True)
+            if attention is not None
+        ]
+        return np.stack(looks) if looks else None

@@ -20,7 +20,7 @@ from bothways.errors import DataError, SettingsError, check_choice
 from bothways.settings import TooLong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 BEGINNINGS_AT_ONCE = 512  # of all sources of a batch together
+STEPS_AT_ONCE = 1 << 16  # of the source that these look at together: it bounds the memory of long ones
 SHORTEST_LIMIT = 10  # tokens that any source may become, besides so many times its own
 END = "(end)"  # names the last step of a target in a picture
 
@@ -120,10 +121,12 @@ class TranslationRunner(ABC):
         where: Callable[[int], str] | None = None,
     ) -> list[str]:
         """Give the best translation of each text, in the order given; see `translate`."""
-        found = self.translate(
-            texts, beam_size=beam_size, copy_unknown=copy_unknown, tally=tally, too_long=too_long, where=where
-        )
-        return [some[0].text for some in found]
+        settings = self._beam(beam_size, 1, copy_unknown)
+        sources, encoded = self._encoded(texts, Tally() if tally is None else tally, too_long, where)
+        found = [""] * len(sources)
+        for row, (best, *_) in self._search(encoded, settings, keep_attention=copy_unknown):
+            found[row] = self._text(sources[row], encoded[row], best, copy_unknown)
+        return found
 
     def translate(
         self,
@@ -152,9 +155,22 @@ class TranslationRunner(ABC):
             DataError: something is no text, or a source is too long and that is to be refused.
         """
         settings = self._beam(beam_size, n_best, copy_unknown)
+        sources, encoded = self._encoded(texts, Tally() if tally is None else tally, too_long, where)
+        found: list[list[Translation]] = [[Translation("", 0.0, 0.0, [END], [END], None)] for _ in sources]
+        for row, some in self._search(encoded, settings, keep_attention=True):
+            found[row] = [self._translation(sources[row], encoded[row], one, copy_unknown) for one in some[:n_best]]
+        return found
+
+    def _encoded(
+        self,
+        texts: Iterable[str],
+        tally: Tally,
+        too_long: TooLong | None,
+        where: Callable[[int], str] | None,
+    ) -> tuple[list[str], list[NDArray[np.int32]]]:
+        """Texts with the ids of each, (S,) with `<eos>` behind; none of an empty one. See `translate`."""
         sources = as_texts(texts)
         encoded = self.tokens.sources(sources)
-        tally = Tally() if tally is None else tally
         empty = np.array([not text.strip() for text in sources], dtype=bool)
         longer = [row for row, ids in enumerate(encoded) if len(ids) - 1 > self.max_length]
         check_choice("too_long", too_long or self.too_long, get_args(TooLong))
@@ -169,28 +185,25 @@ class TranslationRunner(ABC):
         tally.rows += len(sources)
         for row in longer:
             encoded[row] = np.append(encoded[row][: self.max_length], encoded[row][-1])
-        found: list[list[Translation]] = [[Translation("", 0.0, 0.0, [END], [END], None)] for _ in sources]
-        full = np.flatnonzero(~empty).tolist()
-        for batch, written in self._search([encoded[row] for row in full], settings):
-            for place, some in zip(batch, written, strict=True):
-                row = full[place]
-                found[row] = [self._translation(encoded[row], sources[row], one, copy_unknown) for one in some[:n_best]]
-        return found
+        for row in np.flatnonzero(empty).tolist():
+            encoded[row] = encoded[row][:0]
+        return sources, encoded
 
     def _search(
-        self, encoded: Sequence[NDArray[np.int32]], settings: BeamSettings
-    ) -> Iterable[tuple[Ints, list[list[Written]]]]:
-        """Search for all, in batches of like length: rows, and what was found for each."""
+        self, encoded: Sequence[NDArray[np.int32]], settings: BeamSettings, *, keep_attention: bool
+    ) -> Iterable[tuple[int, list[Written]]]:
+        """Search for all that are not empty, in batches of like length: each one's row, and what was found for it."""
         given = InMemory(encoded)
-        in_order = np.argsort(given.lengths, kind="stable")
-        for some in np.array_split(in_order, max(1, -(-len(encoded) * settings.size // BEGINNINGS_AT_ONCE))):
-            if not len(some):
-                continue
-            batch = collate(given, some, rounded=False)
+        eos = self.tokens.target.eos
+        for rows in batches_of(given.lengths, settings.size):
+            batch = collate(given, rows, rounded=False)
             longest = [self.expansion * (int(length) - 1) + SHORTEST_LIMIT for length in batch.lengths]
             state = self.read(batch.inputs.astype(np.int64, copy=False), batch.lengths)
-            eos = self.tokens.target.eos
-            yield some, beam_search(self, state, longest, start=eos, end=eos, settings=settings)
+            found = beam_search(
+                self, state, longest, start=eos, end=eos, settings=settings, steps=batch.lengths,
+                keep_attention=keep_attention,
+            )  # fmt: skip
+            yield from zip(rows.tolist(), found, strict=True)
 
     def _beam(self, beam_size: int | None, n_best: int, copy_unknown: bool) -> BeamSettings:
         """The settings of one call."""
@@ -208,23 +221,28 @@ class TranslationRunner(ABC):
     def has_attention(self) -> bool:
         """Whether the model looks at its source."""
 
-    def _translation(self, source: NDArray[np.int32], text: str, written: Written, copy_unknown: bool) -> Translation:
-        """Turn ids into a text and its words."""
-        target, ids = self.tokens.target, written.tokens
-        read = self._spoken_source(text, source[:-1])
+    def _text(self, text: str, source: NDArray[np.int32], written: Written, copy_unknown: bool) -> str:
+        """Turn ids into a text."""
+        ids = written.tokens
         unknown: list[str] = []
-        if copy_unknown and written.attention is not None:
+        if copy_unknown and written.attention is not None and (ids == Tokenizer.unk_id).any():
+            read = self._spoken_source(text, source[:-1])
             looks = written.attention[:-1, : len(read)].argmax(axis=1)
             unknown = [read[looks[place]] for place in np.flatnonzero(ids == Tokenizer.unk_id)]
+        return self.tokens.target.tokenizer.decode(ids, unknown)
+
+    def _translation(self, text: str, source: NDArray[np.int32], written: Written, copy_unknown: bool) -> Translation:
+        """Turn ids into a text and its words."""
+        target, ids = self.tokens.target, written.tokens
         source_of, target_of = whole_words(self.tokens.source, source[:-1]), whole_words(target, ids)
         attention = None
         if written.attention is not None:
             attention = _by_words(written.attention[:, : len(source)].astype(np.float64), source_of, target_of)
         return Translation(
-            target.tokenizer.decode(ids, unknown),
+            self._text(text, source, written, copy_unknown),
             written.score,
             written.log_probability,
-            [*(_words(self.tokens.source, source[:-1], source_of) or read), END],
+            [*(_words(self.tokens.source, source[:-1], source_of) or self._spoken_source(text, source[:-1])), END],
             [*(_words(target, ids, target_of) or [target.spoken(int(index)) for index in ids]), END],
             attention,
         )
@@ -232,6 +250,19 @@ class TranslationRunner(ABC):
     def _spoken_source(self, text: str, ids: NDArray[np.int32]) -> list[str]:
         """Name the tokens of a source, those outside the vocabulary as they stand in it."""
         return self.tokens.source.tokenizer.tokens(text)[: len(ids)]
+
+
+def batches_of(lengths: Ints, beam_size: int) -> Iterator[Ints]:
+    """Cut rows into batches of like length that can be searched for at once; rows of no length are left out."""
+    in_order = np.argsort(lengths, kind="stable")[int((lengths == 0).sum()) :]
+    start = 0
+    for place, row in enumerate(in_order):
+        beginnings = (place - start + 1) * beam_size
+        if place > start and (beginnings > BEGINNINGS_AT_ONCE or beginnings * int(lengths[row]) > STEPS_AT_ONCE):
+            yield in_order[start:place]
+            start = place
+    if start < len(in_order):
+        yield in_order[start:]
 
 
 def _words(tokens: LanguageTokens, ids: NDArray[np.integer[Any]], words: Sequence[int]) -> list[str]:

@@ -1,5 +1,6 @@
 """Run a translator from a model folder with onnxruntime."""
 
+import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.bundle import TOKENIZER, ModelFolder
-from bothways.data.files import format_of
+from bothways.data.files import format_of, is_packed
 from bothways.data.pair_tokens import PairTokens
 from bothways.data.pairs import read_sources
 from bothways.data.tokenizer import Tokenizer
@@ -179,11 +180,17 @@ def translate_file(
     ]
 
 
+def as_line(text: str) -> str:
+    """Put a text on one line: what ends a line becomes a space."""
+    return " ".join(text.splitlines())
+
+
 def _write_lines(out: Path, texts: list[str]) -> None:
-    """Write texts aside, a line each, and rename: the place never holds half of them."""
+    """Write texts aside, a line each, .gz packed, and rename: the place never holds half of them."""
     aside = out.with_name(f".{out.name}.new")
     try:
-        aside.write_text("".join(f"{' '.join(text.splitlines())}\n" for text in texts), encoding="utf-8", newline="\n")
+        written = "".join(f"{as_line(text)}\n" for text in texts).encode()
+        aside.write_bytes(gzip.compress(written, mtime=0) if is_packed(out) else written)
         aside.replace(out)
     except OSError as error:
         aside.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ class TranslatorReaderSettings(ReaderSettings):
     attention: Annotated[
         AttentionChoice, "how a step of the target looks at the source; none: all goes through one state"
     ] = "additive"
-    heads: Annotated[int, "of scaled attention; they part hidden_size evenly"] = 1
+    heads: Annotated[int, "of scaled attention; they part twice hidden_size evenly"] = 1
     input_feeding: Annotated[
         bool, "each step of the target also reads what the one before predicted from; without it training is faster"
     ] = True
@@ -120,3 +120,11 @@ class TranslatorSettings(SearchSettings, PairTrainingSettings, TranslatorReaderS
     averaging: float = 0.999
     patience: int = 5
     validation_size: float = 0.1
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
+        if self.coverage_penalty and self.attention == "none":
+            problems.append(
+                f"coverage_penalty is {self.coverage_penalty}, but without attention nothing is looked at. Use 0."
+            )
+        return problems

@@ -94,17 +94,22 @@ def metrics(trained: TrainedTranslator) -> dict[str, Any]:
 
 
 def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
-    """Say whether a translator beats what copies the source; a loss is said as one."""
+    """Say whether a translator beats what copies the source; a loss is said as one.
+
+    BLEU decides; of short targets, where it is 0 for both, chrF does.
+    """
     if scores is None or COPY not in baselines:
         return None
     other = baselines[COPY]
     figures = (
-        f"BLEU {scores['bleu']:.2f} against {other['bleu']:.2f}, exact {scores['exact']:.4f} against "
-        f"{other['exact']:.4f} on the same sources"
+        f"BLEU {scores['bleu']:.2f} against {other['bleu']:.2f}, chrF {scores['chrf']:.2f} against "
+        f"{other['chrf']:.2f}, exact {scores['exact']:.4f} against {other['exact']:.4f} on the same sources"
     )
-    if other["bleu"] > scores["bleu"]:
-        return f"Copying the source wins: {figures}. Train longer, or on more pairs."
-    return f"The network beats copying the source: {figures}."
+    ours, copied = ([some[name] for name in ("bleu", "chrf", "exact")] for some in (scores, other))
+    if ours > copied:
+        return f"The network beats copying the source: {figures}."
+    won = "Copying the source wins" if ours < copied else "The network is no better than copying the source"
+    return f"{won}: {figures}. Train longer, or on more pairs."
 
 
 def card(trained: TrainedTranslator) -> str:

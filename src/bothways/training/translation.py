@@ -18,7 +18,7 @@ from bothways.nn.decoder import DecoderState
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, train
 from bothways.training.translation_preparation import padded, plan_pairs
-from bothways.training.translation_scores import check_scorer, quick_scores, score_translations
+from bothways.training.translation_scores import check_scorer, note_on_short, quick_scores, score_translations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,6 +235,8 @@ def _add_scores(trained: TrainedTranslator, part: PairPart) -> None:
     """Score translations by beam search on validation data, beside the source as it stands."""
     seed = trained.settings.seed
     trained.scores = score_translations(trained.runner().predict(part.sources), part.targets, seed=seed)
+    if short := note_on_short(part.targets):
+        trained.notes.append(short)
     trained.baseline_scores[COPY] = score_translations(part.sources, part.targets, seed=seed).to_dict()
 
 

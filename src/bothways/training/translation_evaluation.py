@@ -14,10 +14,12 @@ from bothways.decoding.translation import Tally
 from bothways.errors import DataError
 from bothways.runtime.translator import TranslatorRuntime
 from bothways.training.translation import COPY
-from bothways.training.translation_scores import TranslationScores, check_scorer, score_translations
+from bothways.training.translation_scores import TranslationScores, check_scorer, note_on_short, score_translations
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from bothways.settings import TooLong
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def evaluate_translator(
     target: str | None = None,
     encoding: str = "auto",
     beam_size: int | None = None,
+    too_long: TooLong | None = None,
 ) -> TranslationEvaluation:
     """Score a model folder on pairs.
 
@@ -61,9 +64,11 @@ def evaluate_translator(
         target: that of targets.
         encoding: of the files.
         beam_size: of the search; None: as the model was made.
+        too_long: whether a source of more than max_length tokens is cut or refused; None: as the model was made.
 
     Raises:
-        DataError: references that are missing, or not as many as sources.
+        DataError: references that are missing, or not as many as sources; a source that is too long, where that is to
+            be refused.
     """
     check_scorer()
     pairs = read_pairs(data, targets, source=source, target=target, encoding=encoding)
@@ -72,12 +77,14 @@ def evaluate_translator(
     runner = TranslatorRuntime(open_folder(model))
     tally = Tally()
     began = time.monotonic()
-    translated = runner.predict(pairs.sources, beam_size=beam_size, tally=tally)
+    translated = runner.predict(pairs.sources, beam_size=beam_size, tally=tally, too_long=too_long, where=pairs.where)
     seconds = time.monotonic() - began
     notes = [*pairs.notes, *tally.notes(pairs.where, runner.max_length)]
     missing = np.flatnonzero(empty_rows(pairs.targets))
     if len(missing):
         notes.append(f"{len(missing):,} references are empty; the first is {pairs.where(int(missing[0]))}.")
+    if short := note_on_short(pairs.targets):
+        notes.append(short)
     baselines = {COPY: score_translations(pairs.sources, pairs.targets).to_dict()}
     scores = score_translations(translated, pairs.targets)
     return TranslationEvaluation(scores, baselines, notes, beam_size or runner.search.size, seconds)

@@ -69,16 +69,13 @@ def prepare_pairs(pairs: Pairs, validation: Pairs | None, settings: TranslatorSe
         notes += validation.notes
         held = validation, _rows(validation, notes)
     elif settings.validation_size:
-        if len(rows) < 2:
-            raise DataError(
-                "One pair is too few to hold some out. Add pairs, give --validation, or set --validation-size 0."
-            )
-        order = np.random.default_rng(settings.seed).permutation(rows)
-        count = min(len(rows) - 1, max(1, round(len(rows) * settings.validation_size)))
-        rows, held = np.sort(order[count:]), (pairs, np.sort(order[:count]))
+        rows, kept = _split(pairs, rows, settings)
+        held = pairs, kept
     tokens = PairTokens.learn([pairs.sources[row] for row in rows], [pairs.targets[row] for row in rows], settings)
     train = _part(pairs, rows, tokens, settings, notes)
     checked = None if held is None else _part(*held, tokens, settings, notes)
+    if checked is not None:
+        _note_known(train, checked, notes)
     return PreparedPairs(tokens, train, checked, _expansion(train), _identity(settings, train, checked), notes)
 
 
@@ -116,6 +113,37 @@ def _rows(pairs: Pairs, notes: list[str]) -> Ints:
             f"{int(empty.sum()):,} of {len(pairs):,} pairs have an empty side and are left out; the first is {first}."
         )
     return found
+
+
+def _split(pairs: Pairs, rows: Ints, settings: TranslatorSettings) -> tuple[Ints, Ints]:
+    """Hold pairs out: what is trained on, and what validates; no source stands in both."""
+    numbers: dict[str, int] = {}
+    source = np.array([numbers.setdefault(pairs.sources[row], len(numbers)) for row in rows])
+    many = np.bincount(source)
+    if len(many) < 2:
+        raise DataError(
+            f"{'One pair is' if len(rows) == 1 else 'Pairs of one source are'} too few to hold some out. Add pairs, "
+            "give --validation, or set --validation-size 0."
+        )
+    wanted = round(len(rows) * settings.validation_size)
+    chosen: list[int] = []
+    for number in np.random.default_rng(settings.seed).permutation(len(many)).tolist():
+        if many[number] <= wanted and len(chosen) < len(many) - 1:
+            chosen.append(number)
+            wanted -= int(many[number])
+    held = np.isin(source, chosen or [int(many.argmin())])
+    return rows[~held], rows[held]
+
+
+def _note_known(train: PairPart, held: PairPart, notes: list[str]) -> None:
+    """Say how many sources of validation are those of training, which can only be where both are given."""
+    trained_on = set(train.sources)
+    known = sum(source in trained_on for source in held.sources)
+    if known:
+        notes.append(
+            f"{known:,} of {len(held):,} validation sources are trained on, too: expect less on new ones than the "
+            "scores say."
+        )
 
 
 def _part(pairs: Pairs, rows: Ints, tokens: PairTokens, settings: TranslatorSettings, notes: list[str]) -> PairPart:

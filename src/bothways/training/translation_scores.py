@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DRAWS = 1000
+RUN = 4  # tokens of the longest runs that BLEU counts
 _UNSPACED = re.compile(f"[{UNSPACED}]")
+_NOT_HAN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,17 @@ def score_translations(translations: Sequence[str], references: Sequence[str], *
     )
 
 
+def note_on_short(references: Sequence[str]) -> str | None:
+    """Say where BLEU is 0 whatever is right: it counts runs of four tokens, and no reference has as many."""
+    cut = _bleu(references).tokenizer
+    if any(len(cut(line).split()) >= RUN for line in references):
+        return None
+    return (
+        f"BLEU counts runs of {RUN} tokens, but no reference has as many, so that BLEU is 0 whatever is right. "
+        "Go by exact and chrF; train with --monitor exact."
+    )
+
+
 def check_scorer() -> None:
     """Refuse to go on without sacrebleu.
 
@@ -103,11 +116,17 @@ def check_scorer() -> None:
 
 
 def _bleu(references: Sequence[str]) -> Any:
-    """BLEU, by characters where most references are of a script without spaces."""
+    """BLEU, by characters where most references are of a script without spaces.
+
+    "zh" parts Chinese characters alone, and leaves words of Latin script beside them whole; where most hold kana, Thai
+    and the like, all characters are parted.
+    """
     from sacrebleu.metrics.bleu import BLEU
 
-    unspaced = sum(bool(_UNSPACED.search(line)) for line in references)
-    return BLEU(tokenize="zh" if 2 * unspaced > len(references) else "13a")
+    def most(pattern: re.Pattern[str]) -> bool:
+        return 2 * sum(bool(pattern.search(line)) for line in references) > len(references)
+
+    return BLEU(tokenize="char" if most(_NOT_HAN) else "zh" if most(_UNSPACED) else "13a")
 
 
 def _interval(metric: Any, counts: NDArray[np.int64], seed: int) -> tuple[float, float]:
