@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bothways.errors import SettingsError
-from bothways.lab.gates import Gates, has_gates, open_gates
+from bothways.lab.gates import Gates, open_gates
 from bothways.lab.states import states_of
 from bothways.models.classifier import CELLS
 from bothways.nn import GRU, LSTM, RNN, SRU, Bidirectional, MinGRU, MinLSTM, Stacked
@@ -133,7 +133,7 @@ def test_readers_made_of_readers_open_the_gates_of_their_parts():
     np.testing.assert_allclose(backward.states, own_states(two, steps, "backward"), rtol=1e-9)
     stack = Stacked([RNN(3, 4), MinGRU(4, 4, 2), MinLSTM(4, 4)]).double()
     top = open_gates(stack, steps)
-    assert (top.cell, has_gates(stack), has_gates(two), has_gates(RNN(3, 4))) == ("minlstm", True, True, False)
+    assert top.cell == "minlstm"
     np.testing.assert_allclose(top.states, own_states(stack, steps, "forward"), rtol=1e-9)
     middle = open_gates(stack, steps, layer=2)
     state = stack(steps[None]).final_state.forward[0]

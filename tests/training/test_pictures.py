@@ -22,20 +22,6 @@ HISTORY = [
 ]
 
 
-@pytest.fixture
-def drawn(monkeypatch) -> list[Figure]:
-    """Every figure that is written, in turn."""
-    figures = []
-    write = Figure.savefig
-
-    def keep(figure: Figure, *args: object, **kwargs: object) -> None:
-        figures.append(figure)
-        write(figure, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
-
-
 def scores_of(labels: list[str], strange: str = "") -> ClassificationScores:
     """Score two rows of each label but the last, whose second row went to the first label."""
     truth = [label for label in labels for _ in range(2)]

@@ -12,6 +12,7 @@ from bothways.cli.texts import refuse_half_characters
 from bothways.errors import ModelFolderError, SettingsError
 
 if TYPE_CHECKING:
+    from bothways.lab.encoder_inputs import EncoderInput
     from bothways.lab.explaining import Explanation
 
 _WIDEST_BAR = 24
@@ -28,6 +29,12 @@ def explain(
         int | None, typer.Option("--word", help="of a tagger: the number of the word whose tag is explained, from 1")
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="draw the contributions in this PNG")] = None,
+    gates: Annotated[
+        Path | None, typer.Option("--gates", help="draw in this PNG how far the top layer's gates open at each word")
+    ] = None,
+    states: Annotated[
+        Path | None, typer.Option("--states", help="draw in this PNG how each word moves the states, either way")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print everything as one JSON object")] = False,
 ) -> None:
     """Show what each word adds to the log odds of an answer, by integrated gradients.
@@ -37,6 +44,7 @@ def explain(
 
     Examples: bothways explain reviews-model "Well made, but I was bored."
               bothways explain names "Teddy Roosevelt was a great president" --word 1 --plot why.png
+              bothways explain reviews-model "Well made, but I was bored." --gates gates.png --states states.png
     """
     refuse_half_characters([text])
     folder = open_folder(model)
@@ -49,7 +57,12 @@ def explain(
     if folder.task == "tag" and word is None:
         raise SettingsError("A tagger has an answer for each word: name one by its number, such as --word 1.")
     require_training()
-    found = _explained(model, folder.task, text, label, word)
+    from bothways.lab.gates import gates_of_all_ways
+    from bothways.lab.pictures import draw_gates, draw_states
+    from bothways.lab.states import states_of
+
+    found, given = _explained(model, folder.task, text, label, word)
+    opened = None if gates is None else gates_of_all_ways(given.encoder, given.steps)
     if as_json:
         print_json(_as_json(found))
     else:
@@ -58,22 +71,33 @@ def explain(
         from bothways.training.pictures import draw_contributions
 
         draw_contributions(found.words, found.forward, found.backward, f"{found.label}, {found.probability:.3f}", plot)
+    if gates is not None and opened is not None:
+        draw_gates(opened, given.words, gates)
+    if states is not None:
+        draw_states(states_of(given.encoder, given.steps), given.words, states)
 
 
-def _explained(model: Path, task: str, text: str, label: str | None, word: int | None) -> "Explanation":
+def _explained(
+    model: Path, task: str, text: str, label: str | None, word: int | None
+) -> tuple["Explanation", "EncoderInput"]:
+    """Explain an answer, and give what the model's reader was given."""
+    from bothways.lab.encoder_inputs import input_of_text, input_of_words
     from bothways.lab.explaining import explain_intent, explain_text, explain_word
 
     if task == "classify":
         from bothways.training.saving import load_classifier
 
-        return explain_text(load_classifier(model), text, label=label)
+        classifier = load_classifier(model)
+        return explain_text(classifier, text, label=label), input_of_text(classifier, text)
     from bothways.decoding.tagging import words_of
     from bothways.training.saving_tagger import load_tagger
 
     trained, ((spans,), (words,)) = load_tagger(model, task=task), words_of([text])
     if word is None:
-        return explain_intent(trained, words, intent=label, spans=spans)
-    return explain_word(trained, words, word - 1, tag=label, spans=spans)
+        found = explain_intent(trained, words, intent=label, spans=spans)
+    else:
+        found = explain_word(trained, words, word - 1, tag=label, spans=spans)
+    return found, input_of_words(trained, words, spans)
 
 
 def _show(found: "Explanation") -> None:

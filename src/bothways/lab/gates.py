@@ -84,13 +84,14 @@ def open_gates(reader: Recurrent, steps: Tensor, *, layer: int | None = None, di
         return _open(reader, steps.double(), layer, direction)
 
 
-def has_gates(reader: Recurrent) -> bool:
-    """Whether the top layer of a reader is of cells with gates."""
-    if isinstance(reader, Bidirectional):
-        return has_gates(reader.forward_reader) and has_gates(reader.backward_reader)
-    if isinstance(reader, Stacked):
-        return has_gates(reader.readers[-1])
-    return type(reader) in _GATES
+def gates_of_all_ways(reader: Recurrent, steps: Tensor) -> list[Gates]:
+    """Give the gates of the top layer over the steps of one sequence (T,E), for each direction that is read.
+
+    Raises:
+        SettingsError: cells without gates.
+    """
+    ways = ["forward", "backward"] if reader.direction == "both" else [reader.direction]
+    return [open_gates(reader, steps, direction=way) for way in ways]
 
 
 def _read(reader: Recurrent, steps: Tensor) -> Tensor:

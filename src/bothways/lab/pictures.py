@@ -192,6 +192,8 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
     with own_style():
         figure = new_figure(1.6 + 4.4 * len(columns), 1.2 + 3.0 * len(rows))
         grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
+        grid[0, 0].set_yscale("log")
+        _keep_decades(grid[0, 0], [value for _, curves in columns for curve in curves for value in curve.values])
         for (row, column), axes in np.ndenumerate(grid):
             name, curves = columns[column]
             lines: dict[Reader, list[tuple[Floats, Floats]]] = defaultdict(list)
@@ -199,14 +201,12 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
                 values = numbers(curve.values)
                 values = np.where(values > 0, values, np.nan)
                 lines[curve.cell, curve.direction].append((np.arange(float(len(values))), values))
-            axes.set_yscale("log")
             for reader in rows[row]:
                 solid = len(rows) > 1
                 draw_seeds(axes, reader, lines.get(reader, []), among=known, solid=solid, mean=geometric_mean)
             axes.set_title(f"{name}, {in_words(rows[row][0][1])}" if len(rows) > 1 else name, fontsize=10)
             last = row == len(rows) - 1
             finish(axes, "distance (steps)" if last else "", "" if column else "norm of the gradient")
-        _keep_decades(grid[0, 0], [value for _, curves in columns for curve in curves for value in curve.values])
         add_legend(figure, grid[0, -1], known, [], by_cell=len(rows) > 1)
         save_picture(figure, path)
     return Picture(
