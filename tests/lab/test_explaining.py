@@ -9,7 +9,10 @@ from matplotlib.image import imread
 
 from bothways import IntentParser, SequenceTagger, TextClassifier
 from bothways.errors import DataError
+from bothways.lab.encoder_inputs import input_of_text, input_of_words
 from bothways.lab.explaining import _Split, explain_intent, explain_text, explain_word
+from bothways.lab.gates import gates_of_all_ways
+from bothways.lab.states import states_of
 from bothways.models.classifier import CELLS
 from terminal import run
 from toy_tags import TAGGER, asked, names
@@ -168,6 +171,41 @@ def test_the_command_prints_and_draws_the_same(tmp_path, model, trained):
     assert shown[0].startswith(f"{expected.label}\t{expected.probability:.3f}")
     assert imread(tmp_path / "why.png")[..., :3].std() > 0.05
     assert "--word is for taggers" in run("explain", tmp_path / "model", TEXT, "--word", 1, code=1)[1]
+
+
+def test_the_command_draws_gates_and_states_of_the_words_that_are_explained(tmp_path, model, tagger, drawn):
+    model.save(tmp_path / "model")
+    SequenceTagger._of(tagger).save(tmp_path / "tagger")
+    pictures = ["--gates", tmp_path / "gates.png", "--states", tmp_path / "states.png"]
+    for folder, text, options, words in (
+        ("model", TEXT, [], TEXT.split()),
+        ("tagger", "so  Li, met", ["--word", 2], ["so", "Li", ",", "met"]),
+    ):
+        run("explain", tmp_path / folder, text, *options, *pictures)
+        gates, states = drawn[-2:]
+        for axes in (gates.axes[-1], states.axes[2]):
+            assert [text.get_text() for text in axes.get_xticklabels()] == words
+        assert [axes.get_title(loc="left").split(":")[0] for axes in gates.axes] == ["forget", "input", "output"]
+        given = input_of_text(model.trained_, text) if folder == "model" else input_of_words(tagger, words)
+        opened = gates_of_all_ways(given.encoder, given.steps)
+        lines = [line.get_ydata() for line in gates.axes[0].get_lines()]
+        np.testing.assert_allclose(lines, [one.openings["forget"].mean(axis=1) for one in opened], rtol=1e-6)
+        changes = [line.get_ydata() for line in states.axes[0].get_lines()]
+        found = states_of(given.encoder, given.steps)
+        np.testing.assert_allclose(changes, [found.changes("forward"), found.changes("backward")], rtol=1e-6)
+
+
+def test_gates_of_a_cell_without_any_are_refused_before_anything_is_shown(tmp_path):
+    fitted(cell_type="rnn", epochs=1).save(tmp_path / "model")
+    shown, said = run("explain", tmp_path / "model", TEXT, "--gates", tmp_path / "gates.png", code=1)
+    assert not shown
+    assert said == (
+        "bothways: The reader is made of RNN cells, which have no gates. "
+        "Use cell_type 'lstm', 'gru', 'mingru', 'minlstm' or 'sru'.\n"
+    )
+    assert not (tmp_path / "gates.png").exists()
+    run("explain", tmp_path / "model", TEXT, "--states", tmp_path / "states.png")
+    assert (tmp_path / "states.png").exists()
 
 
 def test_the_command_explains_a_tag_by_its_number(tmp_path, tagger):

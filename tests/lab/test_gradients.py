@@ -13,9 +13,9 @@ from bothways.errors import DataError
 from bothways.lab.gradients import (
     classifier_gradient_norms,
     gradient_norms,
-    in_words,
     lost_after,
     network_gradient_norms,
+    reach_in_words,
     tagger_gradient_norms,
 )
 from bothways.models.classifier import CELLS, Classifier
@@ -276,9 +276,9 @@ def test_what_is_felt_at_the_far_end_is_not_lost():
     assert lost_after([1, 0.1, None], 0.5) is None
     assert lost_after([None, None], 0.5) is lost_after([], 0.5) is None
     assert lost_after([0.0, 0.0], 0.5) is None
-    assert in_words(0.5 ** np.arange(20)) == "below 1/2 from distance 2, below 1/100 from distance 7 (of 20)"
-    assert in_words([1, 0.4, 0.1]) == "below 1/2 from distance 1, never below 1/100 for good in 3 steps"
-    assert in_words([1, 1]) == "never below 1/2 for good in 2 steps"
+    assert reach_in_words(0.5 ** np.arange(20)) == "below 1/2 from distance 2, below 1/100 from distance 7 (of 20)"
+    assert reach_in_words([1, 0.4, 0.1]) == "below 1/2 from distance 1, never below 1/100 for good in 3 steps"
+    assert reach_in_words([1, 1]) == "never below 1/2 for good in 2 steps"
 
 
 def test_no_rows_have_no_norms():

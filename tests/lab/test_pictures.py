@@ -162,7 +162,7 @@ def test_every_gate_has_a_panel_with_the_mean_of_its_units_at_each_word(tmp_path
         np.testing.assert_allclose(shown, [one.openings[name].mean(axis=1) for one in gates])
     assert [text.get_text() for text in panels[-1].get_xticklabels()] == ["Not", "bad", "␣", "$x^2$", "(empty)"]
     named = [f"read {way}s" for way in (["forward", "backward"] if ways == "both" else [ways])]
-    assert [text.get_text() for text in panels[0].get_legend().get_texts()] == named
+    assert legend_of(drawn[0]) == named
 
 
 def test_states_are_drawn_by_the_units_that_move_most_in_the_order_of_their_moves(tmp_path, drawn):

@@ -201,7 +201,7 @@ def lost_after(norms: Sequence[float | None] | Floats, share: float) -> int | No
     return None if last == len(values) - 1 else last + 1
 
 
-def in_words(norms: Sequence[float | None] | Floats) -> str:
+def reach_in_words(norms: Sequence[float | None] | Floats) -> str:
     """Say in one line how far a loss is felt: "below 1/2 from distance 3, below 1/100 from distance 21 (of 100)"."""
     half, hundredth = lost_after(norms, 1 / 2), lost_after(norms, 1 / 100)
     if half is None:

@@ -35,8 +35,8 @@ _COLOURS = {
 _OTHER_COLOURS = ("#56B4E9", "#8C564B", "#7F7F7F", "#6A3D9A")
 _MARKERS = {"rnn": "o", "lstm": "s", "gru": "^", "mingru": "D", "minlstm": "v", "sru": "P"}
 _OTHER_MARKERS = ("X", "<", ">", "*")
-_LINES = {"both": "-", "forward": "--", "backward": ":"}
-_DIRECTIONS = ("both", "forward", "backward")
+_LINES = {"both": "-", "forward": "--", "backward": ":", "past": "--", "future": ":"}
+_DIRECTIONS = ("both", "forward", "backward", "past", "future")
 _MOST_IN_ONE_PANEL = 6  # lines; of more each direction has a panel of its own
 _MOST_MARKED = 40  # points of a line
 

@@ -52,6 +52,8 @@ _WHEN_OPEN = {
     ("gru", "reset"): "0 hides the state from what is new",
     ("gru", "update"): "1 keeps the state",
     ("mingru", "update"): "1 replaces the state",
+    ("minlstm", "forget"): "weighed against input",
+    ("minlstm", "input"): "weighed against forget",
     ("minlstm", "forget / (forget + input)"): "1 keeps the state",
     ("sru", "forget"): "1 keeps the memory",
     ("sru", "output"): "1 shows the memory, 0 the input",
@@ -178,7 +180,8 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
     """Draw the norms of the loss's gradient by distance, before training and after it, on one logarithmic scale.
 
     Args:
-        before: of fresh networks; `values` are the norms at a distance of 0, 1, … steps.
+        before: of fresh networks; `values` are the norms at a distance of 0, 1, … steps. The direction of a tagger's
+            norms may be "past" or "future".
         after: of the trained ones, or nothing.
         path: the PNG file to write.
 
@@ -186,6 +189,8 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
         OutputError: the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
+    from matplotlib.ticker import MaxNLocator
+
     columns = [("before training", before), *([("after training", after)] if after else [])]
     known = in_order((curve.cell, curve.direction) for _, curves in columns for curve in curves)
     rows = by_panel(known) or [known]
@@ -206,6 +211,7 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
                 draw_seeds(axes, reader, lines.get(reader, []), among=known, solid=solid, mean=geometric_mean)
             axes.set_title(f"{name}, {in_words(rows[row][0][1])}" if len(rows) > 1 else name, fontsize=10)
             last = row == len(rows) - 1
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             finish(axes, "distance (steps)" if last else "", "" if column else "norm of the gradient")
         add_legend(figure, grid[0, -1], known, [], by_cell=len(rows) > 1)
         save_picture(figure, path)
@@ -213,7 +219,8 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
         path.name,
         "Norm of the loss's gradient by distance",
         "Look at the slope: a line that falls steeply learns little from far steps (its gradient vanishes), a level "
-        "one learns from all, one that rises explodes; where a line ends the gradient is exactly zero.",
+        "one learns from all, as pooling by a maximum or a mean lets every cell do, one that rises explodes; where a "
+        "line ends the gradient is exactly zero.",
     )
 
 
@@ -316,8 +323,11 @@ def draw_gates(gates: Sequence[Gates], words: Sequence[str], path: Path) -> Pict
             said = _WHEN_OPEN.get((cell, name))
             axes.set_title(f"{name}: {said}" if said else name, fontsize=10, loc="left")
             axes.set_ylim(-0.03, 1.03)
+            axes.set_yticks([0, 0.5, 1])
             finish(axes, "", "opening")
-        panels[0].legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0)
+        figure.legend(
+            *panels[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside upper right", ncols=2
+        )
         _name_words(panels[-1], words)
         save_picture(figure, path)
     return Picture(
@@ -362,7 +372,9 @@ def draw_states(states: States, words: Sequence[str], path: Path) -> Picture:
         finish(panels[0], "", "change")
         panels[0].set_ylim(bottom=0)
         panels[0].set_title("by how much each word moved the state", fontsize=10, loc="left")
-        panels[0].legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0)
+        figure.legend(
+            *panels[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside upper right", ncols=2
+        )
         figure.colorbar(image, ax=panels[1:].tolist(), fraction=0.03, pad=0.01, aspect=30)
         _name_words(panels[-1], words)
         save_picture(figure, path)
@@ -388,7 +400,7 @@ def _width(words: Sequence[str]) -> float:
 
 
 def _name_words(axes: Axes, words: Sequence[str]) -> None:
-    label_ticks(axes, "x", [word if word.strip() else "␣" for word in words])
+    label_ticks(axes, "x", [word if word.strip() else "␣" for word in words], size=8 if len(words) <= 45 else 6)
     axes.set_xlim(-0.5, len(words) - 0.5)
 
 

@@ -80,13 +80,13 @@ def font_families() -> list[str]:
     return ["DejaVu Sans", *(name for name in _ASIAN_FONTS if name in installed)]
 
 
-def label_ticks(axes: "Axes", side: str, labels: Sequence[str]) -> None:
-    """Name the rows or columns; of more than 60, name every second, third…"""
+def label_ticks(axes: "Axes", side: str, labels: Sequence[str], *, size: float | None = None) -> None:
+    """Name the rows or columns, in a `size` that suits their number; of more than 60, name every second, third…"""
     step = -(-len(labels) // MOST_LABELS)
     axis = axes.xaxis if side == "x" else axes.yaxis
     axis.set_ticks(np.arange(0, len(labels), step))
     shown = [plain(label) for label in labels[::step]]
-    size = 9 if len(labels) <= FEW_LABELS else 6
+    size = size or (9 if len(labels) <= FEW_LABELS else 6)
     slanted: dict[str, Any] = {"rotation": 90} if side == "x" and max(len(label) for label in shown) > 4 else {}
     axis.set_ticklabels(shown, parse_math=False, usetex=False, fontfamily=font_families(), fontsize=size, **slanted)
     axis.set_tick_params(length=2)
