@@ -57,8 +57,8 @@ def imdb(keep: Path | None) -> None:
         ["cell", "direction", "validation accuracy", "parameters", "steps/s training", "steps/s predicting", "MiB",
          "best epoch"],
         rows,
-        f"{seconds / 60:.1f} minutes for twelve networks with {BUDGET:g} minute of training each; {json.dumps(SMALL)}. Baselines: "
-        f"{', '.join(lines)}. {' '.join(verdict(found, ACCURACY))}",
+        f"{seconds / 60:.1f} minutes for twelve networks with {BUDGET:g} minute of training each; {json.dumps(SMALL)}. "
+        f"Baselines: {', '.join(lines)}. {' '.join(verdict(found, ACCURACY))}",
     )  # fmt: skip
 
 
