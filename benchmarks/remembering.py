@@ -15,12 +15,14 @@ import argparse
 import time
 from pathlib import Path
 from statistics import mean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.record import data_folder, record
 from bothways.lab.problems import TrainedProblem, train_problem
 from bothways.settings import ProblemSettings
-from bothways.training.loop import Silence
+from bothways.training.checkpoint import read_progress
+from bothways.training.listening import Silence
 
 SEEDS = range(3)
 GATED: dict[str, Any] = {"lr": 0.01}
@@ -86,9 +88,10 @@ class Epochs(Silence):
         print({name: round(value, 4) for name, value in row.items()}, flush=True)
 
 
-def run(recipe: Recipe, data: Path | None = None) -> TrainedProblem:
-    """Train and score."""
-    return train_problem(ProblemSettings(**recipe), data=data, listener=Epochs())
+def run(recipe: Recipe, data: Path | None = None, folder: Path | None = None) -> TrainedProblem:
+    """Train and score; with a folder, from where a training that was stopped was."""
+    settings = ProblemSettings(**recipe)
+    return train_problem(settings, data=data, listener=Epochs(), folder=folder, resume=folder is not None)
 
 
 def described(trained: TrainedProblem) -> list[object]:
@@ -126,9 +129,12 @@ def drawn(problem: str, recipes: list[Recipe], shared: Recipe, title: str) -> No
     )
 
 
-def images(problem: str, recipe: Recipe, title: str) -> None:
+def images(problem: str, recipe: Recipe, title: str, keep: Path | None) -> None:
     """Measure one recipe on digits, and record."""
-    trained = run({"problem": problem, **recipe}, data_folder("mnist"))
+    with TemporaryDirectory() as place:
+        folder = keep or Path(place)
+        trained = run({"problem": problem, **recipe}, data_folder("mnist"), folder)
+        minutes = read_progress(next(folder.glob("*.safetensors"))).seconds / 60
     epochs = f"{trained.best_epoch} of {len(trained.history)}"
     best = trained.history[trained.best_epoch - 1]
     facts = trained.facts
@@ -144,7 +150,7 @@ def images(problem: str, recipe: Recipe, title: str) -> None:
                 f"{best['accuracy']:.4f}",
                 epochs,
                 facts["parameters"],
-                f"{facts['seconds'] / 60:.1f} minutes",
+                f"{minutes:.1f} minutes",
                 f"{facts['steps_per_second']:,}",
             ]
         ],
@@ -156,13 +162,15 @@ def main() -> None:
     """Measure and record."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("problem", choices=["first-token", "adding", "copy", "rows", "pixels"])
-    problem = arguments.parse_args().problem
+    arguments.add_argument("--keep", type=Path, help="folder for the state of rows or pixels; there it goes on")
+    chosen = arguments.parse_args()
+    problem = chosen.problem
     if problem in DRAWN:
         drawn(problem, *DRAWN[problem])
     elif problem == "rows":
-        images(problem, ROWS, "Digits (MNIST) read row by row, 28 steps of 28 numbers")
+        images(problem, ROWS, "Digits (MNIST) read row by row, 28 steps of 28 numbers", chosen.keep)
     else:
-        images(problem, PIXELS, "Digits (MNIST) read pixel by pixel, 784 steps of one number")
+        images(problem, PIXELS, "Digits (MNIST) read pixel by pixel, 784 steps of one number", chosen.keep)
 
 
 if __name__ == "__main__":
