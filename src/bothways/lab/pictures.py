@@ -282,15 +282,12 @@ def draw_cost(
             figure.legend(handles=handles, loc="outside upper right", frameon=False, fontsize=8, ncols=3)
         place_labels(figure, axes, dots)
         save_picture(figure, path)
-    corner = "upper" if higher_is_better else "lower"
+    corner, side = ("upper", "above") if higher_is_better else ("lower", "below")
     return Picture(
         path.name,
         f"{metric} against the cost of training",
-        f"Look to the {corner} left, good and cheap: a dot that has another above and to the left of it is not worth "
-        "its price; bars are one deviation over seeds."
-        if higher_is_better
-        else f"Look to the {corner} left, good and cheap: a dot that has another below and to the left of it is not "
-        "worth its price; bars are one deviation over seeds.",
+        f"Look to the {corner} left, good and cheap: a dot that has another {side} and to the left of it is not worth "
+        "its price; bars are one deviation over seeds.",
     )
 
 
