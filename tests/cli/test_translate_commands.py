@@ -190,6 +190,19 @@ def test_evaluate_prints_scores_with_their_signatures_beside_copying(model, file
         assert part in out
 
 
+def test_sources_without_a_reference_are_left_out_of_the_scores_and_said(model, place, files):
+    pairs = [path.read_text(encoding="utf-8").splitlines() for path in files[2:]]
+    gaps = [lines(place / f"gaps.{side}", texts) for side, texts in zip(("en", "it"), pairs, strict=True)]
+    with gaps[0].open("a") as sources, gaps[1].open("a") as targets:
+        sources.write("\none two\n")
+        targets.write("\n \n")
+    told, errors = run("evaluate", model, *gaps, "--json")
+    assert "2 of 22 references are empty and are left out; the first is gaps.en, line 21." in errors
+    whole, _ = run("evaluate", model, *files[2:], "--json")
+    for name in ("sentences", "bleu", "chrf", "exact", "baselines"):
+        assert json.loads(told)[name] == json.loads(whole)[name]
+
+
 def test_info_tells_what_a_folder_holds(model):
     out, _ = run("info", model)
     assert "trained on 60 pairs" in out

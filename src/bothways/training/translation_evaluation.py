@@ -80,11 +80,17 @@ def evaluate_translator(
     translated = runner.predict(pairs.sources, beam_size=beam_size, tally=tally, too_long=too_long, where=pairs.where)
     seconds = time.monotonic() - began
     notes = [*pairs.notes, *tally.notes(pairs.where, runner.max_length)]
-    missing = np.flatnonzero(empty_rows(pairs.targets))
-    if len(missing):
-        notes.append(f"{len(missing):,} references are empty; the first is {pairs.where(int(missing[0]))}.")
-    if short := note_on_short(pairs.targets):
+    missing = empty_rows(pairs.targets)
+    if missing.any():
+        first = pairs.where(int(missing.argmax()))
+        notes.append(
+            f"{int(missing.sum()):,} of {len(pairs):,} references are empty and are left out; the first is {first}."
+        )
+    copied, given, wanted = (
+        [texts[row] for row in np.flatnonzero(~missing)] for texts in (pairs.sources, translated, pairs.targets)
+    )
+    if short := note_on_short(wanted):
         notes.append(short)
-    baselines = {COPY: score_translations(pairs.sources, pairs.targets).to_dict()}
-    scores = score_translations(translated, pairs.targets)
+    baselines = {COPY: score_translations(copied, wanted).to_dict()}
+    scores = score_translations(given, wanted)
     return TranslationEvaluation(scores, baselines, notes, beam_size or runner.search.size, seconds)
