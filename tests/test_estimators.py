@@ -333,3 +333,17 @@ def test_texts_of_any_kind_are_predicted(model, folder):
     assert len(runner.predict(texts)) == len(texts)
     assert (runner.cut, runner.empty) == (1, 2)
     np.testing.assert_allclose(runner.predict_proba(texts), model.predict_proba(texts), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "lists"),
+    [
+        ("TextClassifier", 2), ("SequenceTagger", 2), ("IntentParser", 3), ("HiddenMarkovTagger", 1),
+        ("LanguageModel", 1), ("GapFiller", 1), ("Translator", 2), ("Forecaster", 1),
+    ],
+)  # fmt: skip
+def test_what_was_left_out_is_named(name, lists):
+    for missing in range(lists):
+        given = [["a"] if place != missing else None for place in range(lists)]
+        with pytest.raises(DataError, match=f"{('X', 'y', 'intents')[missing]} is None, but it must be given"):
+            getattr(bothways, name)().fit(*given)

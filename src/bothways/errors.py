@@ -73,6 +73,13 @@ def check_choice(field: str, value: object, allowed: Iterable[str]) -> None:
         )
 
 
+def check_given(**given: object) -> None:
+    """Refuse what was left out: a list that is None, such as a function returns that forgot to return one."""
+    for name, value in given.items():
+        if value is None:
+            raise DataError(f"{name} is None, but it must be given. Check what was meant to make it.")
+
+
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     """Say which package is missing, what it is for and how to install it."""
     return MissingExtraError(f'{purpose} needs {package}, which is not installed. Run: pip install "bothways[{extra}]"')

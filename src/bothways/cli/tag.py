@@ -31,7 +31,7 @@ def show_evaluation(
         print_json({"model": str(model), "data": str(data), **found.to_dict()})
         return
     scores = found.scores
-    print(f"{scores.sentences:,} sentences, {scores.words:,} words. In brackets: 95% bootstrap interval.")
+    print(f"sentences {scores.sentences:,}, words {scores.words:,}. In brackets: 95% bootstrap interval.")
     if scores.intent_accuracy is not None and scores.intent_interval is not None:
         low, high = scores.intent_interval
         print(f"intents           {scores.intent_accuracy:.4f}  ({low:.4f} to {high:.4f})")

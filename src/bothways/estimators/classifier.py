@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from bothways.data.batches import InMemory
 from bothways.data.sequences import as_sequences, as_texts, holds_texts
 from bothways.decoding.probabilities import softmax
-from bothways.errors import DataError, Interrupted, NotFittedError, SettingsError
+from bothways.errors import DataError, Interrupted, NotFittedError, SettingsError, check_given
 from bothways.settings import ClassifierSettings
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         from bothways.training.pretrained import read_pretrained
         from bothways.training.progress import TerminalProgress
 
+        check_given(X=inputs, y=labels)
         self.check()
         settings = ClassifierSettings.from_dict(self.get_params())
         check_device(settings)

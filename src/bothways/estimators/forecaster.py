@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from bothways.errors import DataError
+from bothways.errors import DataError, check_given
 from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import ForecasterSettings
 
@@ -60,6 +60,7 @@ class Forecaster(TrainedOnTexts, BaseEstimator, ForecasterSettings):  # type: ig
         from bothways.training.progress import TerminalProgress
         from bothways.training.series_windows import prepare_series
 
+        check_given(X=X)
         self.check()
         settings = ForecasterSettings.from_dict(self.get_params())
         check_device(settings)

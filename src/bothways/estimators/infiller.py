@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 
 from bothways.data.sequences import as_texts
-from bothways.errors import DataError
+from bothways.errors import DataError, check_given
 from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import FillSettings
 
@@ -59,6 +59,7 @@ class GapFiller(TrainedOnTexts, BaseEstimator, FillSettings):  # type: ignore[mi
         from bothways.training.infilling import train_infiller
         from bothways.training.progress import TerminalProgress
 
+        check_given(X=X)
         self.check()
         settings = FillSettings.from_dict(self.get_params())
         check_device(settings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from bothways.errors import DataError
+from bothways.errors import DataError, check_given
 from bothways.estimators.tagger import TrainedOnSentences, as_sentences, tagged, to_score
 from bothways.settings import IntentSettings
 
@@ -56,6 +56,7 @@ class IntentParser(TrainedOnSentences, BaseEstimator, IntentSettings):  # type: 
             DataError: sentences that cannot be trained on.
             Interrupted: Ctrl-C; the best epoch so far is in the estimator.
         """
+        check_given(X=X, y=y, intents=intents)
         self.check()
         settings = IntentSettings.from_dict(self.get_params())
         if validation is not None and len(validation) != 3:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from bothways.data.conditions import values_of_python
 from bothways.data.sequences import as_texts
-from bothways.errors import DataError
+from bothways.errors import DataError, check_given
 from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import LanguageSettings
 
@@ -60,6 +60,7 @@ class LanguageModel(TrainedOnTexts, BaseEstimator, LanguageSettings):  # type: i
         from bothways.training.language import train_language_model
         from bothways.training.progress import TerminalProgress
 
+        check_given(X=X)
         self.check()
         settings = LanguageSettings.from_dict(self.get_params())
         check_device(settings)

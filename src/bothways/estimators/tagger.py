@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 
 from bothways.data.tagged_sentences import TaggedSentences
-from bothways.errors import DataError, NotFittedError, SettingsError
+from bothways.errors import DataError, NotFittedError, SettingsError, check_given
 from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import TaggerSettings
 
@@ -100,6 +100,7 @@ class SequenceTagger(TrainedOnSentences, BaseEstimator, TaggerSettings):  # type
             DataError: sentences that cannot be trained on.
             Interrupted: Ctrl-C; the best epoch so far is in the estimator.
         """
+        check_given(X=X, y=y)
         self.check()
         settings = TaggerSettings.from_dict(self.get_params())
         checked = None if validation is None else tagged(*validation, name="validation")
@@ -170,6 +171,7 @@ class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
         from bothways.training.baum_welch import baum_welch
         from bothways.training.hmm import fit_hmm
 
+        check_given(X=X)
         sentences = as_sentences(X)
         self.model_: HiddenMarkovModel | HiddenStates
         if y is None:

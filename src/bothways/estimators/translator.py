@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 
 from bothways.data.pairs import pairs_of_python
+from bothways.errors import check_given
 from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import TranslatorSettings
 
@@ -56,6 +57,7 @@ class Translator(TrainedOnTexts, BaseEstimator, TranslatorSettings):  # type: ig
         from bothways.training.translation import train_translator
         from bothways.training.translation_preparation import prepare_pairs
 
+        check_given(X=X, y=y)
         self.check()
         settings = TranslatorSettings.from_dict(self.get_params())
         check_device(settings)
