@@ -19,8 +19,8 @@ from bothways.lab.entries import Result, Scoring
 from bothways.lab.standings import standings, verdict
 
 ROWS = 6_000
-BUDGET = 1.0  # minutes of training for each network
-SMALL = {"hidden_size": 64, "crop": 200}  # so that a minute holds several epochs
+BUDGET = 0.75  # minutes of training for each network
+SMALL = {"hidden_size": 64, "crop": 200}  # so that a budget holds several epochs
 ACCURACY = Scoring("accuracy", "accuracy", "majority")
 
 
@@ -57,7 +57,7 @@ def imdb(keep: Path | None) -> None:
         ["cell", "direction", "validation accuracy", "parameters", "steps/s training", "steps/s predicting", "MiB",
          "best epoch"],
         rows,
-        f"{seconds / 60:.1f} minutes for twelve networks with {BUDGET:g} minute of training each; {json.dumps(SMALL)}. "
+        f"{seconds / 60:.1f} minutes for twelve networks with {BUDGET:g} minutes of training each; {json.dumps(SMALL)}. "
         f"Baselines: {', '.join(lines)}. {' '.join(verdict(found, ACCURACY))}",
     )  # fmt: skip
 
