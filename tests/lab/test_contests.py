@@ -1,11 +1,14 @@
 import math
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
-from bothways.lab.contests import Stopwatch, enter, peak_memory
+from bothways.lab.contests import Stopwatch, enter
 from bothways.lab.entries import MEASURES, Entry, Question, scoring
+from bothways.lab.memory import peak_memory
 from bothways.lab.problems import train_problem
 from bothways.training.evaluation import evaluate_classifier
 from bothways.training.forecasting_from_files import train_forecaster_from_file
@@ -113,3 +116,11 @@ def test_peak_memory_grows_with_what_is_held():
         pytest.skip("this system does not say")
     held = np.ones(2**26)  # 512 MiB
     assert peak_memory() >= max(before, held.nbytes / 2**20)
+
+
+def test_what_the_starting_process_held_is_not_counted():
+    held = np.ones(40_000_000)  # 305 MiB
+    code = "from bothways.lab.memory import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert peak_memory() > held.nbytes / 2**20
+    assert float(done.stdout) < held.nbytes / 2**20

@@ -15,6 +15,7 @@ from bothways.data.batches import InMemory
 from bothways.errors import Interrupted
 from bothways.lab.entries import Entry, Question, Result
 from bothways.lab.gradients import classifier_gradient_norms, network_gradient_norms, tagger_gradient_norms
+from bothways.lab.memory import peak_memory
 from bothways.models.classifier import Classifier
 from bothways.training.checkpoint import read_progress
 from bothways.training.device import check_device
@@ -96,18 +97,6 @@ class Stopwatch(Silence):
     def ended(self) -> None:
         """Pass on."""
         self._listener.ended()
-
-
-def peak_memory() -> float | None:
-    """The most memory that this process has held, in MiB; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    import sys
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10
 
 
 def _classify(
