@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from bothways.errors import DataError
 from bothways.lab.contests import Stopwatch, enter
 from bothways.lab.entries import MEASURES, Entry, Question, scoring
 from bothways.lab.memory import peak_memory
@@ -70,6 +71,27 @@ def test_a_classifier_is_scored_on_the_test_file_as_evaluate_scores_it(tmp_path)
     result = entered(question, entry, tmp_path)
     train_classifier_from_file(data, tmp_path / "model", question.settings_of(entry))
     assert result.test == evaluate_classifier(tmp_path / "model", test).scores.accuracy
+
+
+def test_a_test_file_that_cannot_be_read_is_refused_before_training_begins(tmp_path):
+    class Deaf(Silence):
+        def started(self, **_):
+            raise AssertionError
+
+    data, sentences = toy_csv(tmp_path / "data.csv", 60), write_conll(tmp_path / "data.conll", rows=9, seed=0)
+    (tmp_path / "test.csv").write_text("words,class\na,b\n")
+    (tmp_path / "hole.csv").write_text(data.read_text().splitlines()[0] + "\ngood,\n")
+    (tmp_path / "test.conll").write_text("word\tI-MADE-UP\n")
+    reading, tagged = {"text": None, "label": None, "encoding": "auto"}, {"columns": None, "encoding": "auto"}
+    for task, file, test, how, words in (
+        ("classify", data, "test.csv", reading, "has no column"),
+        ("classify", data, "hole.csv", reading, "has no label"),
+        ("tag", sentences, "test.conll", tagged, "I-MADE-UP"),
+    ):
+        question = Question(task, SMALL, file, test=tmp_path / test, reading=how)
+        (tmp_path / f"{test}.state").mkdir()
+        with pytest.raises(DataError, match=words):
+            enter(question, Entry("rnn", "both", 0), tmp_path / f"{test}.state", Deaf())
 
 
 def test_a_forecaster_reaches_what_it_reaches_alone(tmp_path):
