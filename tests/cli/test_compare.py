@@ -92,6 +92,13 @@ def test_teddy_is_asked_of_taggers_who_are_tested_on_other_sentences(tmp_path, a
     assert "teddy" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_series_are_told_apart_by_the_option_of_training(tmp_path, asked):
+    path = tmp_path / "series.csv"
+    path.write_text("shop,time,value\na,1,2\na,2,3\n")
+    run("compare", "forecast", path, "--series", "shop", "--cells", "gru", "--seeds", 1, "--out", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["question"]["reading"]["by"] == "shop"
+
+
 def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
     path = tmp_path / "series.csv"
     path.write_text("time,value\n1,2\n2,3\n")
@@ -105,6 +112,9 @@ def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
         (("classify", "DATA", "--cells", "ltsm"), "cell is 'ltsm', but it must be one of"),
         (("classify", "DATA", "--seeds", 0), "seeds is 0, but it must be at least 1."),
         (("classify", "DATA", "--budget", 0), "budget is 0.0 minutes, but it must be at least 0.01."),
+        (("classify", "DATA", "--budget", "nan"), "budget is nan minutes"),
+        (("classify", "DATA", "--budget", 1, "--epochs", 4), "--epochs and --budget cannot be given both"),
+        (("--problem", "teddy", "--budget", 1, "--epochs", 4), "--epochs and --budget cannot be given both"),
         (("classify", "MISSING"), "does not exist."),
         (("--cells", "rnn", "classify", "DATA"), "--cells stands before 'classify'. Give it after the data."),
         ((), "Nothing to compare: name a task and data"),

@@ -177,6 +177,100 @@ def test_a_place_that_cannot_be_written_is_said(question, tmp_path):
         take_place(question, tmp_path / "file" / "out", force=False)
 
 
+def test_force_takes_away_what_a_comparison_wrote_and_nothing_else(question, tmp_path, in_this_process):
+    entries = every(["rnn"], ["both"], [0])
+    compare(question, entries, tmp_path, listener=Heard())
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for name in ("report.html", "table.csv"):
+        (tmp_path / name).write_text("of the first comparison")
+    wider = Question("classify", {**SETTINGS, "hidden_size": 5}, question.data, reading=READING)
+    compare(wider, every(["gru"], ["both"], [0]), tmp_path, listener=Heard(), force=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "table.csv").exists()
+    assert [one.entry.cell for one in read_results(tmp_path)] == ["gru"]
+
+
+def test_a_folder_in_which_no_network_had_begun_gives_way_unasked(question, tmp_path, in_this_process):
+    wrong = Question("classify", SETTINGS, question.data, reading={**READING, "label": "stars"})
+    take_place(wrong, tmp_path / "out", force=False)
+    (tmp_path / "out" / "runs" / "rnn-both-seed-0.training").mkdir()
+    assert compare(question, every(["rnn"], ["both"], [0]), tmp_path / "out", listener=Heard()).results
+    begun = tmp_path / "begun" / "runs" / "rnn-both-seed-0.training"
+    take_place(question, tmp_path / "begun", force=False)
+    begun.mkdir()
+    (begun / "seed-0.safetensors").write_text("")
+    with pytest.raises(OutputError, match="--force"):
+        take_place(wrong, tmp_path / "begun", force=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_two_comparisons_at_once_in_one_folder_are_refused(question, tmp_path, monkeypatch, in_this_process):
+    entries, by_formula = every(["rnn"], ["both"], [0]), comparing._enter
+    wider = Question("classify", {**SETTINGS, "hidden_size": 5}, question.data, reading=READING)
+
+    def enter(*given):
+        (tmp_path / "runs" / "there.json").write_text("{}")
+        for other, force in ((question, False), (wider, True)):
+            with pytest.raises(OutputError, match=r"Another comparison is under way in .* Wait for it"):
+                compare(other, entries, tmp_path, listener=Heard(), force=force)
+        return by_formula(*given)
+
+    monkeypatch.setattr(comparing, "_enter", enter)
+    assert len(compare(question, entries, tmp_path, listener=Heard()).results) == 1
+
+
+def test_data_that_changes_meanwhile_ends_the_comparison_and_its_result_does_not_count(
+    tmp_path, monkeypatch, in_this_process
+):
+    data, by_formula = write_texts(tmp_path / "texts.csv"), comparing._enter
+    question, entries = Question("classify", SETTINGS, data, reading=READING), every(["rnn", "gru"], ["both"], [0])
+
+    def enter(question, entry, *others):
+        if entry.cell == "gru":
+            write_texts(data, seed=1)
+        return by_formula(question, entry, *others)
+
+    monkeypatch.setattr(comparing, "_enter", enter)
+    with pytest.raises(DataError, match="changed since the comparison began, so that gru-both-seed-0 cannot be"):
+        compare(question, entries, tmp_path / "out", listener=Heard())
+    assert [one.entry.cell for one in read_results(tmp_path / "out")] == ["rnn"]
+
+
+def test_in_a_folder_of_data_the_names_of_files_count(tmp_path):
+    for name, text in (("bad", "awful"), ("good", "great")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.txt").write_text(text)
+    question = Question("classify", SETTINGS, tmp_path, reading=READING)
+    before = question.fingerprint()
+    assert question.fingerprint() == before
+    (tmp_path / "bad").rename(tmp_path / "awful")
+    assert question.fingerprint() != before
+
+
+def test_a_full_disk_is_said_in_one_line(question, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "runs/rnn-both-seed-0.json")
+
+    monkeypatch.setattr(comparing, "_enter", full)
+    with pytest.raises(OutputError, match=r"seed-0\.json cannot be written: No space left on device"):
+        compare(question, every(["rnn"], ["both"], [0]), tmp_path / "out", listener=Heard())
+
+
+def test_a_process_that_ends_before_it_listens_is_a_row(question, tmp_path, monkeypatch):
+    more = Question("classify", SETTINGS, question.data, reading={**READING, "text": "x" * 1_000_000})
+    found = run_as_child("import sys\nsys.exit(3)\n", more, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert found.failed == "The process ended with exit code 3 and said nothing."
+
+
+def test_a_budget_is_used_to_its_end_unless_patience_is_asked_for(question):
+    entry = Entry("rnn", "both", 0)
+    for given, patience in ((SETTINGS, 1_000), ({**SETTINGS, "patience": 2}, 2)):
+        settings = Question("classify", given, question.data, reading=READING, minutes=1.0).settings_of(entry)
+        assert settings.patience >= patience
+        assert (settings.patience == 2) == ("patience" in given)
+
+
 def test_ctrl_c_says_what_is_there(question, tmp_path, monkeypatch, in_this_process):
     by_formula = comparing._enter
 
@@ -299,6 +393,9 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(question
     for wrong, words in (
         ({**SETTINGS, "hidden_size": 0}, "hidden_size is 0"),
         ({**SETTINGS, "validation_size": 0.0}, "nothing could be scored"),
+        ({**SETTINGS, "pretrained": "lm"}, "pretrained names a language model, which decides on cell and direction"),
+        ({**SETTINGS, "seeds": 3}, "seeds is among the settings, but a comparison chooses it itself"),
+        ({**SETTINGS, "cell_type": "gru"}, "cell_type is among the settings"),
     ):
         with pytest.raises(SettingsError, match=words):
             compare(

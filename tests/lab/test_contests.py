@@ -1,11 +1,15 @@
 import math
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
-from bothways.lab.contests import Stopwatch, enter, peak_memory
+from bothways.errors import DataError
+from bothways.lab.contests import Stopwatch, enter
 from bothways.lab.entries import MEASURES, Entry, Question, scoring
+from bothways.lab.memory import peak_memory
 from bothways.lab.problems import train_problem
 from bothways.training.evaluation import evaluate_classifier
 from bothways.training.forecasting_from_files import train_forecaster_from_file
@@ -69,6 +73,27 @@ def test_a_classifier_is_scored_on_the_test_file_as_evaluate_scores_it(tmp_path)
     assert result.test == evaluate_classifier(tmp_path / "model", test).scores.accuracy
 
 
+def test_a_test_file_that_cannot_be_read_is_refused_before_training_begins(tmp_path):
+    class Deaf(Silence):
+        def started(self, **_):
+            raise AssertionError
+
+    data, sentences = toy_csv(tmp_path / "data.csv", 60), write_conll(tmp_path / "data.conll", rows=9, seed=0)
+    (tmp_path / "test.csv").write_text("words,class\na,b\n")
+    (tmp_path / "hole.csv").write_text(data.read_text().splitlines()[0] + "\ngood,\n")
+    (tmp_path / "test.conll").write_text("word\tI-MADE-UP\n")
+    reading, tagged = {"text": None, "label": None, "encoding": "auto"}, {"columns": None, "encoding": "auto"}
+    for task, file, test, how, words in (
+        ("classify", data, "test.csv", reading, "has no column"),
+        ("classify", data, "hole.csv", reading, "has no label"),
+        ("tag", sentences, "test.conll", tagged, "I-MADE-UP"),
+    ):
+        question = Question(task, SMALL, file, test=tmp_path / test, reading=how)
+        (tmp_path / f"{test}.state").mkdir()
+        with pytest.raises(DataError, match=words):
+            enter(question, Entry("rnn", "both", 0), tmp_path / f"{test}.state", Deaf())
+
+
 def test_a_forecaster_reaches_what_it_reaches_alone(tmp_path):
     data, chosen = write_series(tmp_path / "series.csv"), {**SMALL, "window": 12, "horizon": 3}
     question = Question("forecast", chosen, data, reading=SERIES)
@@ -113,3 +138,11 @@ def test_peak_memory_grows_with_what_is_held():
         pytest.skip("this system does not say")
     held = np.ones(2**26)  # 512 MiB
     assert peak_memory() >= max(before, held.nbytes / 2**20)
+
+
+def test_what_the_starting_process_held_is_not_counted():
+    held = np.ones(40_000_000)  # 305 MiB
+    code = "from bothways.lab.memory import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert peak_memory() > held.nbytes / 2**20
+    assert float(done.stdout) < held.nbytes / 2**20

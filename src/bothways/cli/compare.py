@@ -104,7 +104,9 @@ def compare_forecast(
     target: Annotated[str | None, typer.Option("--target", help="columns to predict; without it every number")] = None,
     inputs: Annotated[str | None, typer.Option("--inputs", help="further columns that are read")] = None,
     time: Annotated[str | None, typer.Option("--time", help="column of times; guessed")] = None,
-    by: Annotated[str | None, typer.Option("--by", help="column that names the series of each row")] = None,
+    series: Annotated[
+        str | None, typer.Option("--series", help="column that names the series a row belongs to, where there are many")
+    ] = None,
     encoding: Encoding = "auto",
     force: Force = False,
     as_json: AsJson = False,
@@ -114,7 +116,7 @@ def compare_forecast(
 
     Example: bothways compare forecast ETTh1.csv --target OT --horizon 24 --cells lstm,gru,mingru
     """
-    reading = {"target": target, "inputs": inputs, "time": time, "by": by, "encoding": encoding}
+    reading = {"target": target, "inputs": inputs, "time": time, "by": series, "encoding": encoding}
     asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
     _compare(_question("forecast", settings, budget, data, reading=reading), settings.seed, asked)
 
@@ -162,6 +164,7 @@ def compare_problem(
             "Nothing to compare: name a task and data, as in 'bothways compare classify reviews.csv', or a --problem."
         )
     asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
+    _refuse_two_ends(settings, budget)
     if problem == "teddy":
         if lengths is not None or data is not None:
             raise SettingsError("--lengths and --data are of no use to the problem 'teddy'. Leave them out.")
@@ -209,6 +212,12 @@ def _changed(settings: "Settings") -> dict[str, Any]:
     return {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
 
 
+def _refuse_two_ends(settings: "Settings", budget: float | None) -> None:
+    """Refuse a number of epochs beside a budget, which alone ends the trainings."""
+    if budget is not None and "epochs" in _changed(settings):
+        raise SettingsError("--epochs and --budget cannot be given both: each says when trainings end. Leave one out.")
+
+
 def _question(
     task: str,
     settings: "Settings",
@@ -221,6 +230,7 @@ def _question(
     require_training()
     from bothways.lab.entries import Question
 
+    _refuse_two_ends(settings, budget)
     return Question(task, _changed(settings), data, validation, test, reading or {}, budget)
 
 
@@ -232,7 +242,7 @@ def _compare(question: "Question", first_seed: int, asked: _Asked, lengths: list
     from bothways.lab.grid_progress import GridProgress
     from bothways.lab.report import shown, write_report
 
-    if asked.budget is not None and asked.budget < SHORTEST:
+    if asked.budget is not None and not asked.budget >= SHORTEST:  # nor is it NaN
         raise SettingsError(f"budget is {asked.budget} minutes, but it must be at least {SHORTEST}.")
     entries = every(_names(asked.cells), _names(asked.directions), range(first_seed, first_seed + asked.seeds), lengths)
     with GridProgress() as progress:

@@ -16,21 +16,24 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bothways.bundle import write_json
-from bothways.errors import DataError, Interrupted, OutputError, SettingsError
+from bothways.errors import BothwaysError, DataError, Interrupted, OutputError, SettingsError
 from bothways.lab.entering import TRACEBACK
 from bothways.lab.entries import KINDS, Entry, Question, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ASKED = "comparison.json"
 RUNS = "runs"
+PAGE, TABLE, PICTURES = "report.html", "table.csv", "pictures"
+LOCK = ".lock"
 
 _PATIENCE = 120.0  # seconds that a training is given to keep its state after Ctrl-C
 
@@ -83,8 +86,14 @@ def compare(
     """
     for entry in entries:
         question.settings_of(entry)
-    _refuse_held_out_nothing(question, entries[0])
+    _refuse_pointless(question, entries[0])
     take_place(question, out, force=force)
+    with _alone(out):
+        return _compare(question, entries, out, listener)
+
+
+def _compare(question: Question, entries: Sequence[Entry], out: Path, listener: GridListener) -> Comparison:
+    """Train what is not in a folder yet that is ours alone."""
     runs = out / RUNS
     known = {result.entry: result for result in read_results(out)}
     finished = {entry for entry, result in known.items() if result.failed is None}
@@ -93,12 +102,17 @@ def compare(
         for entry in entries:
             if entry not in finished:
                 known[entry] = _enter(question, entry, runs, listener)
+                _refuse_changed(question, entry, out)
                 listener.entered(known[entry])
     except KeyboardInterrupt as stop:
         done = sum(known[entry].failed is None for entry in entries if entry in known)
         raise Interrupted(
             f"Stopped: {done} of {len(entries)} networks are in {out}. The same command goes on where it was."
         ) from stop
+    except OSError as error:
+        if isinstance(error, BothwaysError):
+            raise
+        raise OutputError(f"{error.filename or out} cannot be written: {error.strerror or error}.") from error
     finally:
         listener.ended()
     return Comparison(question, read_results(out), out)
@@ -118,6 +132,9 @@ def read_results(folder: Path) -> list[Result]:
 def take_place(question: Question, out: Path, *, force: bool) -> None:
     """Make the folder, or make sure that it holds this comparison.
 
+    Of another comparison only what a comparison writes is taken away; one that was refused before any network had
+    begun gives way unasked.
+
     Raises:
         OutputError: it holds something else, or another comparison (unless `force`), or cannot be written.
     """
@@ -128,18 +145,70 @@ def take_place(question: Question, out: Path, *, force: bool) -> None:
                 raise OutputError(f"{out} exists and holds no comparison. Choose another place with --out.")
             if _fingerprint(out / ASKED) == asked["fingerprint"]:
                 return
-            if not force:
+            if not force and any((out / RUNS).glob("*.json")) | any((out / RUNS).glob("*.training/*.safetensors")):
                 raise OutputError(
                     f"{out} holds a comparison on other data or settings. Choose another place with --out, or replace "
                     "it with --force."
                 )
-            shutil.rmtree(out)
+            with _alone(out):
+                _clear(out)
         (out / RUNS).mkdir(parents=True, exist_ok=True)
         write_json(out / ASKED, asked)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
         raise OutputError(f"{out} cannot be written: {error.strerror or error}.") from error
+
+
+def _clear(out: Path) -> None:
+    """Take away what a comparison writes, and nothing else."""
+    for name in (RUNS, PICTURES):
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
+    for name in (PAGE, TABLE, ASKED):
+        (out / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other comparisons out of a folder; the system lets go of it however this process ends.
+
+    Raises:
+        OutputError: another comparison is under way there, or the folder cannot be written.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not of Windows
+        yield
+        return
+    try:
+        file = (out / LOCK).open("w")
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror or error}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"Another comparison is under way in {out}. Wait for it to end, or choose another place with --out."
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+
+
+def _refuse_changed(question: Question, entry: Entry, out: Path) -> None:
+    """Take a network's result away again if its data is not that of the others.
+
+    Raises:
+        DataError: a file was changed since the comparison began, or taken away.
+    """
+    if question.fingerprint() != _fingerprint(out / ASKED):
+        (out / RUNS / f"{entry.name}.json").unlink(missing_ok=True)
+        raise DataError(
+            f"A file changed since the comparison began, so that {entry.name} cannot be compared with the others. Put "
+            "the file back and run the same command again, or compare anew with --force."
+        )
 
 
 def _fingerprint(path: Path) -> str | None:
@@ -149,8 +218,8 @@ def _fingerprint(path: Path) -> str | None:
         return None
 
 
-def _refuse_held_out_nothing(question: Question, entry: Entry) -> None:
-    """Refuse to compare where nothing is held out, as there would be no score."""
+def _refuse_pointless(question: Question, entry: Entry) -> None:
+    """Refuse to compare where nothing is held out, as there would be no score, or where there is nothing to choose."""
     settings: Any = question.settings_of(entry)
     if question.validation is None and question.task != "problem" and not settings.validation_size:
         raise SettingsError(
@@ -158,6 +227,8 @@ def _refuse_held_out_nothing(question: Question, entry: Entry) -> None:
         )
     if question.task == "tag" and settings.model == "hmm":
         raise SettingsError("model is 'hmm', which has no cells to compare. Leave --model out.")
+    if question.task == "classify" and settings.pretrained is not None:
+        raise SettingsError("pretrained names a language model, which decides on cell and direction. Leave it out.")
     assert question.task in KINDS
 
 
@@ -196,8 +267,9 @@ def _follow(process: subprocess.Popen[str], asked: dict[str, Any], entry: Entry,
     """Pass on what a process says until it ends; return why it failed, if it says so."""
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(json.dumps(asked))
-    process.stdin.close()
+    with suppress(BrokenPipeError):  # a process that ended at once says why by its code
+        process.stdin.write(json.dumps(asked))
+        process.stdin.close()
     listener.moved(entry, 0.0)
     reason, began = None, False
     for line in process.stdout:

@@ -15,6 +15,7 @@ from bothways.data.batches import InMemory
 from bothways.errors import Interrupted
 from bothways.lab.entries import Entry, Question, Result
 from bothways.lab.gradients import classifier_gradient_norms, network_gradient_norms, tagger_gradient_norms
+from bothways.lab.memory import peak_memory
 from bothways.models.classifier import Classifier
 from bothways.training.checkpoint import read_progress
 from bothways.training.device import check_device
@@ -98,23 +99,11 @@ class Stopwatch(Silence):
         self._listener.ended()
 
 
-def peak_memory() -> float | None:
-    """The most memory that this process has held, in MiB; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    import sys
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10
-
-
 def _classify(
     question: Question, entry: Entry, settings: ClassifierSettings, folder: Path, listener: Listener
 ) -> Result:
     from bothways.training.classification import compute_logits, train_classifier
-    from bothways.training.evaluation import evaluate_classifier
+    from bothways.training.evaluation import check_labelled, evaluate_classifier
     from bothways.training.from_files import open_rows
     from bothways.training.preparation import prepare
     from bothways.training.saving import save_classifier
@@ -124,6 +113,8 @@ def _classify(
     source = open_rows(question.data, **question.reading, say=notes.append)
     named = {**question.reading, "text": source.text, "label": source.label}
     checked = None if question.validation is None else open_rows(question.validation, **named, say=notes.append)
+    if question.test is not None:
+        check_labelled(question.test, **named)
     prepared = prepare(source, checked, settings, folder)
     trained = train_classifier(prepared, settings, folder=folder, resume=True, listener=listener)
     _go_on(interrupted=trained.interrupted)
@@ -160,6 +151,7 @@ def _classify(
 
 def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Path, listener: Listener) -> Result:
     from bothways.data.tagged import named_columns, read_tagged
+    from bothways.decoding.scheme_check import check_like
     from bothways.training.saving_tagger import save_tagger
     from bothways.training.tag_network import make_tagger
     from bothways.training.tag_preparation import prepare_tags
@@ -172,6 +164,8 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
     sentences = read_tagged(question.data, **named, encoding=encoding)
     checked = None if question.validation is None else read_tagged(question.validation, **named, encoding=encoding)
     prepared = prepare_tags(sentences, checked, settings)
+    if question.test is not None:
+        check_like(read_tagged(question.test, **named, encoding=encoding), prepared.scheme)
     trained = train_tagger(prepared, settings, folder=folder, resume=True, listener=listener)
     _go_on(interrupted=trained.interrupted)
     assert prepared.validation is not None
@@ -254,10 +248,11 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
     fresh = _fresh(lambda: make_network(settings, found), entry.seed)
     batch = next(found.held_out("validation"))
     inputs, wanted = torch.from_numpy(batch.inputs), torch.from_numpy(batch.wanted)
+    device = trained.model.output.weight.device
 
     @torch.no_grad()
     def predict() -> None:
-        trained.model(inputs)
+        trained.model(inputs.to(device)).cpu()  # which also waits for a device to be done
 
     return Result(
         entry,
@@ -270,7 +265,7 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
         parameters=trained.facts["parameters"],
         predicted_per_second=_speed(predict, inputs.shape[0] * inputs.shape[1]),
         fresh_gradients=network_gradient_norms(fresh, inputs, wanted).tolist(),
-        gradients=network_gradient_norms(trained.model, inputs, wanted).tolist(),
+        gradients=network_gradient_norms(trained.model, inputs.to(device), wanted.to(device)).tolist(),
     )
 
 

@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,7 +85,8 @@ def main() -> int:
         speaker.say(refused=str(error))
         return 1
     except Exception as error:
-        (folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
+        with suppress(OSError):  # the disk may be what is full
+            (folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
         speaker.say(failed=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}")
         return 1
     shutil.rmtree(folder, ignore_errors=True)

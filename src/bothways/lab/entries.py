@@ -32,7 +32,7 @@ KINDS: dict[str, type[Settings]] = {
     "problem": ProblemSettings,
 }
 # Settings that a comparison chooses itself.
-CHOSEN = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes", "length")
+CHOSEN = ("cell_type", "bidirectional", "one_way", "seed", "seeds", "refit", "minutes", "length")
 
 _TEDDY = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 6, "word_dropout": 0.2}
 _ENDLESS = 1_000_000  # epochs, where the clock ends a training
@@ -87,8 +87,11 @@ class Question:
         """The settings that one network trains with, checked.
 
         Raises:
-            SettingsError: a value, or a cell or direction, that cannot be.
+            SettingsError: a value, or a cell or direction, that cannot be, or a setting that is not free.
         """
+        taken = next((name for name in CHOSEN if name in self.settings), None)
+        if taken is not None:
+            raise SettingsError(f"{taken} is among the settings, but a comparison chooses it itself. Leave it out.")
         kind = KINDS[self.task]
         known = {setting.name for setting in kind.declared()}
         chosen: dict[str, Any] = {"cell_type": entry.cell, "seed": entry.seed, "minutes": self.minutes}
@@ -101,6 +104,7 @@ class Question:
             chosen["length"] = entry.length
         if self.minutes is not None:
             chosen["epochs"] = _ENDLESS
+            chosen["patience"] = self.settings.get("patience", _ENDLESS)
         return kind.from_dict({**self.settings, **chosen})
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,9 +127,12 @@ class Question:
         """
         facts = {**self.to_dict(), "data": None, "validation": None, "test": None, "name": None}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        for path in (self.data, self.validation, self.test):
+        vectors = self.settings.get("vectors")
+        for path in (self.data, self.validation, self.test, vectors and Path(vectors)):
             digest.update(b"\0")
             for file in () if path is None else _files(path):
+                if file != path:
+                    digest.update(str(file.relative_to(path)).encode() + b"\0")  # names may be what tells labels
                 try:
                     with file.open("rb") as content:
                         digest.update(hashlib.file_digest(content, "sha256").digest())

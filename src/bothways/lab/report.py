@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bothways.errors import DataError, OutputError
-from bothways.lab.comparing import ASKED, read_results
+from bothways.lab.comparing import ASKED, PAGE, PICTURES, TABLE, read_results
 from bothways.lab.entries import Question, scoring
 from bothways.lab.pictures import (
     Cost,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bothways.lab.entries import Result, Scoring
-
-PAGE, TABLE, PICTURES = "report.html", "table.csv", "pictures"
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c1c; }
@@ -190,7 +188,7 @@ def shown(report: Report) -> tuple[list[str], list[list[str]]]:
         at = [] if not lengths else [str(length)]
         for one in some:
             figures = [
-                f"{one.results[0].parameters:,}", f"{one.mean('steps_per_second'):,.0f}",
+                f"{one.results[0].parameters:,}", "" if math.isnan(one.pace) else f"{one.pace:,.0f}",
                 f"{one.mean('predicted_per_second'):,.0f}", "" if one.memory is None else f"{one.memory:,.0f}",
                 f"{one.mean('seconds'):,.0f}", f"{one.mean('best_epoch'):.1f}",
             ] if one.results else [""] * 6  # fmt: skip
@@ -224,7 +222,7 @@ def _conditions(report: Report) -> str:
     question = report.question
     seeds = max((len(one.results) + len(one.failed) for one in report.standings), default=0)
     each = (
-        f"{question.minutes:g} minutes of training each"
+        f"{question.minutes:g} minutes of training each{', unless patience ends one' * ('patience' in question.settings)}"
         if question.minutes is not None
         else "the same number of epochs at most, unless patience ends a training"
     )

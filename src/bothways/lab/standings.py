@@ -51,6 +51,15 @@ class Standing:
         return mean(float(getattr(one, name)) for one in self.results) if self.results else math.nan
 
     @property
+    def pace(self) -> float:
+        """The mean steps a second of training, of the networks whose pace was measured; not a number if of none.
+
+        None was measured of a training that was at its end when its process was stopped, or that has a single batch.
+        """
+        measured = [one.steps_per_second for one in self.results if one.steps_per_second]
+        return mean(measured) if measured else math.nan
+
+    @property
     def memory(self) -> float | None:
         """The most MiB that any of its processes held."""
         return max((one.memory for one in self.results if one.memory is not None), default=None)
@@ -81,9 +90,9 @@ def standings(results: Sequence[Result], scoring: Scoring) -> list[Standing]:
         for combination, some in groups.items()
     ]
 
-    def rank(one: Standing) -> tuple[int, bool, float]:
-        score = one.score if one.results and not math.isnan(one.score) else math.inf
-        return one.length or 0, not one.results, score if scoring.lower_is_better else -score
+    def rank(one: Standing) -> tuple[int, bool, bool, float]:
+        score = 0.0 if math.isnan(one.score) else one.score
+        return one.length or 0, not one.results, math.isnan(one.score), score if scoring.lower_is_better else -score
 
     return sorted(found, key=rank)
 
@@ -96,10 +105,14 @@ def verdict(found: Sequence[Standing], scoring: Scoring) -> list[str]:
     """
     said = []
     for length in dict.fromkeys(one.length for one in found):
-        some = [one for one in found if one.length == length and one.results]
+        at = "" if length is None else f"At length {length}: "
+        some = [one for one in found if one.length == length and math.isfinite(one.score)]
+        lost = [one for one in found if one.length == length and one.results and one not in some]
+        if lost:
+            names = ", ".join(one.name.removesuffix(f" at {length}") for one in lost)
+            said.append(f"{at}The {scoring.name} of {names} is no finite number: training went astray.")
         if not some:
             continue
-        at = "" if length is None else f"At length {length}: "
         best = some[0]
         close = [one for one in some[1:] if _too_close(best, one)]
         line = f"{at}{best.name.removesuffix(f' at {length}')} has the best mean {scoring.name}, {best.score:.4f}"
@@ -148,7 +161,7 @@ def rows(found: Sequence[Standing], scoring: Scoring) -> list[list[object]]:
             one.cell, one.direction, one.length, len(one.results), _rounded(one.score), _rounded(one.deviation),
             _rounded(mean(one.tests) if one.tests else None), _rounded(deviation_of(one.tests)), _rounded(trivial),
             one.results[0].parameters if known else None,
-            round(one.mean("steps_per_second")) if known else None,
+            None if math.isnan(one.pace) else round(one.pace),
             round(one.mean("predicted_per_second")) if known else None,
             None if one.memory is None else round(one.memory),
             round(one.mean("seconds"), 1) if known else None,

@@ -65,10 +65,7 @@ def evaluate_classifier(
     """
     runner = load(model)
     table = read_table(data, encoding=encoding)
-    text, chosen, guesses = choose_columns(table, text, label, need_label=True)
-    assert chosen is not None
-    refuse_multi_label(table, chosen)
-    labelled = _Labelled(table, text, chosen, skip_unlabelled)
+    labelled, guesses = _open(table, text, label, skip_unlabelled=skip_unlabelled)
     texts: list[str] = []
     truth: list[str] = []
     probabilities = []
@@ -80,7 +77,7 @@ def evaluate_classifier(
         texts += given
         truth += [label for _, label in rows]
     if not truth:
-        raise DataError(f"{table.name} has no row with a label. Name the column of labels with --label.")
+        raise _nothing_labelled(table)
     notes = [*table.notes, *guesses, *tally.notes(runner, labelled.where), *labelled.notes()]
     shares, names = np.concatenate(probabilities), names_of(runner.classes)
     baselines = read_baselines(open_folder(model))
@@ -92,6 +89,29 @@ def evaluate_classifier(
         shares,
         right,
     )
+
+
+def check_labelled(data: Path, *, text: str | None = None, label: str | None = None, encoding: str = "auto") -> None:
+    """Refuse, before anything slow starts, a table that `evaluate_classifier` would refuse in the end.
+
+    Raises:
+        DataError: the table cannot be used.
+    """
+    table = read_table(data, encoding=encoding)
+    if not sum(1 for _ in _open(table, text, label, skip_unlabelled=False)[0]):
+        raise _nothing_labelled(table)
+
+
+def _open(table: Table, text: str | None, label: str | None, *, skip_unlabelled: bool) -> tuple[_Labelled, list[str]]:
+    """Choose the columns of a table, and say which were guessed."""
+    text, chosen, guesses = choose_columns(table, text, label, need_label=True)
+    assert chosen is not None
+    refuse_multi_label(table, chosen)
+    return _Labelled(table, text, chosen, skip_unlabelled), guesses
+
+
+def _nothing_labelled(table: Table) -> DataError:
+    return DataError(f"{table.name} has no row with a label. Name the column of labels with --label.")
 
 
 class _Labelled:
