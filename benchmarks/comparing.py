@@ -57,7 +57,7 @@ def imdb(keep: Path | None) -> None:
         ["cell", "direction", "validation accuracy", "parameters", "steps/s training", "steps/s predicting", "MiB",
          "best epoch"],
         rows,
-        f"{seconds / 60:.1f} minutes for twelve networks with {BUDGET:g} minutes of training each; {json.dumps(SMALL)}. "
+        f"{seconds / 60:.1f} minutes for twelve networks, {BUDGET:g} minutes of training each; {json.dumps(SMALL)}. "
         f"Baselines: {', '.join(lines)}. {' '.join(verdict(found, ACCURACY))}",
     )  # fmt: skip
 

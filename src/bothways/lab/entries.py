@@ -127,8 +127,9 @@ class Question:
         """
         facts = {**self.to_dict(), "data": None, "validation": None, "test": None, "name": None}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        vectors = self.settings.get("vectors")
-        for path in (self.data, self.validation, self.test, vectors and Path(vectors)):
+        named = self.settings.get("vectors")
+        vectors = None if named is None else Path(named)
+        for path in (self.data, self.validation, self.test, vectors):
             digest.update(b"\0")
             for file in () if path is None else _files(path):
                 if file != path:
