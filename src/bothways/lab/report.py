@@ -221,8 +221,9 @@ def _conditions(report: Report) -> str:
     """Under which conditions all were trained, in words."""
     question = report.question
     seeds = max((len(one.results) + len(one.failed) for one in report.standings), default=0)
+    early = ", unless patience ends one" if "patience" in question.settings else ""
     each = (
-        f"{question.minutes:g} minutes of training each{', unless patience ends one' * ('patience' in question.settings)}"
+        f"{question.minutes:g} minutes of training each{early}"
         if question.minutes is not None
         else "the same number of epochs at most, unless patience ends a training"
     )
