@@ -1,6 +1,7 @@
 """What the command line prints, where it goes, and what it says when it cannot go there."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 import bothways
 from bothways import TextClassifier
 from bothways.cli.commands import app
+from bothways.cli.output import print_json
 from bothways.data.tables import read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import OutputError
@@ -308,3 +310,9 @@ def test_evaluate_draws_how_often_answers_are_right(model, data, place, monkeypa
     assert np.mean(right) == pytest.approx(json.loads(out)["accuracy"])
     texts, _ = toy_texts(20, seed=1)
     np.testing.assert_allclose(probabilities, bothways.load(model).predict_proba(texts), atol=1e-6)
+
+
+def test_json_is_strict_where_a_number_is_none(capsys):
+    print_json({"score": math.nan, "more": [math.inf, 1.5, {"least": -math.inf}], "tuple": (math.nan,)})
+    strict = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
+    assert strict == {"score": None, "more": [None, 1.5, {"least": None}], "tuple": [None]}

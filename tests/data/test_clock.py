@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bothways.data.clock import find_clock, parse_times
+from bothways.data.clock import find_clock, parse_times, zone_of
 from bothways.errors import DataError
 
 SPOKEN = {"minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
@@ -15,7 +15,7 @@ SPOKEN = {"minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
 
 def read(texts):
     times, kind, form = parse_times(texts, lambda row: f"row {row + 1}", "when")
-    return times, find_clock([times], kind, form)
+    return times, find_clock([times], kind, form, zone_of(texts))
 
 
 @given(
@@ -44,6 +44,13 @@ def test_what_comes_after_the_first_half_is_the_second_half(start, unit, count, 
         ["2019-11-30", "2019-12-31", "2020-01-31", "2020-02-29", "2020-03-31", "2020-04-30"],
         ["2019-10-15", "2019-11-15", "2019-12-15", "2020-01-15", "2020-02-15"],
         ["2015-01-01", "2016-01-01", "2017-01-01", "2018-01-01"],
+        ["2025-12-28", "2026-01-28", "2026-02-28", "2026-03-28"],  # not from the end, though February ends there
+        ["2025-11-30", "2025-12-30", "2026-01-30", "2026-02-28"],  # there is no 30th
+        ["2023-06-30", "2023-09-30", "2023-12-31"],
+        ["2023-02-28", "2024-02-29", "2025-02-28"],
+        ["202311", "202312", "202401"],
+        ["2025-12-01T00:00:00+01:00", "2026-01-01T00:00:00+01:00", "2026-02-01T00:00:00+01:00"],
+        ["2025-12-01T00:00:00-0500", "2026-01-01T00:00:00-0500", "2026-02-01T00:00:00-0500"],
     ],
 )
 def test_months_are_steps_of_one_length(texts):
@@ -94,7 +101,19 @@ def test_numbers_are_times_but_compact_dates_are_dates():
 def test_zones_are_one_time():
     times, clock = read(["2020-01-01T00:00:00+02:00", "2020-01-01T00:00:00+01:00", "2020-01-01T00:00:00Z"])
     assert np.diff(times).tolist() == [3_600, 3_600]
-    assert clock.spell(times[2]) == "2020-01-01T00:00:00"
+    assert clock.spell(times[2]) == "2020-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("zone", ["Z", "+05:30", "-0800", "+01"])
+def test_what_follows_is_written_in_the_zone_of_the_file(zone):
+    texts = [f"2026-01-01 {hour:02d}:00:00{zone}" for hour in range(20)]
+    times, clock = read(texts[:10])
+    assert [clock.spell(time) for time in clock.after(times[-1], 10)] == texts[10:]
+
+
+def test_a_series_of_one_time_does_not_hide_that_the_others_are_of_months():
+    times = parse_times(["2020-01", "2020-02", "2020-03"], str, "when")[0]
+    assert find_clock([times, times[:1]], "date", "month").unit == "month"
 
 
 @pytest.mark.parametrize(("bad", "reason"), [("", "is empty"), (None, "is empty"), ("31/01/2020", "'31/01/2020'")])

@@ -159,3 +159,19 @@ def test_the_quantile_of_a_sample_has_the_least_pinball_loss():
 def test_windows_end_right_before_their_origin():
     values = np.arange(10.0)[:, None]
     np.testing.assert_array_equal(windows_before(values, np.array([4, 10]), 3)[..., 0], [[1, 2, 3], [7, 8, 9]])
+
+
+def test_before_a_first_season_is_over_its_baseline_is_the_last_value():
+    known = walk(40, 1)
+    origins = np.array([3, 11, 12, 30])
+    said = seasonal(known, origins, 5, 1, 12)
+    np.testing.assert_array_equal(said[:2], last_value(known, origins[:2], 5, 1))
+    np.testing.assert_array_equal(said[2:], [known[:5], known[18:23]])
+
+
+def test_nothing_follows_a_series_of_missing_values_alone():
+    runner = Linear(spec_of(["a", "b"]))
+    values = walk(40, 2)
+    values[:, 1] = np.nan
+    with pytest.raises(DataError, match="The series 'x' has no known value of 'b': nothing can follow"):
+        runner.predict(Series("x", np.arange(40.0), values))

@@ -11,7 +11,7 @@ from bothways.errors import DataError
 from bothways.lab.comparing import take_place
 from bothways.lab.entries import Entry, Question, Result, Scoring
 from bothways.lab.report import shown, write_report
-from bothways.lab.standings import standings, verdict
+from bothways.lab.standings import COLUMNS, rows, standings, verdict
 
 ACCURACY = Scoring("accuracy", "accuracy", "majority")
 ERROR = Scoring("mean squared error", "mse", "last value", lower_is_better=True)
@@ -60,6 +60,25 @@ def test_what_failed_stands_last_and_does_not_count_in_a_mean():
     assert found[0].score == 0.8
     assert math.isnan(found[2].score)
     assert "lstm" not in " ".join(verdict(found, ACCURACY))
+
+
+def test_a_score_that_was_lost_stands_behind_all_others_and_is_no_best_mean():
+    results = [result("gru", score=math.nan), result("rnn", score=0.1)]
+    for counted in (ACCURACY, ERROR):
+        found = standings(results, counted)
+        assert [one.cell for one in found] == ["rnn", "gru"]
+        said = verdict(found, counted)
+        assert f"The {counted.name} of gru both is no finite number: training went astray." in said
+        assert any("rnn both has the best mean" in line for line in said)
+        assert not any("nan" in line for line in verdict(standings(results[:1], counted), counted))
+
+
+def test_a_pace_that_was_not_measured_is_no_part_of_the_mean():
+    paces = [0.0, 900.0, 1_100.0]
+    (found,) = standings([result(seed=seed, steps_per_second=pace) for seed, pace in enumerate(paces)], ACCURACY)
+    assert found.pace == 1_000.0
+    (found,) = standings([result(steps_per_second=0.0)], ACCURACY)
+    assert rows([found], ACCURACY)[0][COLUMNS.index("steps/s training")] is None
 
 
 @pytest.mark.parametrize(

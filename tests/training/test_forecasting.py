@@ -290,3 +290,49 @@ def test_a_training_killed_at_any_batch_ends_in_the_same_weights(tmp_path):
         tensors = load_file(tmp_path / "seed-0.safetensors")
         for name, weight in expected.model.state_dict().items():
             torch.testing.assert_close(tensors[f"best/{name}"], weight, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 7.7, 0.0, 1e12 / 3])
+def test_a_column_that_first_moves_after_the_training_part_keeps_its_own_units(value):
+    values = np.full(200, value)
+    values[150:] += 1
+    spec = prepare(values).spec
+    assert spec.deviation == [1.0]
+    assert spec.scaled(values[:, None])[160:] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-9, 1e200])
+def test_the_unit_of_a_series_changes_no_score(unit):
+    values = waves(120)
+    first, second = prepare(values), prepare(values * unit)
+    np.testing.assert_allclose(first.series[0].known, second.series[0].known, rtol=1e-9, atol=1e-12)
+
+
+def test_parts_of_missing_values_alone_are_called_so():
+    for start, end, part in ((121, 160, "validation"), (12, 120, "training")):
+        values = waves(200)
+        values[start - 1 : end] = math.nan
+        with pytest.raises(DataError, match=f"has no known value to predict in the {part} part: all are missing"):
+            prepare(values)
+
+
+def test_one_time_after_another_has_no_quantiles_without_errors_to_take_them_from(tmp_path):
+    trained, prepared = fit(waves(100), decoder="steps", validation_size=0.0, epochs=1)
+    assert any("the mean alone is given" in note for note in trained.notes)
+    save_forecaster(trained, tmp_path / "model")
+    for runner in (trained.runner(), bothways.load(tmp_path / "model")):
+        assert runner.spec.quantiles == []
+        assert runner.forecast_from(prepared.series[0].known, np.array([50])).shape == (1, 4, 1, 1)
+
+
+def test_a_series_that_began_late_does_not_take_the_seasonal_baseline_from_the_others():
+    long, short = waves(200), waves(50, seed=1)
+    table = table_of([long, short])
+    late = table.series[1]
+    table.series[1] = type(late)(late.name, late.times + 110, late.values)
+    prepared = prepare_series(table, settings(season=30), targets=1)
+    assert "seasonal" in score_baselines(prepared, prepared.validation, None, seed=0)
+
+
+def test_a_baseline_that_is_level_is_called_so():
+    assert verdict({"mse": 0.5}, {"drift": {"mse": 0.5}}).startswith("The drift baseline is level with the network")

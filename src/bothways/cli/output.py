@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -16,11 +17,21 @@ if TYPE_CHECKING:
 _WIDEST = 10_000  # columns of a line that goes into a file or a pipe
 
 
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def print_json(content: Any) -> None:
     """Print a value as one line of JSON, with escapes only where standard output cannot show a character.
 
-    Control characters are escaped, also those that JSON would let through (DEL and U+0080 to U+009F).
+    Control characters are escaped, also those that JSON would let through (DEL and U+0080 to U+009F). A number that is
+    not finite is null: JSON has no other word for it.
     """
+    content = _finite(content)
     text = re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(content, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")

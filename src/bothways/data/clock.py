@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ HOUR, DAY, WEEK = 3_600, 86_400, 604_800
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
+_COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
+_ZONE = re.compile(r"(?<=\d)(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 # Of steps that are multiples of the shortest, so many must be the shortest for the others to count as gaps.
 _SHARE_OF_SHORTEST = 0.5
@@ -42,7 +44,9 @@ class Clock:
     unit: Unit
     step: float  # in units, from one time to the next
     even: bool = True  # False: times stand at any distance, and a step is only that from one row to the next
-    form: str = ""  # of a date: "month", "day", "time" with a blank, "T" with a T between day and time
+    form: str = ""  # of a date: "month", "compact month", "day", "time" with a blank, "T" with a T between day and time
+    zone: str = ""  # of a date: what stands behind the time, such as +01:00, if the file says
+    from_end: bool = True  # of months: a time on the last day stays there, be it the 28th or the 31st
 
     @property
     def season(self) -> int | None:
@@ -82,7 +86,8 @@ class Clock:
     def after(self, last: float, count: int) -> Times:
         """Go on from a time: the next `count` times; uneven ones go on by their usual step."""
         if self.unit == "month":
-            return np.array([_later(last, int(self.step) * number) for number in range(1, count + 1)])
+            steps = range(1, count + 1)
+            return np.array([_later(last, int(self.step) * number, from_end=self.from_end) for number in steps])
         return np.asarray(last + self.step * np.arange(1, count + 1), dtype=np.float64)
 
     def between(self, first: float, count: int) -> Times:
@@ -95,13 +100,13 @@ class Clock:
             return f"row {int(time) + 1:,}"
         if self.kind == "number":
             return f"{time:.12g}"
-        found = _START + timedelta(seconds=float(time))
-        if self.form == "month":
-            return f"{found:%Y-%m}"
+        found = (_START + timedelta(seconds=float(time))).astimezone(_offset(self.zone))
+        if self.form in ("month", "compact month"):
+            return f"{found:%Y-%m}" if self.form == "month" else f"{found:%Y%m}"
         if self.form == "day" and time % DAY == 0:
             return f"{found:%Y-%m-%d}"
         text = found.replace(tzinfo=None).isoformat(sep="T" if self.form == "T" else " ")
-        return text.rstrip("0") if "." in text else text
+        return (text.rstrip("0") if "." in text else text) + self.zone
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything for JSON."""
@@ -109,7 +114,7 @@ class Clock:
 
 
 def parse_times(values: Sequence[str | None], where: Callable[[int], str], column: str) -> tuple[Times, TimeKind, str]:
-    """Read a column of times: dates of ISO 8601, months such as 1949-01, or numbers.
+    """Read a column of times: dates of ISO 8601, months such as 1949-01 or 194901, or numbers.
 
     Args:
         values: as they stand in the table.
@@ -122,6 +127,8 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
     Raises:
         DataError: one is missing or cannot be read; names its row.
     """
+    if values and all(_COMPACT_MONTH.fullmatch((value or "").strip()) for value in values):
+        return _compact_months([str(value).strip() for value in values]), "date", "compact month"
     if values and all(value is not None and _NUMBER.fullmatch(value.strip()) for value in values):
         compact = all(_COMPACT.fullmatch(str(value).strip()) and _date(str(value)) is not None for value in values)
         if not compact:
@@ -145,6 +152,20 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
     return found, "date", form
 
 
+def zone_of(values: Sequence[str | None]) -> str:
+    """Give what stands behind all of some dates as their zone; +00:00 if it differs, and nothing if there is none."""
+    found = {match[0] for value in values if ":" in (value or "") and (match := _ZONE.search((value or "").strip()))}
+    return "+00:00" if len(found) > 1 else found.pop() if found else ""
+
+
+def _offset(zone: str) -> tzinfo:
+    return UTC if zone in ("", "Z", "z") else datetime.strptime(zone.ljust(5, "0"), "%z").tzinfo or UTC
+
+
+def _compact_months(texts: Sequence[str]) -> Times:
+    return np.array([f"{text[:4]}-{text[4:]}" for text in texts], dtype="datetime64[s]").astype(np.float64)
+
+
 def _date(text: str) -> datetime | None:
     """Read a date, of UTC if it names no zone; None if it is none."""
     text = text.strip()
@@ -155,12 +176,13 @@ def _date(text: str) -> datetime | None:
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
-def find_clock(series: Sequence[Times], kind: TimeKind, form: str) -> Clock:
+def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "") -> Clock:
     """Find how series advance, all of them by the same step; each in order, no time twice."""
     if kind == "row":
         return Clock("row", "row", 1.0)
     units: list[tuple[Unit, list[Times]]] = [("second" if kind == "date" else "number", list(series))]
-    if kind == "date" and all(_on_one_day(times) for times in series):
+    several = [times for times in series if len(times) > 1]  # one time alone says nothing
+    if kind == "date" and several and all(_on_one_day(times) for times in several):
         units.insert(0, ("month", [_months(times) for times in series]))
     for unit, measured in units:
         steps = np.concatenate([np.diff(times) for times in measured])
@@ -170,10 +192,11 @@ def find_clock(series: Sequence[Times], kind: TimeKind, form: str) -> Clock:
         counts = steps / shortest if shortest > 0 else steps
         regular = shortest > 0 and bool(np.allclose(counts, np.rint(counts), atol=1e-6))
         if regular and (counts < 1.5).mean() >= _SHARE_OF_SHORTEST and counts.mean() <= _MOST_GAPS:
-            return Clock(kind, unit, shortest, form=form)
+            from_end = unit == "month" and all(_from_end(times) for times in several)
+            return Clock(kind, unit, shortest, form=form, zone=zone, from_end=from_end)
     unit, measured = units[-1]
     steps = np.concatenate([np.diff(times) for times in measured])
-    return Clock(kind, unit, float(np.median(steps)) if len(steps) else 1.0, even=False, form=form)
+    return Clock(kind, unit, float(np.median(steps)) if len(steps) else 1.0, even=False, form=form, zone=zone)
 
 
 def _counted(count: float, name: str) -> str:
@@ -187,21 +210,33 @@ def _months(times: Times) -> Times:
 
 def _on_one_day(times: Times) -> bool:
     """Whether all times stand on the same day of their months at the same hour, or all on the last day."""
+    into, left = _within_months(times)
+    months = _months(times)
+    return (len(set(into)) == 1 or (len(set(left)) == 1 and left[0] <= DAY)) and bool(months[0] != months[1])
+
+
+def _from_end(times: Times) -> bool:
+    """Whether all times stand on the last day of their months at the same hour."""
+    left = _within_months(times)[1]
+    return len(set(left)) == 1 and left[0] <= DAY
+
+
+def _within_months(times: Times) -> tuple[list[int], list[int]]:
+    """The seconds from the start of its month to each time, and those from there to its end."""
     stamps = np.array(times, dtype="datetime64[s]")
     months = stamps.astype("datetime64[M]")
     into = (stamps - months.astype("datetime64[s]")).astype(np.int64)
     left = ((months + 1).astype("datetime64[s]") - stamps).astype(np.int64)
-    return len(times) > 1 and (len(set(into.tolist())) == 1 or len(set(left.tolist())) == 1) and months[0] != months[1]
+    return into.tolist(), left.tolist()
 
 
-def _later(time: float, months: int) -> float:
-    """The same place in a later month, from its end if that is where the time stands."""
+def _later(time: float, months: int, *, from_end: bool) -> float:
+    """The same place in a later month, from its end if times stand there; the 30th of February is its last day."""
     stamp = np.datetime64(int(time), "s")
     month = stamp.astype("datetime64[M]")
-    then = month + months
-    if stamp.astype("datetime64[D]") == (month + 1).astype("datetime64[D]") - 1:
-        left = (month + 1).astype("datetime64[s]") - stamp
-        moved = (then + 1).astype("datetime64[s]") - left
-    else:
-        moved = then.astype("datetime64[s]") + (stamp - month.astype("datetime64[s]"))
-    return float(moved.astype(np.int64))
+    then, day = month + months, stamp.astype("datetime64[D]")
+    last = (then + 1).astype("datetime64[D]") - 1
+    on_last_day = day == (month + 1).astype("datetime64[D]") - 1
+    same = then.astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
+    moved = last if from_end and on_last_day else min(same, last)
+    return float((moved.astype("datetime64[s]") + (stamp - day.astype("datetime64[s]"))).astype(np.int64))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bothways.data.clock import Clock, find_clock, parse_times
+from bothways.data.clock import Clock, find_clock, parse_times, zone_of
 from bothways.data.tables import read_table
 from bothways.errors import DataError
 
@@ -99,7 +99,8 @@ def read_series(
             raise DataError(f"{table.name}: column {column!r} holds no number at all. Choose another column.")
     rows = _rows_by_series(table, by, found)
     times, kind, form = _times(table, time, rows, found)
-    clock = find_clock([times[some] for some in rows.values()], kind, form)
+    zone = zone_of(found[time]) if time is not None and kind == "date" else ""
+    clock = find_clock([times[some] for some in rows.values()], kind, form, zone)
     if not clock.even:
         notes.append(f"The times of {table.name} are not evenly spaced: each row counts as one step.")
     filled = [_evenly(Series(name, times[some], values[some]), clock) for name, some in rows.items()]

@@ -150,6 +150,11 @@ class ForecastRunner:
             raise DataError(
                 f"{called} has {origin:,} times, but the model reads a window of {spec.window:,}. Give a longer series."
             )
+        unknown = np.isnan(series.values).all(axis=0)[: spec.targets]
+        if unknown.any():
+            called = "The series" if series.name is None else f"The series {series.name!r}"
+            column = spec.names[int(np.flatnonzero(unknown)[0])]
+            raise DataError(f"{called} has no known value of {column!r}: nothing can follow. Give one that has some.")
         said = self.forecast_from(spec.known(series.values), np.array([origin]))[0]
         deviation, mean = (np.array(part[: spec.targets])[:, None] for part in (spec.deviation, spec.mean))
         own = said * deviation + mean
@@ -235,9 +240,15 @@ def drift(known: Floats, origins: Ints, horizon: int, targets: int) -> Floats:
 
 
 def seasonal(known: Floats, origins: Ints, horizon: int, targets: int, season: int) -> Floats:
-    """What stood there a season before, or several where the horizon is longer: (N,S,K); origins from `season` on."""
+    """What stood there a season before, or several where the horizon is longer: (N,S,K).
+
+    Before a first season is over it is the last value.
+    """
     back = season - np.arange(horizon) % season
-    return np.asarray(known[origins[:, None] - back, :targets])
+    said = known[np.maximum(origins[:, None] - back, 0), :targets]
+    early = origins < season
+    said[early] = last_value(known, origins[early], horizon, targets)
+    return said
 
 
 def linear(known: Floats, origins: Ints, weights: Sequence[Floats] | Floats) -> Floats:

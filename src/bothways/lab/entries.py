@@ -131,7 +131,9 @@ class Question:
         vectors = None if named is None else Path(named)
         for path in (self.data, self.validation, self.test, vectors):
             digest.update(b"\0")
-            for file in () if path is None else _files(path):
+            if path is None:
+                continue
+            for file in _files(path):
                 if file != path:
                     digest.update(str(file.relative_to(path)).encode() + b"\0")  # names may be what tells labels
                 try:

@@ -188,7 +188,7 @@ def score_baselines(
         "last value": lambda one, some: last_value(one.known, some, *sizes),
         "drift": lambda one, some: drift(one.known, some, *sizes),
     }
-    if spec.season is not None and int(items.origins.min()) >= spec.season:
+    if spec.season is not None and int(items.origins.max()) >= spec.season:
         season = spec.season
         ways["seasonal"] = lambda one, some: seasonal(one.known, some, *sizes, season)
     if weights is not None:

@@ -127,8 +127,6 @@ def _score(trained: TrainedForecaster, prepared: PreparedSeries) -> None:
     if isinstance(trained.model, StepForecaster):
         if len(items):
             trained.errors = _error_quantiles(trained, prepared, items)
-        elif prepared.spec.quantiles:
-            trained.notes.append("No validation part, hence no errors to take quantiles from: the mean alone is given.")
     if not len(items):
         return
     said, truth = say_all(trained.runner(), prepared, items), truth_of(prepared, items)

@@ -110,6 +110,8 @@ def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | N
     figures = f"mean squared error {scores['mse']:.4g} against {baselines[name]['mse']:.4g} on the same times"
     if baselines[name]["mse"] < scores["mse"]:
         return f"The {name} baseline wins: {figures}. For this data it is the better and cheaper model."
+    if baselines[name]["mse"] == scores["mse"]:
+        return f"The {name} baseline is level with the network, and cheaper: {figures}."
     return f"The network beats the best baseline ({name}): {figures}."
 
 

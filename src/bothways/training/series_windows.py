@@ -113,11 +113,15 @@ def prepare_series(table: SeriesTable, settings: ForecasterSettings, *, targets:
             f"{table.name}: column {table.columns[empty[0]]!r} holds no number in the training part. Leave the column "
             "out, or give a longer series."
         )
-    deviation = np.nanstd(train, axis=0)
+    quantiles, notes = settings.levels, list(table.notes)
+    if quantiles and settings.decoder == "steps" and not settings.validation_size:
+        quantiles = []
+        notes.append("No validation part, hence no errors to take quantiles from: the mean alone is given.")
+    mean, deviation = _scale(train)
     spec = ForecastSpec(
         columns=table.columns, targets=targets, time=table.time, by=table.by, clock=table.clock,
-        mean=np.nanmean(train, axis=0).tolist(), deviation=np.where(deviation > 0, deviation, 1.0).tolist(),
-        window=settings.window, horizon=settings.horizon, quantiles=settings.levels, centring=settings.centring,
+        mean=mean.tolist(), deviation=deviation.tolist(),
+        window=settings.window, horizon=settings.horizon, quantiles=quantiles, centring=settings.centring,
         apart=settings.channels == "apart", season=settings.season or table.clock.season, seen_until=end,
     )  # fmt: skip
     scaled = [
@@ -129,9 +133,19 @@ def prepare_series(table: SeriesTable, settings: ForecasterSettings, *, targets:
         )
         for one in table.series
     ]
-    prepared = PreparedSeries(spec, scaled, _fingerprint(table, settings), list(table.notes))
+    prepared = PreparedSeries(spec, scaled, _fingerprint(table, settings), notes)
     _refuse_short(table, prepared, settings)
     return prepared
+
+
+def _scale(train: Floats) -> tuple[Floats, Floats]:
+    """Give the mean and the deviation of each column of (T,F), (F,) and (F,); a column that never moves has 1."""
+    # Compared, not computed: of 0.1, again and again, rounding makes a deviation of 1e-17.
+    still = np.nanmax(train, axis=0) == np.nanmin(train, axis=0)
+    size = np.nanmax(np.abs(train), axis=0)
+    size = np.where(size > 0, size, 1.0)
+    ones = train / size  # squares of numbers beyond 1e154 have no place in a float, nor those below 1e-162
+    return np.nanmean(ones, axis=0) * size, np.where(still, 1.0, np.nanstd(ones, axis=0) * size)
 
 
 def _borders(series: Sequence[Series], settings: ForecasterSettings) -> tuple[float, float]:
@@ -153,6 +167,7 @@ def _refuse_short(table: SeriesTable, prepared: PreparedSeries, settings: Foreca
     counts = [len(one.origins(0, one.first, spec)) for one in prepared.series]
     if not any(counts):
         longest = max(one.first for one in prepared.series)
+        _refuse_unknown(table, longest >= needed, "training")
         raise DataError(
             f"{table.name} has {longest:,} times to train on, but a window of {spec.window:,} and a horizon of "
             f"{spec.horizon:,} need {needed:,}. Give a longer series, or smaller --window, --horizon, --test-size or "
@@ -166,9 +181,19 @@ def _refuse_short(table: SeriesTable, prepared: PreparedSeries, settings: Foreca
         )
     if settings.validation_size and not len(prepared.validation):
         longest = max(one.end - one.first for one in prepared.series)
+        _refuse_unknown(table, longest >= spec.horizon, "validation")
         raise DataError(
             f"{table.name} has {longest:,} times to validate on, but a horizon of {spec.horizon:,} needs as many. Give "
             "a longer series, a smaller --horizon, or a larger --validation-size (0: none)."
+        )
+
+
+def _refuse_unknown(table: SeriesTable, long_enough: bool, part: str) -> None:
+    """Say so if a part has no window, though it is long enough for one."""
+    if long_enough:
+        raise DataError(
+            f"{table.name} has no known value to predict in the {part} part: all are missing. Give a series with fewer "
+            "gaps, or another --test-size or --validation-size."
         )
 
 
