@@ -221,19 +221,10 @@ def _conditions(report: Report) -> str:
     """Under which conditions all were trained, in words."""
     question = report.question
     seeds = max((len(one.results) + len(one.failed) for one in report.standings), default=0)
-<<<<<<< HEAD
     each = "the same number of epochs at most, unless patience ends a training"
     if question.minutes is not None:
         early = ", unless patience ends one" if "patience" in question.settings else ""
         each = f"{question.minutes:g} minutes of training each{early}"
-=======
-    early = ", unless patience ends one" if "patience" in question.settings else ""
-    each = (
-        f"{question.minutes:g} minutes of training each{early}"
-        if question.minutes is not None
-        else "the same number of epochs at most, unless patience ends a training"
-    )
->>>>>>> review7
     return f"{seeds} training{'s' if seeds > 1 else ''} of each cell and direction, {each}."
 
 
