@@ -2,6 +2,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -300,11 +301,26 @@ def run_as_child(code, question, entry, tmp_path, monkeypatch):
     monkeypatch.setattr(
         comparing.subprocess, "Popen", lambda _, **options: start([sys.executable, str(program)], **options)
     )
-    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs").mkdir(exist_ok=True)
     return comparing._enter(question, entry, tmp_path / "runs", Heard())
 
 
 BEGIN = 'import json, os, pathlib, sys\nasked = json.load(sys.stdin)\nprint(json.dumps({"began": True}), flush=True)\n'
+
+
+@pytest.mark.parametrize(("seed", "shared"), [(3, True), (4, False)])
+def test_networks_of_a_seed_share_baselines_for_they_hold_out_the_same(
+    question, compared, tmp_path, monkeypatch, seed, shared
+):
+    found = read_results(compared[0])
+    assert found[0].baselines == found[1].baselines != {}
+    (tmp_path / "runs").mkdir()
+    shutil.copy(compared[0] / "runs" / f"{found[0].entry.name}.json", tmp_path / "runs")
+    code = (
+        BEGIN + f"pathlib.Path({str(tmp_path / 'heard')!r}).write_text(json.dumps(asked['baselines']))\nsys.exit(1)\n"
+    )
+    run_as_child(code, question, Entry("lstm", "forward", seed), tmp_path, monkeypatch)
+    assert json.loads((tmp_path / "heard").read_text()) == (found[0].baselines if shared else None)
 
 
 def test_a_killed_process_is_a_row_with_its_reason(question, tmp_path, monkeypatch):

@@ -34,7 +34,9 @@ Module = TypeVar("Module", bound=nn.Module)
 _ENOUGH = 200_000  # steps on which the speed of prediction is measured
 
 
-def enter(question: Question, entry: Entry, folder: Path, listener: Listener) -> Result:
+def enter(
+    question: Question, entry: Entry, folder: Path, listener: Listener, *, baselines: dict[str, float] | None = None
+) -> Result:
     """Train one network and say what it reached.
 
     Args:
@@ -42,6 +44,8 @@ def enter(question: Question, entry: Entry, folder: Path, listener: Listener) ->
         entry: the network.
         folder: exists; keeps the training's state, with which one that was stopped goes on.
         listener: who hears of progress.
+        baselines: what they score on the rows that this seed holds out, if another network has found that already; a
+            classifier's take longer to fit than a small network.
 
     Raises:
         BothwaysError: the data or the settings cannot be used.
@@ -50,13 +54,15 @@ def enter(question: Question, entry: Entry, folder: Path, listener: Listener) ->
     watch = Stopwatch(listener)
     settings = cast("Any", question.settings_of(entry))
     check_device(settings)
-    by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {
-        "classify": _classify,
-        "tag": _tag,
-        "forecast": _forecast,
-        "problem": _problem,
-    }
-    result = by_task[question.task](question, entry, settings, folder, watch)
+    if question.task == "classify":
+        result = _classify(question, entry, settings, folder, watch, baselines)
+    else:
+        by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {
+            "tag": _tag,
+            "forecast": _forecast,
+            "problem": _problem,
+        }
+        result = by_task[question.task](question, entry, settings, folder, watch)
     result.steps_per_second = watch.rate
     result.seconds = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))
     result.memory = peak_memory()
@@ -100,7 +106,12 @@ class Stopwatch(Silence):
 
 
 def _classify(
-    question: Question, entry: Entry, settings: ClassifierSettings, folder: Path, listener: Listener
+    question: Question,
+    entry: Entry,
+    settings: ClassifierSettings,
+    folder: Path,
+    listener: Listener,
+    baselines: dict[str, float] | None,
 ) -> Result:
     from bothways.training.classification import compute_logits, train_classifier
     from bothways.training.evaluation import check_labelled, evaluate_classifier
@@ -116,7 +127,9 @@ def _classify(
     if question.test is not None:
         check_labelled(question.test, **named)
     prepared = prepare(source, checked, settings, folder)
-    trained = train_classifier(prepared, settings, folder=folder, resume=True, listener=listener)
+    trained = train_classifier(
+        prepared, settings, folder=folder, resume=True, listener=listener, baselines=baselines is None
+    )
     _go_on(interrupted=trained.interrupted)
     assert prepared.validation is not None
     assert trained.scores is not None
@@ -126,7 +139,7 @@ def _classify(
     result = Result(
         entry,
         score=trained.scores.accuracy,
-        baselines={name: float(one["accuracy"]) for name, one in trained.baseline_scores.items()},
+        baselines=baselines or {name: float(one["accuracy"]) for name, one in trained.baseline_scores.items()},
         trivial="majority",
         history=trained.history,
         best_epoch=trained.best_epoch,

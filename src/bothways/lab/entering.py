@@ -73,7 +73,7 @@ def main() -> int:
     try:
         from bothways.lab.contests import enter
 
-        result = enter(question, entry, folder, speaker)
+        result = enter(question, entry, folder, speaker, baselines=asked["baselines"])
         aside = out.with_name(out.name + ".new")
         write_json(aside, result.to_dict())
         aside.replace(out)

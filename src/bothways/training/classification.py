@@ -72,6 +72,7 @@ def train_classifier(
     start_from: Classifier | None = None,
     pretrained: Pretrained | None = None,
     checkpoint_steps: int | None = None,
+    baselines: bool = True,
 ) -> TrainedClassifier:
     """Train one classifier for each seed and give the one that validates best.
 
@@ -84,6 +85,7 @@ def train_classifier(
         start_from: weights to train further.
         pretrained: the language model that `settings` were adapted to.
         checkpoint_steps: write a checkpoint after every so many batches, besides every 30 seconds.
+        baselines: fit what the scores stand beside.
     """
     began = time.monotonic()
     vectors = None
@@ -114,7 +116,7 @@ def train_classifier(
         _refit(
             trained, prepared, folder, resume, listener, start_from or pretrained, vectors, budget, settings.seed + best
         )
-    if trained.best_epoch:
+    if trained.best_epoch and baselines:
         _fit_baselines(trained, prepared)
     trained.facts = {
         **_facts(trained, prepared),
