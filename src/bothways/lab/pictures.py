@@ -97,7 +97,7 @@ class Cost:
     cell: str
     direction: str
     seed: int
-    seconds: float | None  # of training
+    paid: float | None
     score: float | None
 
 
@@ -229,15 +229,17 @@ def draw_cost(
     path: Path,
     *,
     metric: str = "score",
+    cost: str = "training (seconds)",
     baselines: Mapping[str, Baseline] | None = None,
     higher_is_better: bool = True,
 ) -> Picture:
-    """Draw what training cost against what came of it: a dot for each cell and direction, bars of one deviation.
+    """Draw what was paid against what came of it: a dot for each cell and direction, bars of one deviation.
 
     Args:
         rows: one for each cell, direction and seed; those that miss a number are left out.
         path: the PNG file to write.
         metric: what the score is called.
+        cost: what was paid, with its unit.
         baselines: names and scores of what needs no network.
         higher_is_better: False for losses and errors.
 
@@ -249,9 +251,9 @@ def draw_cost(
 
     found: dict[Reader, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
-        seconds, score = number(row.seconds), number(row.score)
-        if math.isfinite(seconds) and math.isfinite(score):
-            found[row.cell, row.direction].append((seconds, score))
+        paid, score = number(row.paid), number(row.score)
+        if math.isfinite(paid) and math.isfinite(score):
+            found[row.cell, row.direction].append((paid, score))
     readers = in_order(found)
     with own_style():
         figure = new_figure(7.6, 4.8)
@@ -276,7 +278,7 @@ def draw_cost(
         near, far = _near_and_far(baselines or {}, [dot.y for dot in dots])
         drawn = draw_baselines(axes, near)
         axes.margins(x=0.16, y=0.12)
-        finish(axes, "training (seconds)", metric)
+        finish(axes, cost, metric)
         handles = [*drawn, *(Line2D([], [], linestyle="none", label=line) for line in far)]
         if handles:
             figure.legend(handles=handles, loc="outside upper right", frameon=False, fontsize=8, ncols=3)
@@ -285,7 +287,7 @@ def draw_cost(
     corner, side = ("upper", "above") if higher_is_better else ("lower", "below")
     return Picture(
         path.name,
-        f"{metric} against the cost of training",
+        f"{metric} against the cost of {cost.split(' (')[0]}",
         f"Look to the {corner} left, good and cheap: a dot that has another {side} and to the left of it is not worth "
         "its price; bars are one deviation over seeds.",
     )

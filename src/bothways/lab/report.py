@@ -83,7 +83,7 @@ def write_report(folder: Path) -> Report:
     try:
         write_table(found, counted, folder / TABLE)
         (folder / PICTURES).mkdir(exist_ok=True)
-        pictures = draw(results, counted, folder / PICTURES)
+        pictures = draw(results, counted, folder / PICTURES, same_time=question.minutes is not None)
         report = Report(folder / PAGE, question, counted, found, said, pictures)
         aside = folder / f".{PAGE}.new"
         aside.write_text(page(report), encoding="utf-8")
@@ -95,8 +95,11 @@ def write_report(folder: Path) -> Report:
     return report
 
 
-def draw(results: Sequence[Result], scoring: Scoring, folder: Path) -> list[Picture]:
-    """Draw what the results have to show; of a problem of several lengths the curves are those of the longest."""
+def draw(results: Sequence[Result], scoring: Scoring, folder: Path, *, same_time: bool) -> list[Picture]:
+    """Draw what the results have to show; of a problem of several lengths the curves are those of the longest.
+
+    Where all were trained for the same time, the cost is that of prediction.
+    """
     done = [one for one in results if one.failed is None]
     if not done:
         return []
@@ -121,10 +124,18 @@ def draw(results: Sequence[Result], scoring: Scoring, folder: Path) -> list[Pict
             folder / "curves.png", metric=scoring.name, baselines=lines,
         )
     )  # fmt: skip
-    costs = [Cost(one.entry.cell, one.entry.direction, one.entry.seed, one.seconds, _finite(one.score)) for one in done]
+    costs = [
+        Cost(
+            one.entry.cell, one.entry.direction, one.entry.seed,
+            1e6 / one.predicted_per_second if same_time and one.predicted_per_second else one.seconds,
+            _finite(one.score),
+        )
+        for one in done
+    ]  # fmt: skip
     pictures.append(
         draw_cost(
             costs, folder / "cost.png", metric=scoring.name, baselines=lines,
+            cost="prediction (seconds for a million steps)" if same_time else "training (seconds)",
             higher_is_better=not scoring.lower_is_better,
         )
     )  # fmt: skip
