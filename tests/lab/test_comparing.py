@@ -368,6 +368,21 @@ def test_ctrl_c_and_the_same_command_end_where_a_comparison_never_stopped_does(t
     assert stopped.gradients == whole.gradients
 
 
+def test_ctrl_c_before_a_training_begins_is_one_line_too(tmp_path):
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        [*command(out), "--epochs", "12"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not list(out.glob("runs/*.training")):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said.startswith("bothways: Stopped: 0 of 1 networks")
+    assert len(said.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
