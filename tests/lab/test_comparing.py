@@ -368,19 +368,26 @@ def test_ctrl_c_and_the_same_command_end_where_a_comparison_never_stopped_does(t
     assert stopped.gradients == whole.gradients
 
 
-def test_ctrl_c_before_a_training_begins_is_one_line_too(tmp_path):
-    out = tmp_path / "out"
-    with subprocess.Popen(
-        [*command(out), "--epochs", "12"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while process.poll() is None and not list(out.glob("runs/*.training")):
-            time.sleep(0.01)
-        time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-    assert process.returncode == 130
-    assert said.startswith("bothways: Stopped: 0 of 1 networks")
-    assert len(said.splitlines()) == 1
+@pytest.mark.parametrize("began", [False, True])
+def test_ctrl_c_asks_only_a_training_that_began_to_keep_its_state(question, tmp_path, monkeypatch, began):
+    """Before, a process has nothing to keep, and Ctrl-C would make it print a traceback."""
+
+    class Impatient(Heard):
+        def moved(self, entry, share):
+            if share:
+                raise KeyboardInterrupt
+
+    code = (
+        "import json, pathlib, signal, sys, time\nasked = json.load(sys.stdin)\n"
+        "def stop(*_):\n    pathlib.Path(asked['folder'], 'asked').touch()\n    sys.exit(130)\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        + 'print(json.dumps({"began": True}))\n' * began
+        + 'print(json.dumps({"share": 0.5}), flush=True)\ntime.sleep(60)\n'
+    )
+    monkeypatch.setattr(sys.modules[__name__], "Heard", Impatient)
+    with pytest.raises(KeyboardInterrupt):
+        run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert (tmp_path / "runs" / "rnn-both-seed-0.training" / "asked").exists() == began
 
 
 @pytest.mark.parametrize(
