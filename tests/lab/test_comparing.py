@@ -427,6 +427,23 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(question
     assert not (tmp_path / "out").exists()
 
 
+def test_a_state_that_nothing_can_go_on_from_is_begun_anew(question, compared, tmp_path):
+    entry = Entry("rnn", "forward", 3)
+    state = tmp_path / "runs" / f"{entry.name}.training"
+    state.mkdir(parents=True)
+    (state / "seed-3.safetensors").write_text("half a checkp")
+    found = comparing._enter(question, entry, tmp_path / "runs", Heard())
+    (alone,) = [one for one in read_results(compared[0]) if one.entry == entry]
+    assert found.failed is None
+    assert (found.score, found.history) == (alone.score, alone.history)
+
+
+def test_a_folder_that_was_cleared_and_no_more_is_taken_again(question, tmp_path):
+    (tmp_path / comparing.LOCK).touch()
+    take_place(question, tmp_path, force=False)
+    assert (tmp_path / comparing.ASKED).is_file()
+
+
 def test_a_question_comes_back_from_json(question):
     assert Question.from_dict(json.loads(json.dumps(question.to_dict()))) == question
 

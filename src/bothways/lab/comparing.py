@@ -140,7 +140,7 @@ def take_place(question: Question, out: Path, *, force: bool) -> None:
     """
     asked = {"fingerprint": question.fingerprint(), "question": question.to_dict(), "bothways": version("bothways")}
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or any(one.name != LOCK for one in out.iterdir())):
             if not (out / ASKED).is_file():
                 raise OutputError(f"{out} exists and holds no comparison. Choose another place with --out.")
             if _fingerprint(out / ASKED) == asked["fingerprint"]:
