@@ -80,7 +80,7 @@ def show_forecasts(
 
 
 def _long_enough(series: list["Series"], spec: "ForecastSpec") -> list["Series"]:
-    """Leave out, and say so, the series that are shorter than a window; if all are, the first is refused in its turn."""
+    """Leave out, and say so, the series that are shorter than a window; if all are, keep them, to be refused."""
     long = [one for one in series if len(one.values) >= spec.window]
     short = [one for one in series if len(one.values) < spec.window]
     if long and short:
