@@ -155,3 +155,17 @@ def test_what_cannot_be_trained_is_refused_and_nothing_is_left(sales, place, opt
     assert message in refused("train", "forecast", sales, "--out", place / "none", *given, *OPTIONS, *options)
     assert not (place / "none").exists()
     assert not (place / "none.training").exists()
+
+
+def test_a_series_that_is_too_short_leaves_the_others_their_forecasts(place):
+    path = write(place / "some.csv", shops=("a", "b"))
+    out = place / "of-shops"
+    run("train", "forecast", path, "--target", "sales", "--series", "shop", "--out", out, *OPTIONS)
+    whole = run("predict", out, "--file", path)[0].splitlines()
+    with path.open("a") as file:
+        file.write("2020-01-01,new,1,2\n2020-01-02,new,2,2\n")
+    said, errors = run("predict", out, "--file", path)
+    assert said.splitlines() == whole
+    assert "1 of 3 series are shorter than the window of 12 times, such as new: nothing is predicted" in errors
+    (place / "short.csv").write_text("date,shop,sales,heat\n2020-01-01,new,1,2\n2020-01-02,new,2,2\n")
+    assert "has 2 times, but the model reads a window of 12" in refused("predict", out, "--file", place / "short.csv")

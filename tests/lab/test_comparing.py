@@ -384,6 +384,28 @@ def test_ctrl_c_and_the_same_command_end_where_a_comparison_never_stopped_does(t
     assert stopped.gradients == whole.gradients
 
 
+@pytest.mark.parametrize("began", [False, True])
+def test_ctrl_c_asks_only_a_training_that_began_to_keep_its_state(question, tmp_path, monkeypatch, began):
+    """Before, a process has nothing to keep, and Ctrl-C would make it print a traceback."""
+
+    class Impatient(Heard):
+        def moved(self, entry, share):
+            if share:
+                raise KeyboardInterrupt
+
+    code = (
+        "import json, pathlib, signal, sys, time\nasked = json.load(sys.stdin)\n"
+        "def stop(*_):\n    pathlib.Path(asked['folder'], 'asked').touch()\n    sys.exit(130)\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        + 'print(json.dumps({"began": True}))\n' * began
+        + 'print(json.dumps({"share": 0.5}), flush=True)\ntime.sleep(60)\n'
+    )
+    monkeypatch.setattr(sys.modules[__name__], "Heard", Impatient)
+    with pytest.raises(KeyboardInterrupt):
+        run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert (tmp_path / "runs" / "rnn-both-seed-0.training" / "asked").exists() == began
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -419,6 +441,23 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(question
                 tmp_path / "out", listener=Heard(),
             )  # fmt: skip
     assert not (tmp_path / "out").exists()
+
+
+def test_a_state_that_nothing_can_go_on_from_is_begun_anew(question, compared, tmp_path):
+    entry = Entry("rnn", "forward", 3)
+    state = tmp_path / "runs" / f"{entry.name}.training"
+    state.mkdir(parents=True)
+    (state / "seed-3.safetensors").write_text("half a checkp")
+    found = comparing._enter(question, entry, tmp_path / "runs", Heard())
+    (alone,) = [one for one in read_results(compared[0]) if one.entry == entry]
+    assert found.failed is None
+    assert (found.score, found.history) == (alone.score, alone.history)
+
+
+def test_a_folder_that_was_cleared_and_no_more_is_taken_again(question, tmp_path):
+    (tmp_path / comparing.LOCK).touch()
+    take_place(question, tmp_path, force=False)
+    assert (tmp_path / comparing.ASKED).is_file()
 
 
 def test_a_question_comes_back_from_json(question):

@@ -11,6 +11,7 @@ from bothways.lab.contests import Stopwatch, enter
 from bothways.lab.entries import MEASURES, Entry, Question, scoring
 from bothways.lab.memory import peak_memory
 from bothways.lab.problems import train_problem
+from bothways.training import loop
 from bothways.training.evaluation import evaluate_classifier
 from bothways.training.forecasting_from_files import train_forecaster_from_file
 from bothways.training.from_files import train_classifier_from_file
@@ -130,6 +131,16 @@ def test_a_stopwatch_counts_training_and_leaves_out_the_first_batch_and_validati
     watch.epoch_ended({"epoch": 1}, best=True)
     step(3.0, 20)
     assert watch.rate == pytest.approx(50 / 5)
+
+
+def test_a_training_without_checkpoints_took_its_time_all_the_same(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loop, "save_checkpoint", full)
+    question = Question("forecast", {**SMALL, "window": 12, "horizon": 3}, write_series(tmp_path / "series.csv"),
+                        reading=SERIES)  # fmt: skip
+    entered(question, Entry("gru", "forward", 0), tmp_path)  # looks at its seconds
 
 
 def test_peak_memory_grows_with_what_is_held():

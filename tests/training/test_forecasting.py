@@ -91,6 +91,12 @@ def test_the_test_part_changes_nothing_at_all():
     np.testing.assert_array_equal(first.linear, second.linear)
 
 
+def test_without_a_test_part_what_was_not_seen_begins_after_the_last_time():
+    table = table_of(waves(100))
+    assert prepare_series(table, settings(test_size=0.0), targets=1).spec.seen_until == 100
+    assert [one.end for one in prepare_series(table, settings(test_size=0.0), targets=1).series] == [100]
+
+
 def test_series_are_cut_at_one_time():
     """A series that begins later has its parts at the same times as the others."""
     long, short = waves(200), waves(80, seed=1)

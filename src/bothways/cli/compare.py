@@ -101,8 +101,13 @@ def compare_forecast(
     seeds: Seeds = 2,
     budget: Budget = None,
     out: Out = Path("comparison"),
-    target: Annotated[str | None, typer.Option("--target", help="columns to predict; without it every number")] = None,
-    inputs: Annotated[str | None, typer.Option("--inputs", help="further columns that are read")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", help="columns to predict, with commas between; else the only one of numbers"),
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option("--inputs", help="other columns of numbers that are read, with commas between")
+    ] = None,
     time: Annotated[str | None, typer.Option("--time", help="column of times; guessed")] = None,
     series: Annotated[
         str | None, typer.Option("--series", help="column that names the series a row belongs to, where there are many")

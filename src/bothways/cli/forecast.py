@@ -61,7 +61,7 @@ def show_forecasts(
     table = read_known_series(file, spec, encoding=encoding)
     for note in table.notes:
         print(literal(note), file=sys.stderr)
-    found = [(one, runner.predict(one)) for one in table.series]
+    found = [(one, runner.predict(one)) for one in _long_enough(table.series, spec)]
     if out is not None:
         _write(out, found, spec)
         print(f"{len(found) * spec.horizon:,} rows are in {literal(out)}.", file=sys.stderr)
@@ -77,6 +77,19 @@ def show_forecasts(
         draw_forecast(series, forecast, spec, plot)
         if len(found) > 1:
             print(f"{literal(plot)} shows the first of {len(found):,} series.", file=sys.stderr)
+
+
+def _long_enough(series: list["Series"], spec: "ForecastSpec") -> list["Series"]:
+    """Leave out, and say so, the series that are shorter than a window; if all are, keep them, to be refused."""
+    long = [one for one in series if len(one.values) >= spec.window]
+    short = [one for one in series if len(one.values) < spec.window]
+    if long and short:
+        print(
+            f"{len(short):,} of {len(series):,} series are shorter than the window of {spec.window:,} times, such as "
+            f"{literal(short[0].name or '')}: nothing is predicted of them.",
+            file=sys.stderr,
+        )
+    return long or series
 
 
 def _columns(spec: "ForecastSpec") -> list[str]:

@@ -150,10 +150,10 @@ class ForecastRunner:
             raise DataError(
                 f"{called} has {origin:,} times, but the model reads a window of {spec.window:,}. Give a longer series."
             )
-        unknown = np.isnan(series.values).all(axis=0)[: spec.targets]
+        unknown = np.isnan(series.values[:, : spec.targets]).all(axis=0)
         if unknown.any():
             called = "The series" if series.name is None else f"The series {series.name!r}"
-            column = spec.names[int(np.flatnonzero(unknown)[0])]
+            column = spec.names[int(unknown.argmax())]
             raise DataError(f"{called} has no known value of {column!r}: nothing can follow. Give one that has some.")
         said = self.forecast_from(spec.known(series.values), np.array([origin]))[0]
         deviation, mean = (np.array(part[: spec.targets])[:, None] for part in (spec.deviation, spec.mean))

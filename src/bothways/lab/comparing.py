@@ -140,7 +140,7 @@ def take_place(question: Question, out: Path, *, force: bool) -> None:
     """
     asked = {"fingerprint": question.fingerprint(), "question": question.to_dict(), "bothways": version("bothways")}
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or any(one.name != LOCK for one in out.iterdir())):
             if not (out / ASKED).is_file():
                 raise OutputError(f"{out} exists and holds no comparison. Choose another place with --out.")
             if _fingerprint(out / ASKED) == asked["fingerprint"]:
@@ -249,11 +249,8 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
     ) as process:  # fmt: skip
         try:
             reason = _follow(process, asked, entry, listener)
-        except KeyboardInterrupt:
-            _stop(process)
-            raise
         except BaseException:
-            process.kill()
+            process.kill()  # if it has not ended yet
             raise
     if process.returncode == 130:
         raise KeyboardInterrupt
@@ -281,19 +278,24 @@ def _follow(process: subprocess.Popen[str], asked: dict[str, Any], entry: Entry,
         process.stdin.close()
     listener.moved(entry, 0.0)
     reason, began = None, False
-    for line in process.stdout:
-        heard = json.loads(line)
-        began = began or "began" in heard
-        if "share" in heard:
-            listener.moved(entry, heard["share"])
-        elif "epoch" in heard:
-            listener.scored(entry, heard["epoch"])
-        reason = heard.get("failed", heard.get("refused", reason))
-        if "refused" in heard and not began:
-            # It would be refused to every network.
-            process.wait()
-            raise DataError(heard["refused"])
-    process.wait()
+    try:
+        for line in process.stdout:
+            heard = json.loads(line)
+            began = began or "began" in heard
+            if "share" in heard:
+                listener.moved(entry, heard["share"])
+            elif "epoch" in heard:
+                listener.scored(entry, heard["epoch"])
+            reason = heard.get("failed", heard.get("refused", reason))
+            if "refused" in heard and not began:
+                # It would be refused to every network.
+                process.wait()
+                raise DataError(heard["refused"])
+        process.wait()
+    except KeyboardInterrupt:
+        if began:  # else there is no state to keep
+            _stop(process)
+        raise
     return reason
 
 

@@ -64,7 +64,9 @@ def enter(
         }
         result = by_task[question.task](question, entry, settings, folder, watch)
     result.steps_per_second = watch.rate
-    result.seconds = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))
+    # What was trained before a stop is in the state, which is behind, or not there, where the disk is full.
+    kept = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))
+    result.seconds = max(kept, watch.elapsed)
     result.memory = peak_memory()
     return result
 
@@ -76,6 +78,7 @@ class Stopwatch(Silence):
         self._listener = listener
         self._last: float | None = None
         self._steps, self._seconds = 0, 0.0
+        self._began = self.elapsed = 0.0  # the latter of the whole training in this process
 
     @property
     def rate(self) -> float:
@@ -84,6 +87,7 @@ class Stopwatch(Silence):
 
     def started(self, *, epochs: int, done: int) -> None:
         """Pass on."""
+        self._began = time.monotonic()
         self._listener.started(epochs=epochs, done=done)
 
     def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
@@ -102,6 +106,7 @@ class Stopwatch(Silence):
 
     def ended(self) -> None:
         """Pass on."""
+        self.elapsed = time.monotonic() - self._began
         self._listener.ended()
 
 

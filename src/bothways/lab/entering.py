@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bothways.bundle import write_json
-from bothways.errors import BothwaysError, Interrupted
+from bothways.errors import BothwaysError, Interrupted, ResumeError
 from bothways.lab.entries import Entry, Question
 from bothways.training.listening import Silence
 
@@ -73,7 +73,14 @@ def main() -> int:
     try:
         from bothways.lab.contests import enter
 
-        result = enter(question, entry, folder, speaker, baselines=asked["baselines"])
+        found = asked["baselines"]
+        try:
+            result = enter(question, entry, folder, speaker, baselines=found)
+        except ResumeError:
+            # Damaged, or of another version of the package: nothing to go on from.
+            for file in folder.iterdir():
+                file.unlink()
+            result = enter(question, entry, folder, speaker, baselines=found)
         aside = out.with_name(out.name + ".new")
         write_json(aside, result.to_dict())
         aside.replace(out)

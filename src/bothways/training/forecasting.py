@@ -124,9 +124,8 @@ def train_forecaster(
 def _score(trained: TrainedForecaster, prepared: PreparedSeries) -> None:
     """Score on the validation part, the network and what it stands beside."""
     items = prepared.validation
-    if isinstance(trained.model, StepForecaster):
-        if len(items):
-            trained.errors = _error_quantiles(trained, prepared, items)
+    if isinstance(trained.model, StepForecaster) and len(items):
+        trained.errors = _error_quantiles(trained, prepared, items)
     if not len(items):
         return
     said, truth = say_all(trained.runner(), prepared, items), truth_of(prepared, items)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bothways.data.batches import Ints
-    from bothways.data.series import Series, SeriesTable
+    from bothways.data.series import SeriesTable
     from bothways.decoding.forecasting import Floats
     from bothways.settings import ForecasterSettings
 
@@ -102,7 +102,7 @@ def prepare_series(table: SeriesTable, settings: ForecasterSettings, *, targets:
                     f"{name} is {value!r}, which reads only what it predicts, but {inputs} would be inputs alone. Name "
                     "them as targets, too, or leave them out."
                 )
-    first, end = _borders(table.series, settings)
+    first, end = _borders(table, settings)
     rows = [one.values[one.times < first] for one in table.series]
     train = np.concatenate(rows)
     with np.errstate(invalid="ignore"):
@@ -148,15 +148,17 @@ def _scale(train: Floats) -> tuple[Floats, Floats]:
     return np.nanmean(ones, axis=0) * size, np.where(still, 1.0, np.nanstd(ones, axis=0) * size)
 
 
-def _borders(series: Sequence[Series], settings: ForecasterSettings) -> tuple[float, float]:
+def _borders(table: SeriesTable, settings: ForecasterSettings) -> tuple[float, float]:
     """Give the first time of the validation part, and the first of the test part."""
-    times = np.unique(np.concatenate([one.times for one in series]))
+    times = np.unique(np.concatenate([one.times for one in table.series]))
     count = len(times)
     places = (
         count - round(count * (settings.test_size + settings.validation_size)),
         count - round(count * settings.test_size),
     )
-    first, end = (float(times[place]) if place < count else math.nextafter(times[-1], math.inf) for place in places)
+    # What follows the last time; where times are uneven it may be any later one.
+    beyond = float(table.clock.after(times[-1], 1)[0]) if table.clock.even else math.nextafter(times[-1], math.inf)
+    first, end = (float(times[place]) if place < count else beyond for place in places)
     return first, end
 
 
