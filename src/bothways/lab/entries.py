@@ -127,12 +127,14 @@ class Question:
         """
         facts = {**self.to_dict(), "data": None, "validation": None, "test": None, "name": None}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        vectors = self.settings.get("vectors")
-        paths = (self.data, self.validation, self.test, None if vectors is None else Path(vectors))
-        for path in paths:
+        named = self.settings.get("vectors")
+        vectors = None if named is None else Path(named)
+        for path in (self.data, self.validation, self.test, vectors):
             digest.update(b"\0")
-            for file in () if path is None else _files(path):
-                if path is not None and file != path:
+            if path is None:
+                continue
+            for file in _files(path):
+                if file != path:
                     digest.update(str(file.relative_to(path)).encode() + b"\0")  # names may be what tells labels
                 try:
                     with file.open("rb") as content:
