@@ -83,7 +83,7 @@ def commands(group=None, path=()):
 
 def test_every_command_has_help_an_example_and_json():
     found = dict(commands())
-    assert len(found) == 13
+    assert len(found) == 16
     for path, command in found.items():
         assert "Example" in command.help, path
         assert any("--json" in parameter.opts for parameter in command.params), path

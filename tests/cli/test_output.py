@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import bothways
 from bothways import TextClassifier
 from bothways.cli.commands import app
-from bothways.cli.output import print_json
+from bothways.cli.output import counted, print_json
 from bothways.data.tables import read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import OutputError
@@ -316,3 +316,7 @@ def test_json_is_strict_where_a_number_is_none(capsys):
     print_json({"score": math.nan, "more": [math.inf, 1.5, {"least": -math.inf}], "tuple": (math.nan,)})
     strict = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
     assert strict == {"score": None, "more": [None, 1.5, {"least": None}], "tuple": [None]}
+
+
+def test_one_is_not_counted_as_many():
+    assert [counted(number, "word") for number in (0, 1, 2_000)] == ["0 words", "1 word", "2,000 words"]

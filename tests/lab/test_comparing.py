@@ -355,9 +355,15 @@ def test_a_training_ends_when_nobody_listens_any_more():
             speaker.started(epochs=1, done=0)
 
 
+# Whoever starts the tests in the background of a shell has Ctrl-C ignored, and hands that on.
+COMMAND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from bothways.cli import main; main()"
+)
+
+
 def command(out, *more):
     return [
-        sys.executable, "-c", "from bothways.cli import main; main()", "compare", "--problem", "first-token",
+        sys.executable, "-c", COMMAND, "compare", "--problem", "first-token",
         "--lengths", "6", "--cells", "rnn", "--seeds", "1", "--hidden-size", "5", "--batches-per-epoch", "300",
         "--held-out", "40", "--target", "2", "--out", str(out), *more,
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import literal
-from bothways.cli.output import print_json
+from bothways.cli.output import counted, print_json
 
 if TYPE_CHECKING:
     from bothways.decoding.tagging import IntentRunner, TagRunner
@@ -31,7 +31,8 @@ def show_evaluation(
         print_json({"model": str(model), "data": str(data), **found.to_dict()})
         return
     scores = found.scores
-    print(f"sentences {scores.sentences:,}, words {scores.words:,}. In brackets: 95% bootstrap interval.")
+    counts = f"{counted(scores.sentences, 'sentence')}, {counted(scores.words, 'word')}"
+    print(f"{counts}. In brackets: 95% bootstrap interval.")
     if scores.intent_accuracy is not None and scores.intent_interval is not None:
         low, high = scores.intent_interval
         print(f"intents           {scores.intent_accuracy:.4f}  ({low:.4f} to {high:.4f})")
