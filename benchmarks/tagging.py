@@ -2,7 +2,7 @@
 
     ewt     parts of speech of UD English EWT (gold tokens): hidden Markov model, and networks that have words, letters,
             pretrained vectors, one way or both
-    wnut    emerging entities of WNUT-17, with and without pretrained vectors
+    wnut    emerging entities of WNUT-17, with and without pretrained vectors and a language model of the training text
     snips   intents and slots of SNIPS
     teddy   the generated sentences in which only a later word tells whether a word is a name; five seeds
     speed   what a CRF costs in training beside a softmax, decoding, prediction without torch
@@ -27,6 +27,7 @@ import numpy as np
 from benchmarks.classify import write
 from benchmarks.record import bothways, data_folder, options, record
 from bothways.data.tables import read_table
+from bothways.data.tagged import read_tagged
 
 RECIPE: dict[str, Any] = {
     "cell_type": "lstm",
@@ -57,6 +58,8 @@ READER: dict[str, Any] = {
     "validation_size": 0.01,
 }
 READER_ROWS = 10_000  # film reviews that the language model reads
+# Of a few thousand sentences, cut as their words are.
+SMALL_READER: dict[str, Any] = {**READER, "unit": "space", "dropout": 0.3, "epochs": 12, "validation_size": 0.1}
 SEEDS = range(5)
 # Chosen on sentences of the training part whose opening and words between were held out, before that part had as many
 # frames as now: without word dropout some seeds knew the words around, and not what tells.
@@ -156,17 +159,29 @@ def wnut(seed: int) -> None:
     """Emerging entities."""
     folder = data_folder("wnut17")
     files = (folder / "wnut17train.conll", folder / "emerging.dev.conll", folder / "emerging.test.annotated")
-    compare(
-        "wnut",
-        "WNUT-17, entities",
-        files,
-        {
-            "hidden Markov model": {"model": "hmm"},
-            "words and letters": RECIPE,
-            "words, letters and vectors": {**RECIPE, "vectors": vectors()},
-        },
-        seed,
-    )
+    full = {**RECIPE, "vectors": vectors()}
+    with tempfile.TemporaryDirectory() as place:
+        reader = Path(place) / "reader"
+        sentences = [[" ".join(words)] for words in read_tagged(files[0]).words]
+        texts = write(Path(place) / "texts.csv", ["text"], sentences)
+        _, reading = bothways("train", "language", texts, "--out", reader, *options(SMALL_READER), "--seed", seed)
+        read, both = "words, letters and a two-way language model", "words, letters, vectors and the language model"
+        compare(
+            "wnut",
+            "WNUT-17, entities",
+            files,
+            {
+                "hidden Markov model": {"model": "hmm"},
+                "words and letters": RECIPE,
+                "words, letters and vectors": full,
+                read: {**RECIPE, "pretrained": reader},
+                both: {**full, "pretrained": reader},
+            },
+            seed,
+            before={read: reading / 60, both: reading / 60},
+            note=f"The language model read the training sentences alone, in {reading / 60:.1f} minutes: "
+            f"{json.dumps(SMALL_READER)}. ",
+        )
 
 
 def snips(seed: int) -> None:
@@ -203,7 +218,6 @@ def snips(seed: int) -> None:
 def calibration(model: Path, data: Path) -> tuple[float, float]:
     """How far probabilities are from how often they are right, on average: of words' tags, and of entities."""
     from bothways import load
-    from bothways.data.tagged import read_tagged
     from bothways.decoding.entities import entities
 
     runner, gold = load(model), read_tagged(data)
