@@ -16,6 +16,7 @@ from bothways.lab.comparing import compare, read_results, take_place
 from bothways.lab.entering import TRACEBACK, Speaker
 from bothways.lab.entries import Entry, Question, Result, every
 from bothways.lab.grid_progress import spell_time, time_left
+from bothways.lab.problems import train_problem
 from bothways.training.classification import train_classifier
 from bothways.training.from_files import open_rows
 from bothways.training.preparation import prepare
@@ -328,6 +329,32 @@ def test_a_killed_process_is_a_row_with_its_reason(question, tmp_path, monkeypat
     found = run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
     assert "SIGKILL, as the system does when memory runs out" in found.failed
     assert read_results(tmp_path)[0].failed == found.failed
+
+
+def test_what_was_killed_goes_on_and_ends_where_a_training_alone_does(tmp_path, monkeypatch):
+    chosen = {"problem": "first-token", "hidden_size": 5, "epochs": 4, "batches_per_epoch": 3, "held_out": 20}
+    remembering, entry = Question("problem", chosen), Entry("rnn", "forward", 0, length=5)
+    code = (
+        "import os, sys\nfrom bothways.lab import entering\n"
+        "class Dying(entering.Speaker):\n    def stepped(self, *, epoch, **_):\n"
+        "        if epoch == 3:\n            os.kill(os.getpid(), 9)\n"
+        "entering.Speaker = Dying\nsys.exit(entering.main())\n"
+    )
+    with monkeypatch.context() as patched:
+        assert run_as_child(code, remembering, entry, tmp_path, patched).failed is not None
+    heard = Heard()
+    found = comparing._enter(remembering, entry, tmp_path / "runs", heard)
+    alone = train_problem(remembering.settings_of(entry))
+    assert [row["epoch"] for _, row in heard.rows] == [3, 4]
+    assert (found.score, found.history) == (alone.score, alone.history)
+    assert not list(tmp_path.glob("runs/*.training"))
+
+
+@pytest.mark.parametrize(("end", "kept"), [("os.kill(os.getpid(), 9)", True), ("sys.exit(1)", False)])
+def test_the_state_of_what_failed_by_itself_is_taken_away(question, tmp_path, monkeypatch, end, kept):
+    code = BEGIN + f"(pathlib.Path(asked['folder']) / 'seed-0.safetensors').touch()\n{end}\n"
+    run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert bool(list(tmp_path.glob("runs/*.training/*.safetensors"))) == kept
 
 
 def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept(question, tmp_path, monkeypatch):

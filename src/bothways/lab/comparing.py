@@ -233,7 +233,11 @@ def _refuse_pointless(question: Question, entry: Entry) -> None:
 
 
 def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener) -> Result:
-    """Train one network in a process of its own, and read what it reached."""
+    """Train one network in a process of its own, and read what it reached.
+
+    A process that fails by itself takes its training's state with it, since it would fail there again; of one that was
+    ended by a signal the state stays, for the same command to go on from.
+    """
     folder, out = runs / f"{entry.name}.training", runs / f"{entry.name}.json"
     folder.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
@@ -259,7 +263,8 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
     result = Result(entry, failed=reason or _end_of(process.returncode))
     if (folder / TRACEBACK).is_file():
         (folder / TRACEBACK).replace(runs / f"{entry.name}.txt")
-    shutil.rmtree(folder, ignore_errors=True)
+    if process.returncode >= 0:  # else it is the number of a signal
+        shutil.rmtree(folder, ignore_errors=True)
     write_json(out, result.to_dict())
     return result
 
