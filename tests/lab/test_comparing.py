@@ -476,6 +476,11 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(question
     assert not (tmp_path / "out").exists()
 
 
+def test_a_task_that_is_none_is_refused_with_the_nearest(question, tmp_path):
+    with pytest.raises(SettingsError, match=r"task is 'clasify', .* Did you mean 'classify'\?"):
+        compare(Question("clasify", {}, question.data), every(["rnn"], ["both"], [0]), tmp_path, listener=Heard())
+
+
 def test_a_state_that_nothing_can_go_on_from_is_begun_anew(question, compared, tmp_path):
     entry = Entry("rnn", "forward", 3)
     state = tmp_path / "runs" / f"{entry.name}.training"

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bothways.bundle import write_json
 from bothways.errors import BothwaysError, DataError, Interrupted, OutputError, SettingsError
 from bothways.lab.entering import TRACEBACK
-from bothways.lab.entries import KINDS, Entry, Question, Result
+from bothways.lab.entries import Entry, Question, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,14 +79,13 @@ def compare(
         force: replace a folder that holds another comparison.
 
     Raises:
-        SettingsError: a setting, cell or direction that cannot be.
+        SettingsError: a task, setting, cell or direction that cannot be.
         DataError: the data cannot be used.
         OutputError: the folder holds something else, or another comparison, or cannot be written.
         Interrupted: Ctrl-C; what is done is in the folder, and so is the state of the training under way.
     """
     for entry in entries:
-        question.settings_of(entry)
-    _refuse_pointless(question, entries[0])
+        _refuse_pointless(question, question.settings_of(entry))
     take_place(question, out, force=force)
     with _alone(out):
         return _compare(question, entries, out, listener)
@@ -218,9 +217,8 @@ def _fingerprint(path: Path) -> str | None:
         return None
 
 
-def _refuse_pointless(question: Question, entry: Entry) -> None:
+def _refuse_pointless(question: Question, settings: Any) -> None:
     """Refuse to compare where nothing is held out, as there would be no score, or where there is nothing to choose."""
-    settings: Any = question.settings_of(entry)
     if question.validation is None and question.task != "problem" and not settings.validation_size:
         raise SettingsError(
             "validation_size is 0 and there is no validation data, so that nothing could be scored. Give one of them."
@@ -229,7 +227,6 @@ def _refuse_pointless(question: Question, entry: Entry) -> None:
         raise SettingsError("model is 'hmm', which has no cells to compare. Leave --model out.")
     if question.task == "classify" and settings.pretrained is not None:
         raise SettingsError("pretrained names a language model, which decides on cell and direction. Leave it out.")
-    assert question.task in KINDS
 
 
 def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener) -> Result:

@@ -87,8 +87,9 @@ class Question:
         """The settings that one network trains with, checked.
 
         Raises:
-            SettingsError: a value, or a cell or direction, that cannot be, or a setting that is not free.
+            SettingsError: a task, value, cell or direction that cannot be, or a setting that is not free.
         """
+        check_choice("task", self.task, KINDS)
         taken = next((name for name in CHOSEN if name in self.settings), None)
         if taken is not None:
             raise SettingsError(f"{taken} is among the settings, but a comparison chooses it itself. Leave it out.")
