@@ -14,15 +14,19 @@ from bothways.cli.options import with_settings
 from bothways.cli.output import print_json, print_table
 from bothways.cli.training import Columns, Encoding, TextColumn
 from bothways.errors import SettingsError
-from bothways.settings import IMAGE_PROBLEMS, ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
+from bothways.settings import (
+    COMPARED,
+    IMAGE_PROBLEMS,
+    LEAST_MINUTES,
+    ClassifierSettings,
+    ForecasterSettings,
+    ProblemSettings,
+    TaggerSettings,
+)
 
 if TYPE_CHECKING:
     from bothways.declaring import Settings
     from bothways.lab.entries import Question
-
-CHOSEN_HERE = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes")
-
-SHORTEST = 0.01  # minutes
 
 Cells = Annotated[str, typer.Option("--cells", help="cells to compare: rnn, lstm, gru, mingru, minlstm, sru")]
 Directions = Annotated[str, typer.Option("--directions", help="ways to read: forward, backward, both")]
@@ -39,7 +43,7 @@ Validation = Annotated[
 Test = Annotated[Path | None, typer.Option("--test", help="file that every network is scored on once, at its end")]
 
 
-@with_settings(ClassifierSettings, without=CHOSEN_HERE)
+@with_settings(ClassifierSettings, without=COMPARED)
 def compare_classify(
     data: Annotated[Path, typer.Argument(help="what 'bothways train classify' reads")],
     *,
@@ -66,7 +70,7 @@ def compare_classify(
     _compare(_question("classify", settings, budget, data, validation, test, reading), settings.seed, asked)
 
 
-@with_settings(TaggerSettings, without=CHOSEN_HERE)
+@with_settings(TaggerSettings, without=COMPARED)
 def compare_tag(
     data: Annotated[Path, typer.Argument(help="what 'bothways train tag' reads")],
     *,
@@ -92,7 +96,7 @@ def compare_tag(
     _compare(_question("tag", settings, budget, data, validation, test, reading), settings.seed, asked)
 
 
-@with_settings(ForecasterSettings, without=CHOSEN_HERE)
+@with_settings(ForecasterSettings, without=COMPARED)
 def compare_forecast(
     data: Annotated[Path, typer.Argument(help="what 'bothways train forecast' reads")],
     *,
@@ -126,7 +130,7 @@ def compare_forecast(
     _compare(_question("forecast", settings, budget, data, reading=reading), settings.seed, asked)
 
 
-@with_settings(ProblemSettings, without=(*CHOSEN_HERE, "problem", "length"))
+@with_settings(ProblemSettings, without=(*COMPARED, "problem"))
 def compare_problem(
     context: typer.Context,
     *,
@@ -211,8 +215,9 @@ class _Asked:
 
 def _changed(settings: "Settings") -> dict[str, Any]:
     """The settings that are not the default and that a comparison does not choose itself."""
-    chosen = (*CHOSEN_HERE, "length", "seed")
-    declared = [setting for setting in settings.declared() if setting.name not in chosen]
+    from bothways.lab.entries import CHOSEN
+
+    declared = [setting for setting in settings.declared() if setting.name not in CHOSEN]
     values = {setting.name: getattr(settings, setting.name) for setting in declared}
     return {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
 
@@ -247,8 +252,8 @@ def _compare(question: "Question", first_seed: int, asked: _Asked, lengths: list
     from bothways.lab.grid_progress import GridProgress
     from bothways.lab.report import shown, write_report
 
-    if asked.budget is not None and not asked.budget >= SHORTEST:  # nor is it NaN
-        raise SettingsError(f"budget is {asked.budget} minutes, but it must be at least {SHORTEST}.")
+    if asked.budget is not None and not asked.budget >= LEAST_MINUTES:  # nor is it NaN
+        raise SettingsError(f"budget is {asked.budget} minutes, but it must be at least {LEAST_MINUTES}.")
     entries = every(_names(asked.cells), _names(asked.directions), range(first_seed, first_seed + asked.seeds), lengths)
     with GridProgress() as progress:
         try:

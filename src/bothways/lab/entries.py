@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from bothways.data.teddy import write_teddy_sentences
 from bothways.errors import DataError, MissingFileError, SettingsError, check_choice
 from bothways.settings import (
+    COMPARED,
     CellType,
     ClassifierSettings,
     Direction,
@@ -31,8 +32,7 @@ KINDS: dict[str, type[Settings]] = {
     "forecast": ForecasterSettings,
     "problem": ProblemSettings,
 }
-# Settings that a comparison chooses itself.
-CHOSEN = ("cell_type", "bidirectional", "one_way", "seed", "seeds", "refit", "minutes", "length")
+CHOSEN = (*COMPARED, "seed")  # for each network by the comparison
 
 _TEDDY = {"hidden_size": 64, "embedding_dim": 64, "lr": 0.004, "epochs": 6, "word_dropout": 0.2}
 _ENDLESS = 1_000_000  # epochs, where the clock ends a training

@@ -43,7 +43,9 @@ from bothways.settings.problem import (
     Start,
 )
 from bothways.settings.shared import (
+    COMPARED,
     EXACT_CELLS,
+    LEAST_MINUTES,
     WORD_UNITS,
     CellSettings,
     CellType,
@@ -84,8 +86,10 @@ from bothways.settings.translate import (
 )
 
 __all__ = [
+    "COMPARED",
     "EXACT_CELLS",
     "IMAGE_PROBLEMS",
+    "LEAST_MINUTES",
     "POOLINGS",
     "WORD_UNITS",
     "AttentionChoice",

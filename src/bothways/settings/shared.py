@@ -17,6 +17,9 @@ Device = Literal["auto", "cpu", "cuda"]
 
 EXACT_CELLS = ("rnn", "lstm", "gru")
 WORD_UNITS = ("word", "space", "spacy", "jieba")
+# What a comparison of networks chooses itself, and leaves no one to set.
+COMPARED = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes", "length")
+LEAST_MINUTES = 0.01  # of a training
 
 
 @dataclass(kw_only=True, eq=False)
@@ -158,7 +161,7 @@ class TrainingSettings(Settings):
         problems = [
             *super()._problems(),
             *at_least(self, 1, "epochs", "patience"),
-            *at_least(self, 0.01, "minutes"),
+            *at_least(self, LEAST_MINUTES, "minutes"),
             *at_least(self, 0, "weight_decay", "seed"),
             *in_share(self, "warmup", "averaging", "validation_size"),
         ]
