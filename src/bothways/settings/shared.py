@@ -98,11 +98,22 @@ class ReaderSettings(CellSettings):
 
 
 @dataclass(kw_only=True, eq=False)
-class ContextReaderSettings(ReaderSettings):
-    """A reader that may read both ways, and what its words start from."""
+class DirectionSettings(CellSettings):
+    """Recurrent layers that may read either way, or both ways."""
 
     bidirectional: Annotated[bool, "read both ways"] = True
     one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the layers read."""
+        return "both" if self.bidirectional else self.one_way
+
+
+@dataclass(kw_only=True, eq=False)
+class ContextReaderSettings(DirectionSettings, ReaderSettings):
+    """A reader that may read both ways, and what its words start from."""
+
     stack: Annotated[Stack, "joined: a layer reads both directions of the one below; apart: two one-way stacks"] = (
         "joined"
     )
@@ -111,11 +122,6 @@ class ContextReaderSettings(ReaderSettings):
         None
     )
     freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
-
-    @property
-    def direction(self) -> Direction:
-        """Which way the encoder reads."""
-        return "both" if self.bidirectional else self.one_way
 
     def _problems(self) -> list[str]:
         problems = [*super()._problems(), *in_share(self, "word_dropout")]
