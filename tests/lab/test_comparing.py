@@ -15,7 +15,6 @@ from bothways.lab import comparing
 from bothways.lab.comparing import compare, read_results, take_place
 from bothways.lab.entering import TRACEBACK, Speaker
 from bothways.lab.entries import Entry, Question, Result, every
-from bothways.lab.grid_progress import spell_time, time_left
 from bothways.lab.problems import train_problem
 from bothways.training.classification import train_classifier
 from bothways.training.from_files import open_rows
@@ -500,9 +499,3 @@ def test_a_folder_that_was_cleared_and_no_more_is_taken_again(question, tmp_path
 
 def test_a_question_comes_back_from_json(question):
     assert Question.from_dict(json.loads(json.dumps(question.to_dict()))) == question
-
-
-def test_time_left_is_the_mean_pace_times_what_remains():
-    assert time_left(60.0, reached=1.5, remaining=3.0) == pytest.approx(120.0)
-    assert time_left(1.0, reached=0.0, remaining=3.0) is None
-    assert [spell_time(seconds) for seconds in (44.6, 600, 7_500)] == ["45 s", "10 min", "2 h 05 min"]
