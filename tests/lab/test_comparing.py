@@ -238,17 +238,6 @@ def test_data_that_changes_meanwhile_ends_the_comparison_and_its_result_does_not
     assert [one.entry.cell for one in read_results(tmp_path / "out")] == ["rnn"]
 
 
-def test_in_a_folder_of_data_the_names_of_files_count(tmp_path):
-    for name, text in (("bad", "awful"), ("good", "great")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "1.txt").write_text(text)
-    question = Question("classify", SETTINGS, tmp_path, reading=READING)
-    before = question.fingerprint()
-    assert question.fingerprint() == before
-    (tmp_path / "bad").rename(tmp_path / "awful")
-    assert question.fingerprint() != before
-
-
 def test_a_full_disk_is_said_in_one_line(question, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "runs/rnn-both-seed-0.json")
@@ -262,14 +251,6 @@ def test_a_process_that_ends_before_it_listens_is_a_row(question, tmp_path, monk
     more = Question("classify", SETTINGS, question.data, reading={**READING, "text": "x" * 1_000_000})
     found = run_as_child("import sys\nsys.exit(3)\n", more, Entry("rnn", "both", 0), tmp_path, monkeypatch)
     assert found.failed == "The process ended with exit code 3 and said nothing."
-
-
-def test_a_budget_is_used_to_its_end_unless_patience_is_asked_for(question):
-    entry = Entry("rnn", "both", 0)
-    for given, patience in ((SETTINGS, 1_000), ({**SETTINGS, "patience": 2}, 2)):
-        settings = Question("classify", given, question.data, reading=READING, minutes=1.0).settings_of(entry)
-        assert settings.patience >= patience
-        assert (settings.patience == 2) == ("patience" in given)
 
 
 def test_ctrl_c_says_what_is_there(question, tmp_path, monkeypatch, in_this_process):
@@ -438,27 +419,6 @@ def test_ctrl_c_asks_only_a_training_that_began_to_keep_its_state(question, tmp_
     assert (tmp_path / "runs" / "rnn-both-seed-0.training" / "asked").exists() == began
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ((["ltsm"], ["both"], [0]), "cell is 'ltsm', .* Did you mean 'lstm'"),
-        ((["lstm"], ["foward"], [0]), "direction is 'foward', .* Did you mean 'forward'"),
-        ((["lstm", "lstm"], ["both"], [0]), "cells has 'lstm' twice"),
-        (([], ["both"], [0]), "cells is empty"),
-        ((["lstm"], ["both"], []), "seeds is 0"),
-    ],
-)
-def test_combinations_that_cannot_be_are_refused(arguments, words):
-    with pytest.raises(SettingsError, match=words):
-        every(*arguments)
-
-
-def test_a_part_of_the_grid_has_every_cell_with_the_first_seed():
-    entries = every(["rnn", "gru"], ["forward", "both"], [0, 1])
-    assert [entry.seed for entry in entries] == [0] * 4 + [1] * 4
-    assert len({entry.name for entry in entries}) == 8
-
-
 def test_settings_that_cannot_be_are_refused_before_anything_is_written(question, tmp_path):
     for wrong, words in (
         ({**SETTINGS, "hidden_size": 0}, "hidden_size is 0"),
@@ -473,11 +433,6 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(question
                 tmp_path / "out", listener=Heard(),
             )  # fmt: skip
     assert not (tmp_path / "out").exists()
-
-
-def test_a_task_that_is_none_is_refused_with_the_nearest(question, tmp_path):
-    with pytest.raises(SettingsError, match=r"task is 'clasify', .* Did you mean 'classify'\?"):
-        compare(Question("clasify", {}, question.data), every(["rnn"], ["both"], [0]), tmp_path, listener=Heard())
 
 
 def test_a_state_that_nothing_can_go_on_from_is_begun_anew(question, compared, tmp_path):
@@ -495,7 +450,3 @@ def test_a_folder_that_was_cleared_and_no_more_is_taken_again(question, tmp_path
     (tmp_path / comparing.LOCK).touch()
     take_place(question, tmp_path, force=False)
     assert (tmp_path / comparing.ASKED).is_file()
-
-
-def test_a_question_comes_back_from_json(question):
-    assert Question.from_dict(json.loads(json.dumps(question.to_dict()))) == question
