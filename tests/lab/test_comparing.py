@@ -203,6 +203,8 @@ def test_a_folder_in_which_no_network_had_begun_gives_way_unasked(question, tmp_
     (begun / "seed-0.safetensors").write_text("")
     with pytest.raises(OutputError, match="--force"):
         take_place(wrong, tmp_path / "begun", force=False)
+    take_place(wrong, tmp_path / "begun", force=True)
+    assert not begun.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
@@ -337,7 +339,7 @@ def test_the_state_of_what_failed_by_itself_is_taken_away(question, tmp_path, mo
     assert bool(list(tmp_path.glob("runs/*.training/*.safetensors"))) == kept
 
 
-def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept(question, tmp_path, monkeypatch):
+def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept_until_it_is_tried_again(question, tmp_path, monkeypatch):
     code = (
         BEGIN
         + f"(pathlib.Path(asked['folder']) / {TRACEBACK!r}).write_text('Traceback')\n"
@@ -346,6 +348,8 @@ def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept(question, tmp_path, 
     found = run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
     assert found.failed == "RuntimeError: no"
     assert (tmp_path / "runs" / "rnn-both-seed-0.txt").read_text() == "Traceback"
+    run_as_child(BEGIN + "sys.exit(3)\n", question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert not (tmp_path / "runs" / "rnn-both-seed-0.txt").exists()
 
 
 def test_a_refusal_after_training_began_is_a_row(question, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
     comparison/
       comparison.json   what was asked, with a fingerprint of question and data
-      runs/NAME.json    what one network reached
+      runs/NAME.json    what one network reached; NAME.txt: the traceback of one that failed
       table.csv, report.html, pictures/
 
 Whoever compares again with the same folder and the same question goes on: what is there is not trained again, a
@@ -144,7 +144,8 @@ def take_place(question: Question, out: Path, *, force: bool) -> None:
                 raise OutputError(f"{out} exists and holds no comparison. Choose another place with --out.")
             if _fingerprint(out / ASKED) == asked["fingerprint"]:
                 return
-            if not force and any((out / RUNS).glob("*.json")) | any((out / RUNS).glob("*.training/*.safetensors")):
+            begun = any(any((out / RUNS).glob(left)) for left in ("*.json", "*.training/*.safetensors"))
+            if begun and not force:
                 raise OutputError(
                     f"{out} holds a comparison on other data or settings. Choose another place with --out, or replace "
                     "it with --force."
@@ -235,9 +236,10 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
     A process that fails by itself takes its training's state with it, since it would fail there again; of one that was
     ended by a signal the state stays, for the same command to go on from.
     """
-    folder, out = runs / f"{entry.name}.training", runs / f"{entry.name}.json"
+    folder, out, traceback = (runs / f"{entry.name}.{ending}" for ending in ("training", "json", "txt"))
     folder.mkdir(parents=True, exist_ok=True)
-    out.unlink(missing_ok=True)
+    for path in (out, traceback):
+        path.unlink(missing_ok=True)
     same = (one for one in read_results(runs.parent) if one.failed is None and _holds_out_the_same(one.entry, entry))
     asked = {
         "question": question.to_dict(), "entry": vars(entry), "folder": str(folder), "out": str(out),
@@ -259,7 +261,7 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
         return Result.from_dict(json.loads(out.read_text(encoding="utf-8")))
     result = Result(entry, failed=reason or _end_of(process.returncode))
     if (folder / TRACEBACK).is_file():
-        (folder / TRACEBACK).replace(runs / f"{entry.name}.txt")
+        (folder / TRACEBACK).replace(traceback)
     if process.returncode >= 0:  # else it is the number of a signal
         shutil.rmtree(folder, ignore_errors=True)
     write_json(out, result.to_dict())

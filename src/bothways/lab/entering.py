@@ -78,8 +78,8 @@ def main() -> int:
             result = enter(question, entry, folder, speaker, baselines=found)
         except ResumeError:
             # Damaged, or of another version of the package: nothing to go on from.
-            for file in folder.iterdir():
-                file.unlink()
+            shutil.rmtree(folder)
+            folder.mkdir()
             result = enter(question, entry, folder, speaker, baselines=found)
         aside = out.with_name(out.name + ".new")
         write_json(aside, result.to_dict())
