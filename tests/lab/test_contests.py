@@ -44,7 +44,7 @@ def entered(question, entry, tmp_path):
     result = enter(question, entry, folder, Silence())
     assert result.seconds > 0
     assert result.predicted_per_second > 0
-    assert MEASURES[result.measure][1] in result.history[0]
+    assert MEASURES[result.measure].column in result.history[0]
     assert result.trivial in result.baselines
     return result
 

@@ -180,9 +180,8 @@ def _changed(settings: "Settings") -> dict[str, Any]:
     """The settings that are not the default and that a comparison does not choose itself."""
     from bothways.lab.entries import CHOSEN
 
-    declared = [setting for setting in settings.declared() if setting.name not in CHOSEN]
-    values = {setting.name: getattr(settings, setting.name) for setting in declared}
-    return {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
+    free = [one for one in settings.declared() if one.name not in CHOSEN]
+    return {one.name: value for one in free if (value := getattr(settings, one.name)) != one.default}
 
 
 def _refuse_two_ends(settings: "Settings", budget: float | None) -> None:

@@ -96,7 +96,7 @@ def _classify(
     trained = train_classifier(
         prepared, settings, folder=folder, resume=True, listener=listener, baselines=baselines is None
     )
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     assert prepared.validation is not None
     assert trained.scores is not None
     held = prepared.validation
@@ -146,7 +146,7 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
     if question.test is not None:
         check_like(read_tagged(question.test, **named, encoding=encoding), prepared.scheme)
     trained = train_tagger(prepared, settings, folder=folder, resume=True, listener=listener)
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     assert prepared.validation is not None
     assert trained.scores is not None
     runner, words = trained.runner(), prepared.validation.words
@@ -198,7 +198,7 @@ def _forecast(
     table = read_series(question.data, targets=name_columns(reading.pop("target")), inputs=more, **reading)
     prepared = prepare_series(table, settings, targets=len(table.columns) - len(more or []))
     trained = train_forecaster(prepared, settings, folder=folder, resume=True, listener=listener)
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     assert trained.scores is not None
     runner = trained.runner()
     return Result(
@@ -222,7 +222,7 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
     from bothways.lab.problems import make_network, train_problem
 
     trained = train_problem(settings, data=question.data, folder=folder, resume=True, listener=listener)
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     found = problem_data(settings, question.data)
     fresh = _fresh(lambda: make_network(settings, found), entry.seed)
     batch = next(found.held_out("validation"))
@@ -256,7 +256,7 @@ def _both_sides(past: NDArray[np.float64], future: NDArray[np.float64]) -> list[
     return [float(norm) for norm in norms]
 
 
-def _go_on(*, interrupted: bool) -> None:
+def _go_on_unless(*, interrupted: bool) -> None:
     """End here if Ctrl-C ended the training."""
     if interrupted:
         raise Interrupted("Stopped.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
@@ -186,24 +186,22 @@ class Scoring:
 
     name: str
     column: str  # of the history
-    trivial: str | None
+    trivial: str | None = None  # the baseline that knows nothing but what is frequent
     lower_is_better: bool = False
 
 
-# Name, column of the history, and whether the lower is the better.
 MEASURES = {
-    "accuracy": ("accuracy", "accuracy", False),
-    "f1": ("F1 of entities", "f1", False),
-    "mse": ("mean squared error", "mse", True),
-    "squares": ("mean squared error", "loss", True),  # where the loss is the score
+    "accuracy": Scoring("accuracy", "accuracy"),
+    "f1": Scoring("F1 of entities", "f1"),
+    "mse": Scoring("mean squared error", "mse", lower_is_better=True),
+    "squares": Scoring("mean squared error", "loss", lower_is_better=True),  # where the loss is the score
 }
 
 
 def scoring(results: Sequence[Result]) -> Scoring:
     """What the networks of a comparison are scored by."""
-    done = [one for one in results if one.failed is None]
-    name, column, lower = MEASURES[done[0].measure if done else "accuracy"]
-    return Scoring(name, column, done[0].trivial if done else None, lower)
+    done = next((one for one in results if one.failed is None), None)
+    return MEASURES["accuracy"] if done is None else replace(MEASURES[done.measure], trivial=done.trivial)
 
 
 def every(

@@ -107,7 +107,7 @@ def draw(results: Sequence[Result], scoring: Scoring, folder: Path, *, same_time
     pictures = []
     lengths = {one.entry.length for one in done if one.entry.length is not None}
     if len(lengths) > 1:
-        points = [_point(one, one.score) for one in done]
+        points = [_point(one) for one in done]
         trivial = {(float(one.entry.length or 0), _trivial(one, scoring)) for one in done}
         levels = sorted((length, level) for length, level in trivial if level is not None)
         pictures.append(
@@ -282,9 +282,9 @@ def _curve(result: Result, values: Sequence[float | None]) -> Curve:
     return Curve(result.entry.cell, result.entry.direction, result.entry.seed, values)
 
 
-def _point(result: Result, score: float) -> Point:
+def _point(result: Result) -> Point:
     entry = result.entry
-    return Point(entry.cell, entry.direction, entry.seed, float(entry.length or 0), _finite(score))
+    return Point(entry.cell, entry.direction, entry.seed, float(entry.length or 0), _finite(result.score))
 
 
 def _finite(value: float) -> float | None:
