@@ -55,6 +55,15 @@ def test_settings_seed_and_budget_reach_every_network(data, tmp_path, asked):
     assert min(one.epochs for one in asked) > 1_000  # the clock ends the training
 
 
+@pytest.mark.parametrize(
+    ("task", "directions"),
+    [("classify", {"forward", "both"}), ("tag", {"forward", "backward", "both"}), ("forecast", {"forward"})],
+)
+def test_without_directions_those_are_compared_that_the_task_can_read(data, tmp_path, task, directions):
+    run("compare", task, data, "--cells", "gru", "--seeds", 1, "--out", tmp_path / "out")
+    assert {one.entry.direction for one in read_results(tmp_path / "out")} == directions
+
+
 def test_json_has_every_result(data, tmp_path):
     out, _ = run("compare", "classify", data, *GRID, "--out", tmp_path / "out", "--json")
     assert json.loads(out)["results"] == [one.to_dict() for one in read_results(tmp_path / "out")]
