@@ -55,6 +55,15 @@ def test_settings_seed_and_budget_reach_every_network(data, tmp_path, asked):
     assert min(one.epochs for one in asked) > 1_000  # the clock ends the training
 
 
+@pytest.mark.parametrize(
+    ("task", "directions"),
+    [("classify", {"forward", "both"}), ("tag", {"forward", "backward", "both"}), ("forecast", {"forward"})],
+)
+def test_without_directions_those_are_compared_that_the_task_can_read(data, tmp_path, task, directions):
+    run("compare", task, data, "--cells", "gru", "--seeds", 1, "--out", tmp_path / "out")
+    assert {one.entry.direction for one in read_results(tmp_path / "out")} == directions
+
+
 def test_json_has_every_result(data, tmp_path):
     out, _ = run("compare", "classify", data, *GRID, "--out", tmp_path / "out", "--json")
     assert json.loads(out)["results"] == [one.to_dict() for one in read_results(tmp_path / "out")]
@@ -117,6 +126,7 @@ def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
         (("--problem", "teddy", "--budget", 1, "--epochs", 4), "--epochs and --budget cannot be given both"),
         (("classify", "MISSING"), "does not exist."),
         (("--cells", "rnn", "classify", "DATA"), "--cells stands before 'classify'. Give it after the data."),
+        (("--json", "tag", "DATA"), "--json stands before 'tag'. Give it after the data."),
         ((), "Nothing to compare: name a task and data"),
         (("--problem", "first-tokn"), "Did you mean 'first-token'?"),
         (("--problem", "adding", "--lengths", "5,x"), "lengths has 'x', but it must be whole numbers"),
@@ -128,7 +138,7 @@ def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
 )
 def test_what_cannot_be_compared_is_refused_in_one_line(data, tmp_path, arguments, words):
     given = [data if one == "DATA" else tmp_path / "no.csv" if one == "MISSING" else one for one in arguments]
-    out, said = run("compare", *given, *(() if given[:1] == ["--cells"] else ("--out", tmp_path / "out")), code=1)
+    out, said = run("compare", *given, "--out", tmp_path / "out", code=1)
     assert not out
     assert words in said
     assert len(said.splitlines()) == 1

@@ -15,7 +15,7 @@ from bothways.lab import comparing
 from bothways.lab.comparing import compare, read_results, take_place
 from bothways.lab.entering import TRACEBACK, Speaker
 from bothways.lab.entries import Entry, Question, Result, every
-from bothways.lab.grid_progress import spell_time, time_left
+from bothways.lab.problems import train_problem
 from bothways.training.classification import train_classifier
 from bothways.training.from_files import open_rows
 from bothways.training.preparation import prepare
@@ -203,6 +203,8 @@ def test_a_folder_in_which_no_network_had_begun_gives_way_unasked(question, tmp_
     (begun / "seed-0.safetensors").write_text("")
     with pytest.raises(OutputError, match="--force"):
         take_place(wrong, tmp_path / "begun", force=False)
+    take_place(wrong, tmp_path / "begun", force=True)
+    assert not begun.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
@@ -238,17 +240,6 @@ def test_data_that_changes_meanwhile_ends_the_comparison_and_its_result_does_not
     assert [one.entry.cell for one in read_results(tmp_path / "out")] == ["rnn"]
 
 
-def test_in_a_folder_of_data_the_names_of_files_count(tmp_path):
-    for name, text in (("bad", "awful"), ("good", "great")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "1.txt").write_text(text)
-    question = Question("classify", SETTINGS, tmp_path, reading=READING)
-    before = question.fingerprint()
-    assert question.fingerprint() == before
-    (tmp_path / "bad").rename(tmp_path / "awful")
-    assert question.fingerprint() != before
-
-
 def test_a_full_disk_is_said_in_one_line(question, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "runs/rnn-both-seed-0.json")
@@ -262,14 +253,6 @@ def test_a_process_that_ends_before_it_listens_is_a_row(question, tmp_path, monk
     more = Question("classify", SETTINGS, question.data, reading={**READING, "text": "x" * 1_000_000})
     found = run_as_child("import sys\nsys.exit(3)\n", more, Entry("rnn", "both", 0), tmp_path, monkeypatch)
     assert found.failed == "The process ended with exit code 3 and said nothing."
-
-
-def test_a_budget_is_used_to_its_end_unless_patience_is_asked_for(question):
-    entry = Entry("rnn", "both", 0)
-    for given, patience in ((SETTINGS, 1_000), ({**SETTINGS, "patience": 2}, 2)):
-        settings = Question("classify", given, question.data, reading=READING, minutes=1.0).settings_of(entry)
-        assert settings.patience >= patience
-        assert (settings.patience == 2) == ("patience" in given)
 
 
 def test_ctrl_c_says_what_is_there(question, tmp_path, monkeypatch, in_this_process):
@@ -330,7 +313,33 @@ def test_a_killed_process_is_a_row_with_its_reason(question, tmp_path, monkeypat
     assert read_results(tmp_path)[0].failed == found.failed
 
 
-def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept(question, tmp_path, monkeypatch):
+def test_what_was_killed_goes_on_and_ends_where_a_training_alone_does(tmp_path, monkeypatch):
+    chosen = {"problem": "first-token", "hidden_size": 5, "epochs": 4, "batches_per_epoch": 3, "held_out": 20}
+    remembering, entry = Question("problem", chosen), Entry("rnn", "forward", 0, length=5)
+    code = (
+        "import os, sys\nfrom bothways.lab import entering\n"
+        "class Dying(entering.Speaker):\n    def stepped(self, *, epoch, **_):\n"
+        "        if epoch == 3:\n            os.kill(os.getpid(), 9)\n"
+        "entering.Speaker = Dying\nsys.exit(entering.main())\n"
+    )
+    with monkeypatch.context() as patched:
+        assert run_as_child(code, remembering, entry, tmp_path, patched).failed is not None
+    heard = Heard()
+    found = comparing._enter(remembering, entry, tmp_path / "runs", heard)
+    alone = train_problem(remembering.settings_of(entry))
+    assert [row["epoch"] for _, row in heard.rows] == [3, 4]
+    assert (found.score, found.history) == (alone.score, alone.history)
+    assert not list(tmp_path.glob("runs/*.training"))
+
+
+@pytest.mark.parametrize(("end", "kept"), [("os.kill(os.getpid(), 9)", True), ("sys.exit(1)", False)])
+def test_the_state_of_what_failed_by_itself_is_taken_away(question, tmp_path, monkeypatch, end, kept):
+    code = BEGIN + f"(pathlib.Path(asked['folder']) / 'seed-0.safetensors').touch()\n{end}\n"
+    run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert bool(list(tmp_path.glob("runs/*.training/*.safetensors"))) == kept
+
+
+def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept_until_it_is_tried_again(question, tmp_path, monkeypatch):
     code = (
         BEGIN
         + f"(pathlib.Path(asked['folder']) / {TRACEBACK!r}).write_text('Traceback')\n"
@@ -339,6 +348,8 @@ def test_a_fault_of_ours_is_a_row_and_its_traceback_is_kept(question, tmp_path, 
     found = run_as_child(code, question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
     assert found.failed == "RuntimeError: no"
     assert (tmp_path / "runs" / "rnn-both-seed-0.txt").read_text() == "Traceback"
+    run_as_child(BEGIN + "sys.exit(3)\n", question, Entry("rnn", "both", 0), tmp_path, monkeypatch)
+    assert not (tmp_path / "runs" / "rnn-both-seed-0.txt").exists()
 
 
 def test_a_refusal_after_training_began_is_a_row(question, tmp_path, monkeypatch):
@@ -412,27 +423,6 @@ def test_ctrl_c_asks_only_a_training_that_began_to_keep_its_state(question, tmp_
     assert (tmp_path / "runs" / "rnn-both-seed-0.training" / "asked").exists() == began
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ((["ltsm"], ["both"], [0]), "cell is 'ltsm', .* Did you mean 'lstm'"),
-        ((["lstm"], ["foward"], [0]), "direction is 'foward', .* Did you mean 'forward'"),
-        ((["lstm", "lstm"], ["both"], [0]), "cells has 'lstm' twice"),
-        (([], ["both"], [0]), "cells is empty"),
-        ((["lstm"], ["both"], []), "seeds is 0"),
-    ],
-)
-def test_combinations_that_cannot_be_are_refused(arguments, words):
-    with pytest.raises(SettingsError, match=words):
-        every(*arguments)
-
-
-def test_a_part_of_the_grid_has_every_cell_with_the_first_seed():
-    entries = every(["rnn", "gru"], ["forward", "both"], [0, 1])
-    assert [entry.seed for entry in entries] == [0] * 4 + [1] * 4
-    assert len({entry.name for entry in entries}) == 8
-
-
 def test_settings_that_cannot_be_are_refused_before_anything_is_written(question, tmp_path):
     for wrong, words in (
         ({**SETTINGS, "hidden_size": 0}, "hidden_size is 0"),
@@ -464,13 +454,3 @@ def test_a_folder_that_was_cleared_and_no_more_is_taken_again(question, tmp_path
     (tmp_path / comparing.LOCK).touch()
     take_place(question, tmp_path, force=False)
     assert (tmp_path / comparing.ASKED).is_file()
-
-
-def test_a_question_comes_back_from_json(question):
-    assert Question.from_dict(json.loads(json.dumps(question.to_dict()))) == question
-
-
-def test_time_left_is_the_mean_pace_times_what_remains():
-    assert time_left(60.0, reached=1.5, remaining=3.0) == pytest.approx(120.0)
-    assert time_left(1.0, reached=0.0, remaining=3.0) is None
-    assert [spell_time(seconds) for seconds in (44.6, 600, 7_500)] == ["45 s", "10 min", "2 h 05 min"]

@@ -1,13 +1,12 @@
 import math
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from bothways.errors import DataError
-from bothways.lab.contests import Stopwatch, enter
+from bothways.lab.contests import enter
 from bothways.lab.entries import MEASURES, Entry, Question, scoring
 from bothways.lab.memory import peak_memory
 from bothways.lab.problems import train_problem
@@ -45,7 +44,7 @@ def entered(question, entry, tmp_path):
     result = enter(question, entry, folder, Silence())
     assert result.seconds > 0
     assert result.predicted_per_second > 0
-    assert MEASURES[result.measure][1] in result.history[0]
+    assert MEASURES[result.measure].column in result.history[0]
     assert result.trivial in result.baselines
     return result
 
@@ -114,23 +113,6 @@ def test_a_problem_is_scored_as_alone_and_its_gradients_reach_back_to_its_first_
     assert scoring([result]).lower_is_better == lower
     assert len(result.gradients) == len(result.fresh_gradients) == 9
     assert all(math.isfinite(norm) and norm > 0 for norm in result.gradients)
-
-
-def test_a_stopwatch_counts_training_and_leaves_out_the_first_batch_and_validation(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    watch = Stopwatch(Silence())
-
-    def step(seconds, steps):
-        now[0] += seconds
-        watch.stepped(epoch=1, batch=1, batches=9, steps=steps)
-
-    step(50.0, 7)  # compiles
-    step(2.0, 30)
-    now[0] += 100.0  # validates
-    watch.epoch_ended({"epoch": 1}, best=True)
-    step(3.0, 20)
-    assert watch.rate == pytest.approx(50 / 5)
 
 
 def test_a_training_without_checkpoints_took_its_time_all_the_same(tmp_path, monkeypatch):

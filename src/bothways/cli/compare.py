@@ -10,51 +10,59 @@ import typer
 
 from bothways import require_training
 from bothways.bundle import literal
-from bothways.cli.options import with_settings
+from bothways.cli.options import with_options, with_settings
 from bothways.cli.output import print_json, print_table
-from bothways.cli.training import Columns, Encoding, TextColumn
+from bothways.cli.training import Columns, Encoding, Inputs, SeriesColumn, Target, TextColumn, TimeColumn
 from bothways.errors import SettingsError
-from bothways.settings import IMAGE_PROBLEMS, ClassifierSettings, ForecasterSettings, ProblemSettings, TaggerSettings
+from bothways.settings import (
+    COMPARED,
+    IMAGE_PROBLEMS,
+    LEAST_MINUTES,
+    ClassifierSettings,
+    ForecasterSettings,
+    ProblemSettings,
+    TaggerSettings,
+)
 
 if TYPE_CHECKING:
     from bothways.declaring import Settings
     from bothways.lab.entries import Question
 
-CHOSEN_HERE = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes")
-
-SHORTEST = 0.01  # minutes
-
-Cells = Annotated[str, typer.Option("--cells", help="cells to compare: rnn, lstm, gru, mingru, minlstm, sru")]
-Directions = Annotated[str, typer.Option("--directions", help="ways to read: forward, backward, both")]
-Seeds = Annotated[int, typer.Option("--seeds", help="trainings of each, whose spread tells luck from merit")]
-Budget = Annotated[
-    float | None, typer.Option("--budget", help="minutes of training for each network; without it, --epochs for each")
-]
-Out = Annotated[Path, typer.Option("--out", help="folder to write, or to go on with")]
-Force = Annotated[bool, typer.Option("--force", help="replace a folder that holds another comparison")]
-AsJson = Annotated[bool, typer.Option("--json", help="print every result as one JSON object")]
 Validation = Annotated[
     Path | None, typer.Option("--validation", help="file that chooses the best epoch; without it some is held out")
 ]
 Test = Annotated[Path | None, typer.Option("--test", help="file that every network is scored on once, at its end")]
 
 
-@with_settings(ClassifierSettings, without=CHOSEN_HERE)
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What all comparisons are asked with."""
+
+    cells: Annotated[str, typer.Option("--cells", help="cells to compare: rnn, lstm, gru, mingru, minlstm, sru")] = (
+        "rnn,lstm,gru"
+    )
+    directions: Annotated[str, typer.Option("--directions", help="ways to read: forward, backward, both")] = "forward"
+    seeds: Annotated[int, typer.Option("--seeds", help="trainings of each, whose spread tells luck from merit")] = 2
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", help="minutes of training for each network; without it, --epochs for each"),
+    ] = None
+    out: Annotated[Path, typer.Option("--out", help="folder to write, or to go on with")] = Path("comparison")
+    force: Annotated[bool, typer.Option("--force", help="replace a folder that holds another comparison")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="print every result as one JSON object")] = False
+
+
+@with_settings(ClassifierSettings, without=COMPARED)
+@with_options(Asked, directions="forward,both")
 def compare_classify(
     data: Annotated[Path, typer.Argument(help="what 'bothways train classify' reads")],
     *,
-    cells: Cells = "rnn,lstm,gru",
-    directions: Directions = "forward,both",
-    seeds: Seeds = 2,
-    budget: Budget = None,
-    out: Out = Path("comparison"),
+    asked: Asked,
     validation: Validation = None,
     test: Test = None,
     text: TextColumn = None,
     label: Annotated[str | None, typer.Option("--label", help="column of labels; guessed if only one fits")] = None,
     encoding: Encoding = "auto",
-    force: Force = False,
-    as_json: AsJson = False,
     settings: ClassifierSettings,
 ) -> None:
     """Compare text classifiers, and write a report: scores with their spread, cost, curves, gradients.
@@ -62,25 +70,19 @@ def compare_classify(
     Example: bothways compare classify reviews.csv --cells rnn,lstm,gru --directions forward,both --budget 2
     """
     reading = {"text": text, "label": label, "encoding": encoding}
-    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
-    _compare(_question("classify", settings, budget, data, validation, test, reading), settings.seed, asked)
+    _compare(_question("classify", settings, asked, data, validation, test, reading), settings.seed, asked)
 
 
-@with_settings(TaggerSettings, without=CHOSEN_HERE)
+@with_settings(TaggerSettings, without=COMPARED)
+@with_options(Asked, directions="forward,backward,both")
 def compare_tag(
     data: Annotated[Path, typer.Argument(help="what 'bothways train tag' reads")],
     *,
-    cells: Cells = "rnn,lstm,gru",
-    directions: Directions = "forward,backward,both",
-    seeds: Seeds = 2,
-    budget: Budget = None,
-    out: Out = Path("comparison"),
+    asked: Asked,
     validation: Validation = None,
     test: Test = None,
     columns: Columns = None,
     encoding: Encoding = "auto",
-    force: Force = False,
-    as_json: AsJson = False,
     settings: TaggerSettings,
 ) -> None:
     """Compare taggers: what the left context tells, what the right one, and what both.
@@ -88,33 +90,20 @@ def compare_tag(
     Example: bothways compare tag train.conll --validation dev.conll --cells lstm --directions forward,backward,both
     """
     reading = {"columns": columns, "encoding": encoding}
-    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
-    _compare(_question("tag", settings, budget, data, validation, test, reading), settings.seed, asked)
+    _compare(_question("tag", settings, asked, data, validation, test, reading), settings.seed, asked)
 
 
-@with_settings(ForecasterSettings, without=CHOSEN_HERE)
+@with_settings(ForecasterSettings, without=COMPARED)
+@with_options(Asked)
 def compare_forecast(
     data: Annotated[Path, typer.Argument(help="what 'bothways train forecast' reads")],
     *,
-    cells: Cells = "rnn,lstm,gru",
-    directions: Directions = "forward",
-    seeds: Seeds = 2,
-    budget: Budget = None,
-    out: Out = Path("comparison"),
-    target: Annotated[
-        str | None,
-        typer.Option("--target", help="columns to predict, with commas between; else the only one of numbers"),
-    ] = None,
-    inputs: Annotated[
-        str | None, typer.Option("--inputs", help="other columns of numbers that are read, with commas between")
-    ] = None,
-    time: Annotated[str | None, typer.Option("--time", help="column of times; guessed")] = None,
-    series: Annotated[
-        str | None, typer.Option("--series", help="column that names the series a row belongs to, where there are many")
-    ] = None,
+    asked: Asked,
+    target: Target = None,
+    inputs: Inputs = None,
+    time: TimeColumn = None,
+    series: SeriesColumn = None,
     encoding: Encoding = "auto",
-    force: Force = False,
-    as_json: AsJson = False,
     settings: ForecasterSettings,
 ) -> None:
     """Compare forecasters by their mean squared error, beside the last value, the season and a linear model.
@@ -122,11 +111,11 @@ def compare_forecast(
     Example: bothways compare forecast ETTh1.csv --target OT --horizon 24 --cells lstm,gru,mingru
     """
     reading = {"target": target, "inputs": inputs, "time": time, "by": series, "encoding": encoding}
-    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
-    _compare(_question("forecast", settings, budget, data, reading=reading), settings.seed, asked)
+    _compare(_question("forecast", settings, asked, data, reading=reading), settings.seed, asked)
 
 
-@with_settings(ProblemSettings, without=(*CHOSEN_HERE, "problem", "length"))
+@with_settings(ProblemSettings, without=(*COMPARED, "problem"))
+@with_options(Asked)
 def compare_problem(
     context: typer.Context,
     *,
@@ -137,14 +126,8 @@ def compare_problem(
     lengths: Annotated[
         str | None, typer.Option("--lengths", help="steps of the sequences, such as 50,100,200; not of rows, pixels")
     ] = None,
-    cells: Cells = "rnn,lstm,gru",
-    directions: Directions = "forward",
-    seeds: Seeds = 2,
-    budget: Budget = None,
-    out: Out = Path("comparison"),
+    asked: Asked,
     data: Annotated[Path | None, typer.Option("--data", help="folder of MNIST's files, for rows and pixels")] = None,
-    force: Force = False,
-    as_json: AsJson = False,
     settings: ProblemSettings,
 ) -> None:
     """Train cells and directions under the same conditions, and write a report that shows which is worth its cost.
@@ -155,28 +138,25 @@ def compare_problem(
               bothways compare classify reviews.csv --cells lstm,gru --directions forward,both
     """
     if context.invoked_subcommand is not None:
-        given = [
-            name for name in context.params
-            if context.get_parameter_source(name) is not None and context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
-        ]  # fmt: skip
-        if given:
-            raise SettingsError(
-                f"--{given[0].replace('_', '-')} stands before {context.invoked_subcommand!r}. Give it after the data."
-            )
+        for option in context.command.params:
+            source = context.get_parameter_source(str(option.name))
+            if source is not None and source.name != "DEFAULT":
+                raise SettingsError(
+                    f"{option.opts[0]} stands before {context.invoked_subcommand!r}. Give it after the data."
+                )
         return
     if problem is None:
         raise SettingsError(
             "Nothing to compare: name a task and data, as in 'bothways compare classify reviews.csv', or a --problem."
         )
-    asked = _Asked(cells, directions, seeds, budget, out, force=force, as_json=as_json)
-    _refuse_two_ends(settings, budget)
+    _refuse_two_ends(settings, asked.budget)
     if problem == "teddy":
         if lengths is not None or data is not None:
             raise SettingsError("--lengths and --data are of no use to the problem 'teddy'. Leave them out.")
         with TemporaryDirectory() as folder:
             from bothways.lab.entries import ask_teddy
 
-            _compare(replace(ask_teddy(Path(folder), _changed(settings)), minutes=budget), settings.seed, asked)
+            _compare(replace(ask_teddy(Path(folder), _changed(settings)), minutes=asked.budget), settings.seed, asked)
         return
     numbers = None if lengths is None else [_whole(one) for one in lengths.split(",")]
     if problem in IMAGE_PROBLEMS and numbers is not None:
@@ -186,7 +166,7 @@ def compare_problem(
     if problem not in IMAGE_PROBLEMS and numbers is None:
         numbers = [50, 100, 200]
     settings = type(settings).from_dict({**settings.to_dict(), "problem": problem})
-    _compare(_question("problem", settings, budget, data), settings.seed, asked, numbers)
+    _compare(_question("problem", settings, asked, data), settings.seed, asked, numbers)
 
 
 def _whole(text: str) -> int:
@@ -196,25 +176,12 @@ def _whole(text: str) -> int:
         raise SettingsError(f"lengths has {text!r}, but it must be whole numbers: --lengths 50,100,200.") from None
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What all comparisons are asked with."""
-
-    cells: str
-    directions: str
-    seeds: int
-    budget: float | None
-    out: Path
-    force: bool
-    as_json: bool
-
-
 def _changed(settings: "Settings") -> dict[str, Any]:
     """The settings that are not the default and that a comparison does not choose itself."""
-    chosen = (*CHOSEN_HERE, "length", "seed")
-    declared = [setting for setting in settings.declared() if setting.name not in chosen]
-    values = {setting.name: getattr(settings, setting.name) for setting in declared}
-    return {setting.name: values[setting.name] for setting in declared if values[setting.name] != setting.default}
+    from bothways.lab.entries import CHOSEN
+
+    free = [one for one in settings.declared() if one.name not in CHOSEN]
+    return {one.name: value for one in free if (value := getattr(settings, one.name)) != one.default}
 
 
 def _refuse_two_ends(settings: "Settings", budget: float | None) -> None:
@@ -226,7 +193,7 @@ def _refuse_two_ends(settings: "Settings", budget: float | None) -> None:
 def _question(
     task: str,
     settings: "Settings",
-    budget: float | None,
+    asked: Asked,
     data: Path | None,
     validation: Path | None = None,
     test: Path | None = None,
@@ -235,11 +202,11 @@ def _question(
     require_training()
     from bothways.lab.entries import Question
 
-    _refuse_two_ends(settings, budget)
-    return Question(task, _changed(settings), data, validation, test, reading or {}, budget)
+    _refuse_two_ends(settings, asked.budget)
+    return Question(task, _changed(settings), data, validation, test, reading or {}, asked.budget)
 
 
-def _compare(question: "Question", first_seed: int, asked: _Asked, lengths: list[int] | None = None) -> None:
+def _compare(question: "Question", first_seed: int, asked: Asked, lengths: list[int] | None = None) -> None:
     """Compare, with a progress bar; print the table and what it says."""
     require_training()
     from bothways.lab.comparing import compare, read_results
@@ -247,8 +214,8 @@ def _compare(question: "Question", first_seed: int, asked: _Asked, lengths: list
     from bothways.lab.grid_progress import GridProgress
     from bothways.lab.report import shown, write_report
 
-    if asked.budget is not None and not asked.budget >= SHORTEST:  # nor is it NaN
-        raise SettingsError(f"budget is {asked.budget} minutes, but it must be at least {SHORTEST}.")
+    if asked.budget is not None and not asked.budget >= LEAST_MINUTES:  # nor is it NaN
+        raise SettingsError(f"budget is {asked.budget} minutes, but it must be at least {LEAST_MINUTES}.")
     entries = every(_names(asked.cells), _names(asked.directions), range(first_seed, first_seed + asked.seeds), lengths)
     with GridProgress() as progress:
         try:

@@ -57,8 +57,8 @@ def explain(
     if folder.task == "tag" and word is None:
         raise SettingsError("A tagger has an answer for each word: name one by its number, such as --word 1.")
     require_training()
+    from bothways.lab.gate_pictures import draw_gates, draw_states
     from bothways.lab.gates import gates_of_all_ways
-    from bothways.lab.pictures import draw_gates, draw_states
     from bothways.lab.states import states_of
 
     found, given = _explained(model, folder.task, text, label, word)

@@ -1,7 +1,8 @@
 """Options: one for each declared setting, with its type, default and help; and which task has a use for which."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
@@ -19,24 +20,48 @@ def with_settings(
         kind: the settings.
         without: those that have no option.
     """
+    added = [_parameter(setting) for setting in kind.declared() if setting.name not in without]
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        declared = [setting for setting in kind.declared() if setting.name not in without]
-        own = [part for name, part in inspect.signature(command).parameters.items() if name != "settings"]
+    def make(chosen: dict[str, Any]) -> Settings:
+        return kind.from_dict({name: value for name, value in chosen.items() if value is not None})
 
-        def run(**options: Any) -> None:
-            chosen = {setting.name: options.pop(setting.name) for setting in declared}
-            settings = kind.from_dict({name: value for name, value in chosen.items() if value is not None})
-            command(**options, settings=settings)
+    return lambda command: _take_apart(command, "settings", added, make)
 
-        added = [_parameter(setting) for setting in declared]
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        signature = inspect.Signature([*own, *added])
-        run.__signature__ = signature  # type: ignore[attr-defined]
-        run.__annotations__ = {part.name: part.annotation for part in signature.parameters.values()}
-        return run
 
-    return decorate
+def with_options(kind: type[Any], **defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of a dataclass; the command gets them as its parameter `asked`.
+
+    Args:
+        kind: the dataclass; every field has a default and is annotated as an option.
+        defaults: of this command, where they are not those of the fields.
+    """
+    added = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=defaults.get(field.name, field.default),
+            annotation=field.type,
+        )
+        for field in fields(kind)
+    ]
+    return lambda command: _take_apart(command, "asked", added, lambda chosen: kind(**chosen))
+
+
+def _take_apart(
+    command: Callable[..., None], whole: str, added: Sequence[inspect.Parameter], make: Callable[[dict[str, Any]], Any]
+) -> Callable[..., None]:
+    """Put options in the place of one parameter of a command, which is made of them."""
+
+    def run(**options: Any) -> None:
+        chosen = {part.name: options.pop(part.name) for part in added}
+        command(**options, **{whole: make(chosen)})
+
+    parts = inspect.signature(command).parameters.values()
+    signature = inspect.Signature([one for part in parts for one in (added if part.name == whole else [part])])
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {part.name: part.annotation for part in signature.parameters.values()}
+    return run
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bothways.cli.options import with_settings
-from bothways.cli.training import AsJson, Encoding, Force, Out, Resume, TensorBoard, run_training
+from bothways.cli.training import (
+    AsJson,
+    Encoding,
+    Force,
+    Inputs,
+    Out,
+    Resume,
+    SeriesColumn,
+    Target,
+    TensorBoard,
+    TimeColumn,
+    run_training,
+)
 from bothways.settings import ForecasterSettings
 
 if TYPE_CHECKING:
@@ -22,17 +34,10 @@ def train_forecast(
     ],
     *,
     out: Out,
-    target: Annotated[
-        str | None,
-        typer.Option("--target", help="columns to predict, with commas between; else the only one of numbers"),
-    ] = None,
-    inputs: Annotated[
-        str | None, typer.Option("--inputs", help="other columns of numbers that are read, with commas between")
-    ] = None,
-    time: Annotated[str | None, typer.Option("--time", help="column of times; guessed if none is named")] = None,
-    series: Annotated[
-        str | None, typer.Option("--series", help="column that names the series a row belongs to, where there are many")
-    ] = None,
+    target: Target = None,
+    inputs: Inputs = None,
+    time: TimeColumn = None,
+    series: SeriesColumn = None,
     encoding: Encoding = "auto",
     resume: Resume = False,
     force: Force = False,

@@ -35,6 +35,17 @@ Columns = Annotated[
     str | None,
     typer.Option("--columns", help="of words and of tags, by number or name: 1,4; a table's intents third"),
 ]
+Target = Annotated[
+    str | None,
+    typer.Option("--target", help="columns to predict, with commas between; else the only one of numbers"),
+]
+Inputs = Annotated[
+    str | None, typer.Option("--inputs", help="other columns of numbers that are read, with commas between")
+]
+TimeColumn = Annotated[str | None, typer.Option("--time", help="column of times; guessed if none is named")]
+SeriesColumn = Annotated[
+    str | None, typer.Option("--series", help="column that names the series a row belongs to, where there are many")
+]
 
 Trained = TypeVar("Trained")
 

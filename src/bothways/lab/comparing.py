@@ -2,7 +2,7 @@
 
     comparison/
       comparison.json   what was asked, with a fingerprint of question and data
-      runs/NAME.json    what one network reached
+      runs/NAME.json    what one network reached; NAME.txt: the traceback of one that failed
       table.csv, report.html, pictures/
 
 Whoever compares again with the same folder and the same question goes on: what is there is not trained again, a
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bothways.bundle import write_json
 from bothways.errors import BothwaysError, DataError, Interrupted, OutputError, SettingsError
 from bothways.lab.entering import TRACEBACK
-from bothways.lab.entries import KINDS, Entry, Question, Result
+from bothways.lab.entries import Entry, Question, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,14 +79,13 @@ def compare(
         force: replace a folder that holds another comparison.
 
     Raises:
-        SettingsError: a setting, cell or direction that cannot be.
+        SettingsError: a task, setting, cell or direction that cannot be.
         DataError: the data cannot be used.
         OutputError: the folder holds something else, or another comparison, or cannot be written.
         Interrupted: Ctrl-C; what is done is in the folder, and so is the state of the training under way.
     """
     for entry in entries:
-        question.settings_of(entry)
-    _refuse_pointless(question, entries[0])
+        _refuse_pointless(question, question.settings_of(entry))
     take_place(question, out, force=force)
     with _alone(out):
         return _compare(question, entries, out, listener)
@@ -145,7 +144,8 @@ def take_place(question: Question, out: Path, *, force: bool) -> None:
                 raise OutputError(f"{out} exists and holds no comparison. Choose another place with --out.")
             if _fingerprint(out / ASKED) == asked["fingerprint"]:
                 return
-            if not force and any((out / RUNS).glob("*.json")) | any((out / RUNS).glob("*.training/*.safetensors")):
+            begun = any(any((out / RUNS).glob(left)) for left in ("*.json", "*.training/*.safetensors"))
+            if begun and not force:
                 raise OutputError(
                     f"{out} holds a comparison on other data or settings. Choose another place with --out, or replace "
                     "it with --force."
@@ -218,9 +218,8 @@ def _fingerprint(path: Path) -> str | None:
         return None
 
 
-def _refuse_pointless(question: Question, entry: Entry) -> None:
+def _refuse_pointless(question: Question, settings: Any) -> None:
     """Refuse to compare where nothing is held out, as there would be no score, or where there is nothing to choose."""
-    settings: Any = question.settings_of(entry)
     if question.validation is None and question.task != "problem" and not settings.validation_size:
         raise SettingsError(
             "validation_size is 0 and there is no validation data, so that nothing could be scored. Give one of them."
@@ -229,14 +228,18 @@ def _refuse_pointless(question: Question, entry: Entry) -> None:
         raise SettingsError("model is 'hmm', which has no cells to compare. Leave --model out.")
     if question.task == "classify" and settings.pretrained is not None:
         raise SettingsError("pretrained names a language model, which decides on cell and direction. Leave it out.")
-    assert question.task in KINDS
 
 
 def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener) -> Result:
-    """Train one network in a process of its own, and read what it reached."""
-    folder, out = runs / f"{entry.name}.training", runs / f"{entry.name}.json"
+    """Train one network in a process of its own, and read what it reached.
+
+    A process that fails by itself takes its training's state with it, since it would fail there again; of one that was
+    ended by a signal the state stays, for the same command to go on from.
+    """
+    folder, out, traceback = (runs / f"{entry.name}.{ending}" for ending in ("training", "json", "txt"))
     folder.mkdir(parents=True, exist_ok=True)
-    out.unlink(missing_ok=True)
+    for path in (out, traceback):
+        path.unlink(missing_ok=True)
     same = (one for one in read_results(runs.parent) if one.failed is None and _holds_out_the_same(one.entry, entry))
     asked = {
         "question": question.to_dict(), "entry": vars(entry), "folder": str(folder), "out": str(out),
@@ -258,8 +261,9 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
         return Result.from_dict(json.loads(out.read_text(encoding="utf-8")))
     result = Result(entry, failed=reason or _end_of(process.returncode))
     if (folder / TRACEBACK).is_file():
-        (folder / TRACEBACK).replace(runs / f"{entry.name}.txt")
-    shutil.rmtree(folder, ignore_errors=True)
+        (folder / TRACEBACK).replace(traceback)
+    if process.returncode >= 0:  # else it is the number of a signal
+        shutil.rmtree(folder, ignore_errors=True)
     write_json(out, result.to_dict())
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,10 +17,10 @@ from bothways.errors import Interrupted
 from bothways.lab.entries import Entry, Question, Result
 from bothways.lab.gradients import classifier_gradient_norms, network_gradient_norms, tagger_gradient_norms
 from bothways.lab.memory import peak_memory
+from bothways.lab.stopwatch import Stopwatch
 from bothways.models.classifier import Classifier
 from bothways.training.checkpoint import read_progress
 from bothways.training.device import check_device
-from bothways.training.listening import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,15 +55,13 @@ def enter(
     watch = Stopwatch(listener)
     settings = cast("Any", question.settings_of(entry))
     check_device(settings)
-    if question.task == "classify":
-        result = _classify(question, entry, settings, folder, watch, baselines)
-    else:
-        by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {
-            "tag": _tag,
-            "forecast": _forecast,
-            "problem": _problem,
-        }
-        result = by_task[question.task](question, entry, settings, folder, watch)
+    by_task: dict[str, Callable[[Question, Entry, Any, Path, Listener], Result]] = {
+        "classify": partial(_classify, baselines=baselines),
+        "tag": _tag,
+        "forecast": _forecast,
+        "problem": _problem,
+    }
+    result = by_task[question.task](question, entry, settings, folder, watch)
     result.steps_per_second = watch.rate
     # What was trained before a stop is in the state, which is behind, or not there, where the disk is full.
     kept = sum(read_progress(path).seconds for path in folder.glob("seed-*.safetensors"))
@@ -71,51 +70,13 @@ def enter(
     return result
 
 
-class Stopwatch(Silence):
-    """Measure the steps a second of a training, without its validation; and pass on what it hears."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._last: float | None = None
-        self._steps, self._seconds = 0, 0.0
-        self._began = self.elapsed = 0.0  # the latter of the whole training in this process
-
-    @property
-    def rate(self) -> float:
-        """Steps a second, 0 if no batch was timed."""
-        return self._steps / self._seconds if self._seconds else 0.0
-
-    def started(self, *, epochs: int, done: int) -> None:
-        """Pass on."""
-        self._began = time.monotonic()
-        self._listener.started(epochs=epochs, done=done)
-
-    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
-        """Count, but for the first batch of the process, in which loops are compiled."""
-        now = time.monotonic()
-        if self._last is not None:
-            self._steps += steps
-            self._seconds += now - self._last
-        self._listener.stepped(epoch=epoch, batch=batch, batches=batches, steps=steps)
-        self._last = time.monotonic()
-
-    def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
-        """Leave out the time that scoring took."""
-        self._listener.epoch_ended(row, best=best)
-        self._last = time.monotonic()
-
-    def ended(self) -> None:
-        """Pass on."""
-        self.elapsed = time.monotonic() - self._began
-        self._listener.ended()
-
-
 def _classify(
     question: Question,
     entry: Entry,
     settings: ClassifierSettings,
     folder: Path,
     listener: Listener,
+    *,
     baselines: dict[str, float] | None,
 ) -> Result:
     from bothways.training.classification import compute_logits, train_classifier
@@ -135,7 +96,7 @@ def _classify(
     trained = train_classifier(
         prepared, settings, folder=folder, resume=True, listener=listener, baselines=baselines is None
     )
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     assert prepared.validation is not None
     assert trained.scores is not None
     held = prepared.validation
@@ -185,7 +146,7 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
     if question.test is not None:
         check_like(read_tagged(question.test, **named, encoding=encoding), prepared.scheme)
     trained = train_tagger(prepared, settings, folder=folder, resume=True, listener=listener)
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     assert prepared.validation is not None
     assert trained.scores is not None
     runner, words = trained.runner(), prepared.validation.words
@@ -237,7 +198,7 @@ def _forecast(
     table = read_series(question.data, targets=name_columns(reading.pop("target")), inputs=more, **reading)
     prepared = prepare_series(table, settings, targets=len(table.columns) - len(more or []))
     trained = train_forecaster(prepared, settings, folder=folder, resume=True, listener=listener)
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     assert trained.scores is not None
     runner = trained.runner()
     return Result(
@@ -261,7 +222,7 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
     from bothways.lab.problems import make_network, train_problem
 
     trained = train_problem(settings, data=question.data, folder=folder, resume=True, listener=listener)
-    _go_on(interrupted=trained.interrupted)
+    _go_on_unless(interrupted=trained.interrupted)
     found = problem_data(settings, question.data)
     fresh = _fresh(lambda: make_network(settings, found), entry.seed)
     batch = next(found.held_out("validation"))
@@ -295,7 +256,7 @@ def _both_sides(past: NDArray[np.float64], future: NDArray[np.float64]) -> list[
     return [float(norm) for norm in norms]
 
 
-def _go_on(*, interrupted: bool) -> None:
+def _go_on_unless(*, interrupted: bool) -> None:
     """End here if Ctrl-C ended the training."""
     if interrupted:
         raise Interrupted("Stopped.")

@@ -1,9 +1,9 @@
 """One network of a comparison in a process of its own: its memory is its own, and its end no one else's.
 
 The process reads what to do from standard input as one JSON object, and says how it goes on standard output, a JSON
-object a line: {"began": true} when training begins, {"share": 0.25}, {"epoch": {...}}, {"note": "..."}. The result is
-written to a file, as one piece. It ends with 0, with 1 and {"refused": "..."} where the data or the settings cannot be
-used, and with 130 after Ctrl-C.
+object a line: {"began": true} when training begins, {"share": 0.25}, {"epoch": {...}}. The result is written to a file,
+as one piece. It ends with 0; with 1 and {"refused": "..."} where the data or the settings cannot be used, or with
+{"failed": "..."} and a traceback in its folder at a fault of ours; and with 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def main() -> int:
             result = enter(question, entry, folder, speaker, baselines=found)
         except ResumeError:
             # Damaged, or of another version of the package: nothing to go on from.
-            for file in folder.iterdir():
-                file.unlink()
+            shutil.rmtree(folder)
+            folder.mkdir()
             result = enter(question, entry, folder, speaker, baselines=found)
         aside = out.with_name(out.name + ".new")
         write_json(aside, result.to_dict())

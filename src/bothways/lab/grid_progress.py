@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
+
+from bothways.training.progress import TerminalBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,24 +13,11 @@ if TYPE_CHECKING:
     from bothways.lab.entries import Entry, Result
 
 
-class GridProgress:
-    """One bar for all networks, with the time left, and a line for each that is done, on standard error."""
+class GridProgress(TerminalBar):
+    """One bar for all networks, with the time left, and a line for each that is done."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._console = Console(stderr=True, file=sys.stderr)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[left]}"),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task: Any = None
+        super().__init__()
         self._total = self._done = self._before = 0
         self._began = 0.0
         self._last = ""
@@ -39,19 +27,17 @@ class GridProgress:
         self._total, self._done, self._before = len(entries), done, done
         self._began = time.monotonic()
         if done:
-            self._print(f"{done} of {len(entries)} networks are there already")
-        self._bar.start()
-        self._task = self._bar.add_task("comparing", total=float(len(entries)), completed=done, left="")
+            self.print(f"{done} of {len(entries)} networks are there already")
+        self.show("comparing", total=len(entries), done=done)
 
     def moved(self, entry: Entry, share: float) -> None:
         """Move the bar."""
         reached = self._done + share
         left = time_left(time.monotonic() - self._began, reached - self._before, self._total - reached)
-        self._bar.update(
-            self._task,
-            completed=reached,
-            description=f"{entry.name}, {self._done + 1} of {self._total}{self._last}",
-            left="" if left is None else f"{spell_time(left)} left",
+        self.move(
+            f"{entry.name}, {self._done + 1} of {self._total}{self._last}",
+            done=reached,
+            beside="" if left is None else f"{spell_time(left)} left",
         )
 
     def scored(self, entry: Entry, row: dict[str, float]) -> None:
@@ -64,28 +50,12 @@ class GridProgress:
         self._done += 1
         self._last = ""
         if result.failed is not None:
-            self._print(f"{result.entry.name}  failed: {result.failed}")
+            self.print(f"{result.entry.name}  failed: {result.failed}")
             return
-        self._print(
+        self.print(
             f"{result.entry.name}  {result.score:.4f}  epoch {result.best_epoch}  {result.seconds:.0f} s  "
             f"{result.steps_per_second:,.0f} steps/s"
         )
-
-    def ended(self) -> None:
-        """Take the bar away."""
-        if self._task is not None:
-            self._bar.stop()
-            self._bar.remove_task(self._task)
-            self._task = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended()
-
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def time_left(elapsed: float, reached: float, remaining: float) -> float | None:

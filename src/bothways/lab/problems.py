@@ -8,17 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from bothways.lab.problem_data import problem_data
+from bothways.lab.stopwatch import Stopwatch
 from bothways.models.problem import ProblemNetwork, problem_loss
-from bothways.training.listening import Listener, Silence
+from bothways.training.listening import Silence
 from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
-from bothways.training.progress import Everyone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from bothways.lab.problem_data import ProblemBatch, ProblemData
     from bothways.settings import ProblemSettings
+    from bothways.training.listening import Listener
 
 
 @dataclass
@@ -89,13 +89,11 @@ def train_problem(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         plan = CheckpointPlan(folder / f"seed-{settings.seed}.safetensors", resume, steps=checkpoint_steps)
-    pace = _Pace()
+    watch = Stopwatch(listener or Silence())
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         model = make_network(settings, found)
-        outcome = train(
-            _job(model, found, settings), settings, checkpoints=plan, listener=Everyone([pace, listener or Silence()])
-        )
+        outcome = train(_job(model, found, settings), settings, checkpoints=plan, listener=watch)
     name = "loss" if found.symbols is None else "accuracy"
     # The test part is for networks that are done.
     score = math.nan if outcome.interrupted else _scores(model, found.held_out("test"))[name]
@@ -110,8 +108,8 @@ def train_problem(
         facts={
             "parameters": sum(weight.numel() for weight in model.parameters()),
             "steps": found.steps,
-            "seconds": round(pace.seconds, 1),
-            "steps_per_second": round(pace.steps / pace.seconds) if pace.seconds else 0,
+            "seconds": round(watch.elapsed, 1),
+            "steps_per_second": round(watch.steps / watch.elapsed) if watch.elapsed else 0,  # validation included
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         },
@@ -129,22 +127,6 @@ def make_network(settings: ProblemSettings, data: ProblemData) -> ProblemNetwork
         start=settings.start_chosen,
         steps=data.steps,
     )
-
-
-class _Pace(Silence):
-    """Count the steps that this process reads in training, and the seconds that it takes, validation included."""
-
-    def __init__(self) -> None:
-        self.steps, self.seconds, self._began = 0, 0.0, 0.0
-
-    def started(self, *, epochs: int, done: int) -> None:
-        self._began = time.monotonic()
-
-    def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
-        self.steps += steps
-
-    def ended(self) -> None:
-        self.seconds = time.monotonic() - self._began
 
 
 def _job(model: ProblemNetwork, data: ProblemData, settings: ProblemSettings) -> Job:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from bothways.errors import DataError, OutputError
@@ -27,7 +28,7 @@ from bothways.lab.pictures import (
     draw_cost,
     draw_gradient_norms,
 )
-from bothways.lab.standings import Standing, standings, verdict, write_table
+from bothways.lab.standings import Standing, deviation_of, mean_baselines, standings, verdict, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ def draw(results: Sequence[Result], scoring: Scoring, folder: Path, *, same_time
     pictures = []
     lengths = {one.entry.length for one in done if one.entry.length is not None}
     if len(lengths) > 1:
-        points = [_point(one, one.score) for one in done]
+        points = [_point(one) for one in done]
         trivial = {(float(one.entry.length or 0), _trivial(one, scoring)) for one in done}
         levels = sorted((length, level) for length, level in trivial if level is not None)
         pictures.append(
@@ -117,7 +118,7 @@ def draw(results: Sequence[Result], scoring: Scoring, folder: Path, *, same_time
         )  # fmt: skip
     longest = max(lengths, default=None)
     done = [one for one in done if one.entry.length == longest]
-    lines = {name: score for name, score in _baselines(done).items() if name in (scoring.trivial, "linear", "hmm")}
+    lines = {name: score for name, score in mean_baselines(done).items() if name in (scoring.trivial, "linear", "hmm")}
     pictures.append(
         draw_comparison_curves(
             [_curve(one, [row.get(scoring.column) for row in one.history]) for one in done],
@@ -203,12 +204,11 @@ def shown(report: Report) -> tuple[list[str], list[list[str]]]:
                 f"{one.mean('predicted_per_second'):,.0f}", "" if one.memory is None else f"{one.memory:,.0f}",
                 f"{one.mean('seconds'):,.0f}", f"{one.mean('best_epoch'):.1f}",
             ] if one.results else [""] * 6  # fmt: skip
-            reasons = "; ".join(f"seed {result.entry.seed}: {result.failed}" for result in one.failed)
             table.append([
-                one.cell, one.direction, *at, _spread(one.score, one.deviation),
-                *([_spread_of(one.tests)] if tested else []), *figures, *([reasons] if failed else []),
+                one.cell, one.direction, *at, _spread(one.scores),
+                *([_spread(one.tests)] if tested else []), *figures, *([one.reasons] if failed else []),
             ])  # fmt: skip
-        for name, score in _baselines([result for one in some for result in one.results]).items():
+        for name, score in mean_baselines([result for one in some for result in one.results]).items():
             rest = [""] * (len(header) - 3 - len(at))
             table.append([name, "baseline", *at, f"{score:.4f}", *rest])
     return header, table
@@ -274,17 +274,6 @@ def _notes(report: Report) -> list[str]:
     return ["<h2>Notes</h2>", "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in said) + "</ul>"]
 
 
-def _baselines(results: Sequence[Result]) -> dict[str, float]:
-    """The mean of each baseline over the results of one seed each, which have held out the same."""
-    by_seed = {(one.entry.seed, name): score for one in results for name, score in one.baselines.items()}
-    names = dict.fromkeys(name for _, name in by_seed)
-    return {
-        name: math.fsum(some) / len(some)
-        for name in names
-        for some in [[score for (_, other), score in by_seed.items() if other == name]]
-    }
-
-
 def _trivial(result: Result, scoring: Scoring) -> float | None:
     return result.baselines.get(scoring.trivial or "")
 
@@ -293,22 +282,17 @@ def _curve(result: Result, values: Sequence[float | None]) -> Curve:
     return Curve(result.entry.cell, result.entry.direction, result.entry.seed, values)
 
 
-def _point(result: Result, score: float) -> Point:
+def _point(result: Result) -> Point:
     entry = result.entry
-    return Point(entry.cell, entry.direction, entry.seed, float(entry.length or 0), _finite(score))
+    return Point(entry.cell, entry.direction, entry.seed, float(entry.length or 0), _finite(result.score))
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _spread(score: float, deviation: float | None) -> str:
+def _spread(scores: Sequence[float]) -> str:
+    score, deviation = mean(scores) if scores else math.nan, deviation_of(scores)
     if math.isnan(score):
         return ""
     return f"{score:.4f}" if deviation is None else f"{score:.4f} ± {deviation:.4f}"
-
-
-def _spread_of(values: Sequence[float]) -> str:
-    from statistics import mean, stdev
-
-    return "" if not values else _spread(mean(values), stdev(values) if len(values) > 1 else None)

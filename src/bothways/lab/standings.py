@@ -27,19 +27,23 @@ class Standing:
 
     @property
     def name(self) -> str:
-        """A name for people: "lstm both", or "gru forward at 100"."""
-        length = "" if self.length is None else f" at {self.length}"
-        return f"{self.cell} {self.direction}{length}"
+        """A name for people among those of its length: "lstm both"."""
+        return f"{self.cell} {self.direction}"
+
+    @property
+    def scores(self) -> list[float]:
+        """The scores, by seed."""
+        return [one.score for one in self.results]
 
     @property
     def score(self) -> float:
         """The mean score; not a number if all failed."""
-        return mean(one.score for one in self.results) if self.results else math.nan
+        return self.mean("score")
 
     @property
     def deviation(self) -> float | None:
         """The standard deviation of the scores; None of one seed."""
-        return deviation_of([one.score for one in self.results])
+        return deviation_of(self.scores)
 
     @property
     def tests(self) -> list[float]:
@@ -65,10 +69,23 @@ class Standing:
         return max((one.memory for one in self.results if one.memory is not None), default=None)
 
     @property
+    def reasons(self) -> str:
+        """Why which seeds failed; empty if none did."""
+        return "; ".join(f"seed {one.entry.seed}: {one.failed}" for one in self.failed)
+
+    @property
     def baselines(self) -> dict[str, float]:
-        """The baselines' scores by name, the mean over seeds, each of which may hold out other rows."""
-        names = dict.fromkeys(name for one in self.results for name in one.baselines)
-        return {name: mean(one.baselines[name] for one in self.results if name in one.baselines) for name in names}
+        """The baselines' scores by name, the mean over seeds."""
+        return mean_baselines(self.results)
+
+
+def mean_baselines(results: Sequence[Result]) -> dict[str, float]:
+    """The mean of each baseline over seeds, each of which may hold out other rows, the same for all its networks."""
+    by_seed: dict[str, dict[int, float]] = {}
+    for result in results:
+        for name, score in result.baselines.items():
+            by_seed.setdefault(name, {})[result.entry.seed] = score
+    return {name: mean(scores.values()) for name, scores in by_seed.items()}
 
 
 def deviation_of(values: Sequence[float]) -> float | None:
@@ -109,17 +126,17 @@ def verdict(found: Sequence[Standing], scoring: Scoring) -> list[str]:
         some = [one for one in found if one.length == length and math.isfinite(one.score)]
         lost = [one for one in found if one.length == length and one.results and one not in some]
         if lost:
-            names = ", ".join(one.name.removesuffix(f" at {length}") for one in lost)
+            names = ", ".join(one.name for one in lost)
             said.append(f"{at}The {scoring.name} of {names} is no finite number: training went astray.")
         if not some:
             continue
         best = some[0]
         close = [one for one in some[1:] if _too_close(best, one)]
-        line = f"{at}{best.name.removesuffix(f' at {length}')} has the best mean {scoring.name}, {best.score:.4f}"
+        line = f"{at}{best.name} has the best mean {scoring.name}, {best.score:.4f}"
         if len(best.results) == 1:
             line += "; with one seed nothing says how much of a difference is luck"
         elif close:
-            names = ", ".join(one.name.removesuffix(f" at {length}") for one in close)
+            names = ", ".join(one.name for one in close)
             line += f"; within a deviation of it, and so not told apart from it: {names}"
         elif len(some) > 1:
             line += ", further from all others than a deviation over seeds"
@@ -166,7 +183,7 @@ def rows(found: Sequence[Standing], scoring: Scoring) -> list[list[object]]:
             None if one.memory is None else round(one.memory),
             round(one.mean("seconds"), 1) if known else None,
             round(one.mean("best_epoch"), 1) if known else None,
-            "; ".join(f"seed {result.entry.seed}: {result.failed}" for result in one.failed) or None,
+            one.reasons or None,
         ])  # fmt: skip
     return table
 

@@ -43,7 +43,9 @@ from bothways.settings.problem import (
     Start,
 )
 from bothways.settings.shared import (
+    COMPARED,
     EXACT_CELLS,
+    LEAST_MINUTES,
     WORD_UNITS,
     CellSettings,
     CellType,
@@ -51,6 +53,7 @@ from bothways.settings.shared import (
     CutTextSettings,
     Device,
     Direction,
+    DirectionSettings,
     EmbeddingMoment,
     OneWay,
     Precision,
@@ -84,8 +87,10 @@ from bothways.settings.translate import (
 )
 
 __all__ = [
+    "COMPARED",
     "EXACT_CELLS",
     "IMAGE_PROBLEMS",
+    "LEAST_MINUTES",
     "POOLINGS",
     "WORD_UNITS",
     "AttentionChoice",
@@ -100,6 +105,7 @@ __all__ = [
     "CutTextSettings",
     "Device",
     "Direction",
+    "DirectionSettings",
     "EmbeddingMoment",
     "EncoderSettings",
     "FillSettings",

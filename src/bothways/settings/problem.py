@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from bothways.declaring import Settings, at_least
-from bothways.settings.shared import EXACT_CELLS, CellSettings, CellType, Direction, OneWay, Precision, TrainingSettings
+from bothways.settings.shared import EXACT_CELLS, CellType, DirectionSettings, Precision, TrainingSettings
 
 ProblemChoice = Literal["first-token", "adding", "copy", "rows", "pixels"]
 Start = Literal["torch", "chrono", "orthogonal", "identity"]
@@ -43,14 +43,13 @@ class ProblemDataSettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False)
-class ProblemReaderSettings(CellSettings):
+class ProblemReaderSettings(DirectionSettings):
     """The network that is to remember."""
 
     cell_type: CellType = "gru"
     hidden_size: int = 64
     dropout: float = 0.0
-    bidirectional: Annotated[bool, "read both ways"] = False
-    one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
+    bidirectional: bool = False
     convolution: Annotated[int, "steps, the last ones, that the gates of mingru, minlstm and sru see"] = 1
     start: Annotated[
         Start | None,
@@ -58,11 +57,6 @@ class ProblemReaderSettings(CellSettings):
         "orthogonal, recurrent matrices that keep lengths; identity, an rnn with relu that copies its state; none: "
         "chrono for cells with gates if the sequences are drawn, else torch",
     ] = None
-
-    @property
-    def direction(self) -> Direction:
-        """Which way the network reads."""
-        return "both" if self.bidirectional else self.one_way
 
     def _problems(self) -> list[str]:
         problems, cell = [*super()._problems(), *at_least(self, 1, "convolution")], self.cell_type

@@ -17,6 +17,9 @@ Device = Literal["auto", "cpu", "cuda"]
 
 EXACT_CELLS = ("rnn", "lstm", "gru")
 WORD_UNITS = ("word", "space", "spacy", "jieba")
+# What a comparison of networks chooses itself, and leaves no one to set.
+COMPARED = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes", "length")
+LEAST_MINUTES = 0.01  # of a training
 
 
 @dataclass(kw_only=True, eq=False)
@@ -95,11 +98,22 @@ class ReaderSettings(CellSettings):
 
 
 @dataclass(kw_only=True, eq=False)
-class ContextReaderSettings(ReaderSettings):
-    """A reader that may read both ways, and what its words start from."""
+class DirectionSettings(CellSettings):
+    """Recurrent layers that may read either way, or both ways."""
 
     bidirectional: Annotated[bool, "read both ways"] = True
     one_way: Annotated[OneWay, "which way to read when not both"] = "forward"
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the layers read."""
+        return "both" if self.bidirectional else self.one_way
+
+
+@dataclass(kw_only=True, eq=False)
+class ContextReaderSettings(DirectionSettings, ReaderSettings):
+    """A reader that may read both ways, and what its words start from."""
+
     stack: Annotated[Stack, "joined: a layer reads both directions of the one below; apart: two one-way stacks"] = (
         "joined"
     )
@@ -108,11 +122,6 @@ class ContextReaderSettings(ReaderSettings):
         None
     )
     freeze_vectors: Annotated[bool, "keep pretrained vectors as they are"] = False
-
-    @property
-    def direction(self) -> Direction:
-        """Which way the encoder reads."""
-        return "both" if self.bidirectional else self.one_way
 
     def _problems(self) -> list[str]:
         problems = [*super()._problems(), *in_share(self, "word_dropout")]
@@ -158,7 +167,7 @@ class TrainingSettings(Settings):
         problems = [
             *super()._problems(),
             *at_least(self, 1, "epochs", "patience"),
-            *at_least(self, 0.01, "minutes"),
+            *at_least(self, LEAST_MINUTES, "minutes"),
             *at_least(self, 0, "weight_decay", "seed"),
             *in_share(self, "warmup", "averaging", "validation_size"),
         ]

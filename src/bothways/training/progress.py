@@ -14,32 +14,70 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from rich.progress import ProgressColumn
+
     from bothways.training.listening import Listener
 
 
-class TerminalProgress:
-    """A progress bar with tokens a second and time left, and a line for each epoch, on standard error.
+class TerminalBar:
+    """A bar with lines above it, on standard error or in a notebook; where there is neither, the lines alone."""
 
-    It may hear several trainings in turn, as of seeds and a refit: each has a bar of its own.
-    """
-
-    def __init__(self, unit: str = "tokens") -> None:
+    def __init__(self, *columns: ProgressColumn) -> None:
+        """Make it; more columns stand at its end."""
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
-        self._unit = unit
         self._console = Console(stderr=True, file=None if _in_notebook() else sys.stderr)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[beside]}"),
+            *columns,
             console=self._console,
             transient=True,
             disable=not (self._console.is_terminal or self._console.is_jupyter),
         )
         self._task: Any = None
+
+    def show(self, name: str, *, total: int, done: int) -> None:
+        """Start the bar."""
+        self._bar.start()
+        self._task = self._bar.add_task(name, total=float(total), completed=done, beside="")
+
+    def move(self, name: str, *, done: float, beside: str) -> None:
+        """Move the bar, between two texts."""
+        self._bar.update(self._task, description=name, completed=done, beside=beside)
+
+    def print(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def ended(self) -> None:
+        """Take the bar away."""
+        if self._task is not None:
+            self._bar.stop()
+            self._bar.remove_task(self._task)
+            self._task = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended()
+
+
+class TerminalProgress(TerminalBar):
+    """A progress bar with tokens a second and time left, and a line for each epoch.
+
+    It may hear several trainings in turn, as of seeds and a refit: each has a bar of its own.
+    """
+
+    def __init__(self, unit: str = "tokens") -> None:
+        from rich.progress import TimeRemainingColumn
+
+        super().__init__(TimeRemainingColumn(elapsed_when_finished=True))
+        self._unit = unit
         self._epochs = 0
         self._steps = 0
         self._began = 0.0
@@ -47,20 +85,15 @@ class TerminalProgress:
     def started(self, *, epochs: int, done: int) -> None:
         """Start the bar."""
         self.ended()
-        self._epochs = epochs
-        self._bar.start()
-        self._task = self._bar.add_task("training", total=float(epochs), completed=done, rate="")
-        self._steps, self._began = 0, time.monotonic()
+        self.show("training", total=epochs, done=done)
+        self._epochs, self._steps, self._began = epochs, 0, time.monotonic()
 
     def stepped(self, *, epoch: int, batch: int, batches: int, steps: int) -> None:
         """Move the bar."""
         self._steps += steps
         rate = self._steps / max(1e-9, time.monotonic() - self._began)
-        self._bar.update(
-            self._task,
-            completed=epoch - 1 + batch / batches,
-            description=f"epoch {epoch} of {self._epochs}",
-            rate=f"{rate:,.0f} {self._unit}/s",
+        self.move(
+            f"epoch {epoch} of {self._epochs}", done=epoch - 1 + batch / batches, beside=f"{rate:,.0f} {self._unit}/s"
         )
 
     def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
@@ -83,22 +116,8 @@ class TerminalProgress:
             if name in row
         ]
         mark = "  best so far" if best and "loss" in row else ""
-        line = "  ".join(parts) + f"  {rate:,.0f} {self._unit}/s{mark}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.print("  ".join(parts) + f"  {rate:,.0f} {self._unit}/s{mark}")
         self._steps, self._began = 0, time.monotonic()
-
-    def ended(self) -> None:
-        """Take the bar away."""
-        if self._task is not None:
-            self._bar.stop()
-            self._bar.remove_task(self._task)
-            self._task = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended()
 
 
 class TensorBoardLog(Silence):
