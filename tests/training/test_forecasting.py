@@ -300,6 +300,7 @@ def kill_three_times(place):
 def test_a_training_killed_at_any_batch_ends_in_the_same_weights(tmp_path):
     assert count_in_a_process(__file__, f"kill_three_times({str(tmp_path)!r})") == 3
     with one_thread():
+        (tmp_path / "whole").mkdir()
         expected = train_in(tmp_path / "whole")
         tensors, whole = (load_file(place / "seed-0.safetensors") for place in (tmp_path, tmp_path / "whole"))
         for name in expected.model.state_dict():

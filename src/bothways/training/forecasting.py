@@ -178,7 +178,7 @@ def _as_seen(runner: ForecastRunner, prepared: PreparedSeries, items: Items) -> 
     said, truth = [], []
     for start in range(0, len(items), _BATCH):
         batch = windows.batch(items, np.arange(start, min(start + _BATCH, len(items))))
-        said.append(runner.run(batch.inputs))
+        said.append(runner.run(batch.inputs.astype(np.float32, copy=False)))
         truth.append(batch.truth)
     return np.concatenate(said).astype(np.float64), np.concatenate(truth).astype(np.float64)
 
