@@ -96,6 +96,14 @@ def test_info_tells_what_was_learned(model):
     shown = run("info", model)[0]
     assert "predicts sales, 4 times ahead, from 12; a time is 1 day" in shown
     assert "before 2020-06-09" in shown
+    band = json.loads(run("info", model, "--json")[0])["metrics"]["band"]
+    spoken = (
+        "The quantiles are calibrated on 37 validation windows, each time of the horizon by itself. Between the outer "
+        f"ones, 80% promised, lay {band['coverage_before']:.1%} as they were learned and "
+        f"{band['coverage_in_sample']:.1%} of these very values once calibrated"
+    )
+    assert spoken in shown
+    assert spoken in (model / "README.md").read_text()
 
 
 def test_many_series_share_one_model(place):

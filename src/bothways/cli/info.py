@@ -121,7 +121,9 @@ def _show_tagger(description: dict[str, Any], measured: dict[str, Any]) -> None:
 
 
 def _show_forecaster(description: dict[str, Any], measured: dict[str, Any]) -> None:
-    from bothways.data.clock import Clock  # here, so that --help does not wait for numpy
+    # Here, so that --help does not wait for numpy.
+    from bothways.data.clock import Clock
+    from bothways.decoding.forecasting import spoken_band
 
     series, training, validation = description["series"], measured["training"], measured["validation"]
     clock = Clock(**series["clock"])
@@ -142,6 +144,9 @@ def _show_forecaster(description: dict[str, Any], measured: dict[str, Any]) -> N
         print(f"validation mean squared error {validation['mse']:.4f} ({low:.4f} to {high:.4f})")
     for name, score in measured["baselines"].items():
         print(f"  {name} baseline: {score['mse']:.4f}")
+    band = measured.get("band")
+    if band is not None:
+        print(spoken_band(band))
 
 
 def _show_translator(description: dict[str, Any], measured: dict[str, Any]) -> None:

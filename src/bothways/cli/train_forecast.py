@@ -80,6 +80,7 @@ def train_forecast(
 
 def _show(trained: "TrainedForecaster") -> None:
     from bothways.cli.forecast import show_scores
+    from bothways.decoding.forecasting import spoken_band
     from bothways.training.saving_forecaster import verdict
 
     if trained.scores is None:
@@ -89,3 +90,5 @@ def _show(trained: "TrainedForecaster") -> None:
     )
     show_scores(trained.scores, trained.baseline_scores)
     print(verdict(trained.scores, trained.baseline_scores) or "")
+    if trained.band is not None:
+        print(spoken_band(trained.band))

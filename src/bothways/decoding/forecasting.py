@@ -128,6 +128,19 @@ def centre_of(windows: Floats, centring: str) -> Centre:
     return Centre(base, spread)
 
 
+def spoken_band(band: Mapping[str, Any]) -> str:
+    """Say how quantiles were calibrated, as `metrics.json` has it under `band`."""
+    each = "each time of the horizon by itself" if band["by"] == "step" else "all times of the horizon together"
+    said = f"The quantiles are calibrated on {band['windows']:,} validation windows, {each}."
+    if band["promised"] is None:
+        return said
+    before = "" if band["coverage_before"] is None else f"{band['coverage_before']:.1%} as they were learned and "
+    return (
+        f"{said} Between the outer ones, {band['promised']:.0%} promised, lay {before}{band['coverage_in_sample']:.1%} "
+        "of these very values once calibrated: what they hold of new ones, 'bothways evaluate' says."
+    )
+
+
 class ForecastRunner:
     """A trained forecaster, whatever computes it."""
 
@@ -197,7 +210,7 @@ class ForecastRunner:
 class StepRunner(ForecastRunner):
     """A forecaster that predicts one time after another, each read before the next.
 
-    Its quantiles are the mean plus those of the errors on validation data, by distance.
+    Its quantiles are the mean plus those of the errors on validation data, by distance, calibrated.
     """
 
     errors: Floats  # (S,K,Q), as the model sees windows

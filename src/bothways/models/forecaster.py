@@ -4,7 +4,8 @@
              as in LSTNet (Lai et al., 2018), which starts from that of ridge regression: the network learns the rest
     steps    the change from each time to the next, from the reader's state there; forecasts are read in their turn
 
-The quantiles of `direct` are learned with the mean, by their pinball loss.
+The quantiles of `direct` are learned with the mean, by their pinball loss; what a calibration adds to them is added to
+their biases, so that weights and graph say calibrated quantiles.
 
 Shapes: B windows, W window, S horizon, F columns of which the first K are predicted, Q quantiles, L layers, H width.
 """
@@ -67,6 +68,11 @@ class DirectForecaster(nn.Module):
             self.linear.weight[:, -1] += 1 - own.sum(dim=1)  # the last value is given back
             if constant:
                 self.linear.bias.copy_(added)
+
+    def shift_quantiles(self, shifts: NDArray[np.float64]) -> None:
+        """Add to what is said from now on: (S,K,Q), as windows are seen; the point stays where it is."""
+        with torch.no_grad():
+            self.output.bias.view(self.shape)[..., 1:] += torch.from_numpy(shifts).to(self.output.bias)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Predict from float (B,W,F) -> (B,S,K,1+Q): the point, and quantiles."""

@@ -73,15 +73,20 @@ def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: in
     more: dict[str, Any] = {}
     levels = spec.quantiles if said.shape[-1] > 1 else []
     if levels:
-        quantiles, known = said[..., 1:], ~np.isnan(truth)
+        quantiles = said[..., 1:]
         more["pinball"] = float(np.nanmean(pinball(truth, quantiles, levels)))
         if len(levels) > 1:
-            inside = (quantiles[..., 0] <= truth) & (truth <= quantiles[..., -1])
-            more |= {"coverage": float(inside[known].mean()), "promised": levels[-1] - levels[0]}
+            more |= {"coverage": held(quantiles, truth), "promised": levels[-1] - levels[0]}
     return ForecastScores(
         len(truth), float(np.nanmean(square)), float(np.nanmean(size)),
         _interval(square, spec.horizon, seed), rmse, mae, np.nanmean(square, axis=(0, 2)).tolist(), **more,
     )  # fmt: skip
+
+
+def held(quantiles: Floats, truth: Floats) -> float | None:
+    """The share of truths (...), NaN left out, between the lowest and the highest of quantiles (...,Q); None of one."""
+    inside = (quantiles[..., 0] <= truth) & (truth <= quantiles[..., -1])
+    return float(inside[~np.isnan(truth)].mean()) if quantiles.shape[-1] > 1 else None
 
 
 def _interval(square: Floats, block: int, seed: int) -> tuple[float, float]:

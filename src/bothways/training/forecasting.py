@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from bothways.decoding.forecasting import ForecastRunner, StepRunner, centre_of, pinball, windows_before
+from bothways.decoding.forecasting import ForecastRunner, StepRunner, pinball
 from bothways.models.forecaster import DirectForecaster, StepForecaster, forecast_loss
+from bothways.training.forecast_band import calibrate
 from bothways.training.forecast_scores import (
     fit_line,
     fit_linear,
-    gather,
+    held,
     say_all,
     score_baselines,
     score_forecasts,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from bothways.training.series_windows import Items, PreparedSeries
 
 
+_BATCH = 256  # windows that a model sees at once
+
+
 @dataclass
 class TrainedForecaster:
     """A forecaster with all that belongs to it."""
@@ -47,10 +51,11 @@ class TrainedForecaster:
     spec: ForecastSpec
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
-    scores: dict[str, Any] | None = None  # on validation data
+    scores: dict[str, Any] | None = None  # of the point, on validation data
+    band: dict[str, Any] | None = None  # how its quantiles were calibrated there
     linear: Floats | None = None  # (K,W+1,S), the linear baseline
     baseline_scores: dict[str, Any] = field(default_factory=dict)  # on the same validation data
-    errors: Floats | None = None  # (S,K,Q), of one time after another
+    errors: Floats | None = None  # (S,K,Q), of one time after another, calibrated
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -122,32 +127,60 @@ def train_forecaster(
 
 
 def _score(trained: TrainedForecaster, prepared: PreparedSeries) -> None:
-    """Score on the validation part, the network and what it stands beside."""
+    """Calibrate and score on the validation part, the network and what it stands beside.
+
+    The scores are those of the point: the quantiles were fitted to these very values.
+    """
     items = prepared.validation
-    if isinstance(trained.model, StepForecaster) and len(items):
-        trained.errors = _error_quantiles(trained, prepared, items)
     if not len(items):
         return
-    said, truth = say_all(trained.runner(), prepared, items), truth_of(prepared, items)
+    if prepared.spec.quantiles:
+        _calibrate(trained, prepared, items)
+    said, truth = say_all(trained.runner(), prepared, items)[..., :1], truth_of(prepared, items)
     seed = trained.settings.seed
     trained.scores = score_forecasts(said, truth, prepared.spec, seed=seed).to_dict()
     trained.baseline_scores = score_baselines(prepared, items, trained.linear, seed=seed)
 
 
-def _error_quantiles(trained: TrainedForecaster, prepared: PreparedSeries, items: Items) -> Floats:
-    """The quantiles of the errors by distance, as the model sees windows: (S,K,Q)."""
-    spec = prepared.spec
-    runner = trained.runner()
-    mean = say_all(runner, prepared, items)[..., 0]
-    spread = gather(
-        prepared.series,
-        items,
-        lambda one, some: centre_of(windows_before(one.known, some, spec.window), spec.centring).spread,
-    )
-    errors = (truth_of(prepared, items) - mean) / spread[..., : spec.targets]
-    if spec.apart:
-        errors = errors.transpose(0, 2, 1).reshape(-1, spec.horizon, 1)
-    return np.asarray(np.moveaxis(np.nanquantile(errors, spec.quantiles, axis=0), 0, -1))
+def _calibrate(trained: TrainedForecaster, prepared: PreparedSeries, items: Items) -> None:
+    """Move the quantiles by what the validation part says of them, which those of errors come from, too."""
+    levels, model = prepared.spec.quantiles, trained.model
+    said, truth = _as_seen(trained.runner(), prepared, items)
+    before = None
+    if isinstance(model, StepForecaster):
+        errors = np.moveaxis(np.nanquantile(truth - said[..., 0], levels, axis=0), 0, -1)
+        quantiles = said[..., :1] + errors
+        found = calibrate(quantiles, truth, levels)
+        trained.errors = np.asarray(errors + found.shifts)
+    else:
+        quantiles = said[..., 1:]
+        found = calibrate(quantiles, truth, levels)
+        model.shift_quantiles(found.shifts)
+        before = held(np.sort(quantiles, axis=-1), truth)
+    trained.band = {
+        "windows": len(items),
+        "by": "horizon" if found.shared else "step",
+        "promised": levels[-1] - levels[0] if len(levels) > 1 else None,
+        "coverage_before": before,
+        "coverage_in_sample": held(np.sort(quantiles + found.shifts, axis=-1), truth),
+    }
+    if found.short:
+        trained.notes.append(
+            f"{len(items):,} validation windows are too few for quantiles as far out as "
+            f"{' and '.join(f'{level:g}' for level in sorted({levels[0], levels[-1]}))}: they reach as far as the "
+            "farthest value there, and may still be too near."
+        )
+
+
+def _as_seen(runner: ForecastRunner, prepared: PreparedSeries, items: Items) -> tuple[Floats, Floats]:
+    """What is said and what is true, as the model sees windows: (N,S,K,1+Q) and (N,S,K); N*K and 1 if read apart."""
+    windows = Windows(prepared, steps=False)
+    said, truth = [], []
+    for start in range(0, len(items), _BATCH):
+        batch = windows.batch(items, np.arange(start, min(start + _BATCH, len(items))))
+        said.append(runner.run(batch.inputs.astype(np.float32, copy=False)))
+        truth.append(batch.truth)
+    return np.concatenate(said).astype(np.float64), np.concatenate(truth).astype(np.float64)
 
 
 def _job(

@@ -20,7 +20,7 @@ from bothways.bundle import (
     open_folder,
     write_json,
 )
-from bothways.decoding.forecasting import ForecastSpec
+from bothways.decoding.forecasting import ForecastSpec, spoken_band
 from bothways.errors import ModelFolderError
 from bothways.models.forecaster import DirectForecaster, onnx_graph
 from bothways.runtime.forecaster import ERRORS
@@ -79,7 +79,7 @@ def load_forecaster(path: Path | str) -> TrainedForecaster:
     return TrainedForecaster(
         model, settings, spec,
         history=saved["history"], best_epoch=saved["best_epoch"], scores=saved["validation"],
-        linear=read_linear(folder), baseline_scores=saved["baselines"],
+        band=saved.get("band"), linear=read_linear(folder), baseline_scores=saved["baselines"],
         errors=load_arrays(folder.file(ERRORS))["errors"] if folder.has(ERRORS) else None,
         facts=saved["training"], notes=saved["notes"],
     )  # fmt: skip
@@ -96,6 +96,7 @@ def metrics(trained: TrainedForecaster) -> dict[str, Any]:
     """Everything that was measured, ready for JSON."""
     return {
         "validation": trained.scores,
+        "band": trained.band,
         "baselines": trained.baseline_scores,
         "verdict": verdict(trained.scores, trained.baseline_scores),
         **shared_metrics(trained),
@@ -145,11 +146,8 @@ def card(trained: TrainedForecaster) -> str:
         ]
         lines += [as_table(rows, ["model", "mean squared error (95% interval)", "mean absolute error"]), ""]
         lines += ["In units of the training part's deviation.", verdict(trained.scores, trained.baseline_scores) or ""]
-        if trained.scores["coverage"] is not None:
-            lines.append(
-                f"Between the lowest and the highest quantile lie {trained.scores['coverage']:.1%} of the values; "
-                f"{trained.scores['promised']:.0%} should."
-            )
+        if trained.band is not None:
+            lines += ["", spoken_band(trained.band)]
         lines += ["", "These times also chose the best epoch: expect slightly more error on new ones."]
     if trained.notes:
         lines += ["", "## Notes", "", *(f"- {literal(note)}" for note in trained.notes)]

@@ -117,6 +117,8 @@ def prepare_series(table: SeriesTable, settings: ForecasterSettings, *, targets:
     if quantiles and settings.decoder == "steps" and not settings.validation_size:
         quantiles = []
         notes.append("No validation part, hence no errors to take quantiles from: the mean alone is given.")
+    elif quantiles and not settings.validation_size:
+        notes.append("No validation part to calibrate the quantiles on: they are as learned, often too near.")
     mean, deviation = _scale(train)
     spec = ForecastSpec(
         columns=table.columns, targets=targets, time=table.time, by=table.by, clock=table.clock,
