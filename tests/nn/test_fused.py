@@ -161,6 +161,30 @@ def test_what_was_read_may_be_changed_in_place(cell, lengths):
 
 @pytest.mark.parametrize("recompute", [None, 2])
 @pytest.mark.parametrize("cell", CELLS)
+def test_lengths_may_be_changed_once_they_were_read(cell, recompute):
+    reader, (inputs, lengths) = reader_of(cell, recompute=recompute), batch_of([3, 5])
+    expected = torch.autograd.grad(reader(inputs, lengths).outputs.pow(2).sum(), inputs)
+
+    total = reader(inputs, lengths).outputs.pow(2).sum()
+    lengths.fill_(1)  # as a loop does that counts down what is left
+    found = torch.autograd.grad(total, inputs)
+
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_neither_threads_nor_how_lengths_lie_in_memory_need_a_loop_compiled_again():
+    plan = loops.make_plan(torch.tensor([[3, 0], [5, 0], [1, 0], [2, 0]])[:, 0], directions=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 2)
+        shared = loops.make_plan(torch.tensor([3, 5, 1, 2]), directions=1)
+
+    assert [members.tolist() for members in shared.shares] == [[1, 3], [0, 2]]
+    for array in (plan.lengths, *plan.shares, *shared.shares):
+        assert array.flags.c_contiguous
+
+
+@pytest.mark.parametrize("recompute", [None, 2])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_gradient_on_padding_reaches_nothing(cell, recompute):
     reader, (inputs, lengths) = reader_of(cell, num_layers=2, recompute=recompute), batch_of([3, 5, 1])
     outputs, padding = reader(inputs, lengths).outputs, torch.arange(5) >= lengths[:, None]

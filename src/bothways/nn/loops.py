@@ -69,11 +69,14 @@ class Kept(NamedTuple):
 
 def make_plan(lengths: Tensor, directions: int) -> Plan:
     """Share sequences out to threads: int64 (B,) lengths on the CPU."""
-    size = lengths.numpy()
+    # A copy, for the way back needs them too, whatever becomes of the caller's; the loops are compiled for contiguous
+    # numbers, and would be compiled again for others.
+    size = lengths.numpy().copy()
     shares = min(len(size), max(1, torch.get_num_threads() // directions))
     longest_first = np.argsort(-size, kind="stable")
+    members = [np.ascontiguousarray(longest_first[share::shares]) for share in range(shares)]
     starts = np.cumsum(size) - size
-    return Plan(starts, size, [longest_first[share::shares] for share in range(shares)], starts, None)
+    return Plan(starts, size, members, starts, None)
 
 
 def read(

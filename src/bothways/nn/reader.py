@@ -86,6 +86,11 @@ class Recurrent(nn.Module):
             return "both"
         return "forward" if self.forward_size else "backward"
 
+    @property
+    def state_layers(self) -> tuple[int, int]:
+        """How many layers each direction's state has, L: forward, backward; 0 for a direction not read."""
+        return (self.num_layers if self.forward_size else 0, self.num_layers if self.backward_size else 0)
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read every sequence of a padded batch.
 
@@ -150,6 +155,11 @@ class Bidirectional(Recurrent):
         self.forward_reader = forward_reader
         self.backward_reader = backward_reader
 
+    @property
+    def state_layers(self) -> tuple[int, int]:
+        """How many layers each direction's state has: as many as its own reader."""
+        return self.forward_reader.num_layers, self.backward_reader.num_layers
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read both ways; see `Recurrent.forward`. A direction's state has as many layers as its reader."""
         start = initial_state or State()
@@ -201,21 +211,36 @@ class Stacked(Recurrent):
         self.readers: Sequence[Recurrent] = nn.ModuleList(readers)  # type: ignore[assignment]
         self.dropout = dropout
 
+    @property
+    def state_layers(self) -> tuple[int, int]:
+        """How many layers each direction's state has: those of all readers."""
+        forward, backward = zip(*(reader.state_layers for reader in self.readers), strict=True)
+        return sum(forward), sum(backward)
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read through all readers; see `Recurrent.forward`."""
-        start = initial_state or State()
+        start, size = initial_state or State(), len(inputs)
+        rightward = self._shared_out("forward", start.forward, size)
+        leftward = self._shared_out("backward", start.backward, size)
         states = list[State]()
-        layer = 0
-        for reader in self.readers:
+        for reader, *state in zip(self.readers, rightward, leftward, strict=True):
             if states and self.training and self.dropout:
                 inputs = inputs * sequence_dropout(inputs, len(inputs), self.dropout)[:, None]
-            above = layer + reader.num_layers
-            state = State(_layers(start.forward, layer, above), _layers(start.backward, layer, above))
-            reading: Reading = reader(inputs, lengths, state)
-            inputs, layer = reading.outputs, above
+            reading: Reading = reader(inputs, lengths, State(*state))
+            inputs = reading.outputs
             states.append(reading.final_state)
         forward = _on_top_of_each_other([state.forward for state in states])
         return reading._replace(final_state=State(forward, _on_top_of_each_other([state.backward for state in states])))
+
+    def _shared_out(
+        self, way: str, state: tuple[Tensor, ...] | None, size: int
+    ) -> list[tuple[Tensor, ...]] | list[tuple[Tensor, ...] | None]:
+        """Give each reader its layers of one direction's initial state."""
+        layers = [reader.state_layers[State._fields.index(way)] for reader in self.readers]
+        if state is None or not sum(layers):  # a state of a direction that is not read, the readers refuse
+            return [state] * len(layers)
+        check_state(way, state, getattr(self, f"{way}_parts"), (sum(layers), size, getattr(self, f"{way}_size")))
+        return list(zip(*(part.split(layers) for part in state), strict=True))
 
 
 def _states_of(reader: Recurrent) -> str:
@@ -225,10 +250,6 @@ def _states_of(reader: Recurrent) -> str:
         ("backward", reader.backward_size, reader.backward_parts),
     )
     return " and ".join(f"{', '.join(parts)} of width {size} {way}" for way, size, parts in sides if size)
-
-
-def _layers(state: tuple[Tensor, ...] | None, first: int, end: int) -> tuple[Tensor, ...] | None:
-    return None if state is None else tuple(part[first:end] for part in state)
 
 
 def _on_top_of_each_other(states: Sequence[tuple[Tensor, ...] | None]) -> tuple[Tensor, ...] | None:
