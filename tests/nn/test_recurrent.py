@@ -124,6 +124,19 @@ def test_recomputing_keeps_less_and_changes_no_gradient(cell, compiled, monkeypa
     assert kept[1] < kept[0] / (1.5 if cell in ("tanh", "relu") else 2.5)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recomputing_with_a_weight_that_was_changed_meanwhile_is_refused(cell, compiled, monkeypatch):
+    monkeypatch.setattr(fused, "is_available", lambda: compiled)
+    reader = reader_of(cell, dtype=torch.float32, recompute=2)
+    total = reader(batch_of([5, 2], dtype=torch.float32)[0]).outputs.sum()
+    with torch.no_grad():
+        reader.weight_hh_l0.mul_(2)
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_many_long_sequences_are_read_as_packed_torch_reads_them(cell):
     ours = reader_of(cell, layers=2, direction="both")
