@@ -71,6 +71,19 @@ def test_going_back_twice_gives_the_same_gradients(cell):
     torch.testing.assert_close(torch.autograd.grad(total, [inputs, *reader.parameters()]), once, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("recompute", [None, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_each_gradient_may_be_changed_in_place_without_another(cell, recompute):
+    reader, (inputs, lengths) = reader_of(cell, recompute=recompute), batch_of([3, 5])
+    found = read(reader, inputs, lengths)[1]
+    expected = [2 * gradient for gradient in found]
+
+    for gradient in found:
+        gradient.mul_(2)
+
+    torch.testing.assert_close(list(found), expected, rtol=0, atol=0)
+
+
 def test_a_forked_child_has_threads_of_its_own():
     assert loops.threads(1).submit(os.getpid).result(10) == os.getpid()
     child = os.fork()

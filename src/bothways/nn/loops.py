@@ -159,15 +159,16 @@ def weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way
     """Return the gradients of W, U and the biases: large products over all steps at once."""
     dinput, before = back.gates[:, number], back.before[:, number]
     # The narrower of the two first, which is the quicker product; the gradients come out transposed.
-    dw = (rows.t() @ dinput).t()
+    dw, db = (rows.t() @ dinput).t(), dinput.sum(0)
     if cell == "gru":
         size = before.shape[1]
-        halves, new = (dinput[:, : 2 * size], back.inner[:, number]), dinput.sum(0)
+        halves = dinput[:, : 2 * size], back.inner[:, number]
         du = torch.cat([before.t() @ half for half in halves], dim=1).t()
-        bias = [new, torch.cat([new[: 2 * size], halves[1].sum(0)])]
+        dd = torch.cat([db[: 2 * size], halves[1].sum(0)])
     else:
-        du, bias = (before.t() @ dinput).t(), [dinput.sum(0)] * 2
-    return [dw, du, *(bias if len(way.weights) == 4 else [])]
+        # The same numbers, but not the same memory: whoever gets them may change one in place.
+        du, dd = (before.t() @ dinput).t(), db.clone()
+    return [dw, du, db, dd][: len(way.weights)]
 
 
 def _input_product(cell: Cell, rows: Tensor, weights: list[Tensor], gates: Tensor) -> None:

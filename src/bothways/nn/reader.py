@@ -162,7 +162,7 @@ class Bidirectional(Recurrent):
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read both ways; see `Recurrent.forward`. A direction's state has as many layers as its reader."""
-        start = initial_state or State()
+        start = given_state(initial_state)
         rightward = self.forward_reader(inputs, lengths, State(forward=start.forward))
         leftward = self.backward_reader(inputs, lengths, State(backward=start.backward))
         final_state = State(rightward.final_state.forward, leftward.final_state.backward)
@@ -219,7 +219,7 @@ class Stacked(Recurrent):
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read through all readers; see `Recurrent.forward`."""
-        start, size = initial_state or State(), len(inputs)
+        start, size = given_state(initial_state), len(inputs)
         rightward = self._shared_out("forward", start.forward, size)
         leftward = self._shared_out("backward", start.backward, size)
         states = list[State]()
@@ -240,7 +240,7 @@ class Stacked(Recurrent):
         if state is None or not sum(layers):  # a state of a direction that is not read, the readers refuse
             return [state] * len(layers)
         check_state(way, state, getattr(self, f"{way}_parts"), (sum(layers), size, getattr(self, f"{way}_size")))
-        return list(zip(*(part.split(layers) for part in state), strict=True))
+        return list(zip(*(torch.split(part, layers) for part in state), strict=True))
 
 
 def _states_of(reader: Recurrent) -> str:
@@ -270,7 +270,7 @@ def check_inputs(inputs: Tensor, input_size: int, lengths: Tensor | None) -> Ten
         raise DataError(f"inputs is {_describe(inputs)}, but B and T must be at least 1. Leave empty batches out.")
     if lengths is None:
         return torch.full((size,), steps)
-    if lengths.shape != (size,) or lengths.dtype != torch.int64:
+    if not isinstance(lengths, Tensor) or lengths.shape != (size,) or lengths.dtype != torch.int64:
         raise DataError(f"lengths is {_describe(lengths)}, but it must be int64 ({size},): one for each sequence.")
     lengths = lengths.detach().cpu()
     outside = ((lengths < 1) | (lengths > steps)).nonzero()[:, 0]
@@ -281,6 +281,18 @@ def check_inputs(inputs: Tensor, input_size: int, lengths: Tensor | None) -> Ten
             "Give an empty sequence one padding step."
         )
     return lengths
+
+
+def given_state(initial_state: State | None) -> State:
+    """Return the state to start from, None for zeros, or refuse what is no `State`, as torch.nn's own is none."""
+    if initial_state is None:
+        return State()
+    if not isinstance(initial_state, State):
+        raise DataError(
+            f"initial_state is {_describe(initial_state)}, but it must be a State. Give State(forward=(h,)), "
+            "and of an LSTM State(forward=(h, c)); backward likewise."
+        )
+    return initial_state
 
 
 def check_state(name: str, state: tuple[Tensor, ...] | None, parts: Sequence[str], shape: tuple[int, int, int]) -> None:
@@ -317,5 +329,7 @@ def sequence_dropout(like: Tensor, size: int, probability: float) -> Tensor:
     return functional.dropout(like.new_ones(size, like.shape[-1]), probability)
 
 
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+def _describe(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
