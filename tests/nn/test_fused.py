@@ -153,10 +153,14 @@ def test_gradients_may_be_part_of_a_graph_whatever_the_threads(cell, recompute):
 def test_a_second_derivative_is_refused_of_a_sum_of_states_too(cell):
     """The gradient of a sum is a plain one, which has no road of its own back to what was read."""
     reader, (inputs, lengths) = reader_of(cell), batch_of([3, 5])
-    (found,) = torch.autograd.grad(reader(inputs, lengths).outputs.sum(), inputs, create_graph=True)
+    found = torch.autograd.grad(
+        reader(inputs, lengths).outputs.sum(), [inputs, *reader.parameters()], create_graph=True
+    )
+    for gradient in found:
+        gradient.mul_(2)  # that they are part of a graph does not forbid it
 
     with pytest.raises(RuntimeError, match="differentiate twice"):
-        torch.autograd.grad(found.sum() + inputs.sum(), inputs)
+        torch.autograd.grad(found[0].sum() + inputs.sum(), inputs)
 
 
 @pytest.mark.parametrize("recompute", [None, 2])

@@ -37,11 +37,11 @@ def differentiable_once(backward: Backward) -> Backward:
 
 
 class _RefuseTwice(torch.autograd.Function):
-    """Pass gradients on; what they were made of comes after them."""
+    """Pass copies of gradients on, which may then be changed in place; what they were made of comes after them."""
 
     @staticmethod
     def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return tuple(tensor.view_as(tensor) for tensor in tensors[:count])
+        return tuple(tensor.clone() for tensor in tensors[:count])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, ...]:
