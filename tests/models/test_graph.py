@@ -36,9 +36,7 @@ def states_of(reader, size):
     def draw(layers, width, parts):
         return tuple(torch.randn(layers, size, width) for _ in parts) if width else None
 
-    forward_layers = backward_layers = reader.num_layers
-    if isinstance(reader, Bidirectional):
-        forward_layers, backward_layers = reader.forward_reader.num_layers, reader.backward_reader.num_layers
+    forward_layers, backward_layers = reader.state_layers
     return State(
         draw(forward_layers, reader.forward_size, reader.forward_parts),
         draw(backward_layers, reader.backward_size, reader.backward_parts),
@@ -144,6 +142,8 @@ def test_a_graph_reads_mixed_cells(stateful):
     layers = [Bidirectional(RNN(width, H), LSTM(width, 5, direction="backward")) for width in (E, H + 5)]
     compare(Stacked(layers), stateful=stateful)
     compare(Stacked([GRU(E, H, 2), GRU(H, H)]), stateful=stateful)
+    uneven = [Bidirectional(GRU(width, H, 2), GRU(width, 5, direction="backward")) for width in (E, H + 5)]
+    compare(Stacked(uneven), stateful=stateful)
     compare(Stacked([MinLSTM(E, H, direction="both"), MinGRU(2 * H, H, direction="both")]), stateful=stateful)
 
 

@@ -71,6 +71,19 @@ def test_going_back_twice_gives_the_same_gradients(cell):
     torch.testing.assert_close(torch.autograd.grad(total, [inputs, *reader.parameters()]), once, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("recompute", [None, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_each_gradient_may_be_changed_in_place_without_another(cell, recompute):
+    reader, (inputs, lengths) = reader_of(cell, recompute=recompute), batch_of([3, 5])
+    found = read(reader, inputs, lengths)[1]
+    expected = [2 * gradient for gradient in found]
+
+    for gradient in found:
+        gradient.mul_(2)
+
+    torch.testing.assert_close(list(found), expected, rtol=0, atol=0)
+
+
 def test_a_forked_child_has_threads_of_its_own():
     assert loops.threads(1).submit(os.getpid).result(10) == os.getpid()
     child = os.fork()
@@ -131,7 +144,23 @@ def test_gradients_may_be_part_of_a_graph_whatever_the_threads(cell, recompute):
 
     torch.testing.assert_close(found, plain, rtol=0, atol=1e-6)
     with pytest.raises(RuntimeError, match="differentiate twice"):
+        torch.autograd.grad(found.sum() + inputs.sum(), inputs, retain_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
         found.sum().backward()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_second_derivative_is_refused_of_a_sum_of_states_too(cell):
+    """The gradient of a sum is a plain one, which has no road of its own back to what was read."""
+    reader, (inputs, lengths) = reader_of(cell), batch_of([3, 5])
+    found = torch.autograd.grad(
+        reader(inputs, lengths).outputs.sum(), [inputs, *reader.parameters()], create_graph=True
+    )
+    for gradient in found:
+        gradient.mul_(2)  # that they are part of a graph does not forbid it
+
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        torch.autograd.grad(found[0].sum() + inputs.sum(), inputs)
 
 
 @pytest.mark.parametrize("recompute", [None, 2])
@@ -157,6 +186,30 @@ def test_what_was_read_may_be_changed_in_place(cell, lengths):
     found = torch.autograd.grad(reader(inputs, lengths).outputs.mul_(2).sum(), inputs)
 
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("recompute", [None, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_lengths_may_be_changed_once_they_were_read(cell, recompute):
+    reader, (inputs, lengths) = reader_of(cell, recompute=recompute), batch_of([3, 5])
+    expected = torch.autograd.grad(reader(inputs, lengths).outputs.pow(2).sum(), inputs)
+
+    total = reader(inputs, lengths).outputs.pow(2).sum()
+    lengths.fill_(1)  # as a loop does that counts down what is left
+    found = torch.autograd.grad(total, inputs)
+
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_neither_threads_nor_how_lengths_lie_in_memory_need_a_loop_compiled_again():
+    plan = loops.make_plan(torch.tensor([[3, 0], [5, 0], [1, 0], [2, 0]])[:, 0], directions=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 2)
+        shared = loops.make_plan(torch.tensor([3, 5, 1, 2]), directions=1)
+
+    assert [members.tolist() for members in shared.shares] == [[1, 3], [0, 2]]
+    for array in (plan.lengths, *plan.shares, *shared.shares):
+        assert array.flags.c_contiguous
 
 
 @pytest.mark.parametrize("recompute", [None, 2])

@@ -331,6 +331,32 @@ def test_dropout_hides_the_same_features_at_all_steps_of_a_sequence(cell, stack,
     assert 0.2 < (factors[:, 0] > 1).float().mean() < 0.47
 
 
+@pytest.mark.parametrize("recompute", [None, 1])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_may_be_part_of_a_graph_but_have_none_of_their_own(cell, recompute, road):
+    reader = reader_of(cell, layers=2, direction="both", dtype=road[0], recompute=recompute)
+    inputs, lengths = batch_of([5, 2], dtype=road[0])
+    inputs.requires_grad_()
+    plain = torch.autograd.grad(reader(inputs, lengths).outputs.pow(2).sum(), inputs)
+
+    found = torch.autograd.grad(reader(inputs, lengths).outputs.pow(2).sum(), inputs, create_graph=True)
+
+    torch.testing.assert_close(found, plain, rtol=0, atol=1e-6)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        torch.autograd.grad(found[0].sum() + inputs.sum(), inputs)
+
+
+@pytest.mark.parametrize("name", ["weight_l0", "bias_l1_reverse"])
+def test_recomputing_with_a_weight_that_was_changed_meanwhile_is_refused(name, road):
+    reader = reader_of("mingru", layers=2, direction="both", dtype=road[0], recompute=1)
+    total = reader(batch_of([5, 2], dtype=road[0])[0]).outputs.sum()
+    with torch.no_grad():
+        reader.get_parameter(name).mul_(2)
+
+    with pytest.raises(RuntimeError, match=r"modified by an inplace operation\. With recompute, change weights"):
+        total.backward()
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_recomputing_keeps_less(cell, road):
     inputs, lengths = batch_of([90, 5, 64, 33], dtype=road[0])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bothways.errors import SettingsError
+from bothways.errors import DataError, SettingsError
 from bothways.nn import GRU, LSTM, RNN, Bidirectional, Stacked, State
 
 
@@ -81,6 +81,30 @@ def test_a_joined_stack_of_mixed_cells_reads_each_layer_from_both_ways_below():
     torch.testing.assert_close(reading.outputs, above.outputs, rtol=0, atol=0)
     last = torch.cat([below.final_state.forward[1], above.final_state.forward[1]])
     torch.testing.assert_close(reading.final_state.forward[1], last, rtol=0, atol=0)
+
+
+def test_a_stack_takes_and_gives_states_however_deep_each_way_is():
+    uneven = Bidirectional(GRU(2, 3, 2).double(), GRU(2, 4, direction="backward").double())
+    even = Bidirectional(GRU(7, 3).double(), GRU(7, 4, direction="backward").double())
+    stack, (inputs, lengths) = Stacked([uneven, even]), batch()
+    forward, backward = torch.randn(3, 3, 3, dtype=torch.float64), torch.randn(2, 3, 4, dtype=torch.float64)
+
+    reading = stack(inputs, lengths, State((forward,), (backward,)))
+
+    below = uneven(inputs, lengths, State((forward[:2],), (backward[:1],)))
+    above = even(below.outputs, lengths, State((forward[2:],), (backward[1:],)))
+    torch.testing.assert_close(reading.outputs, above.outputs, rtol=0, atol=0)
+    for found, *parts in zip(reading.final_state, below.final_state, above.final_state, strict=True):
+        torch.testing.assert_close(found[0], torch.cat([part[0] for part in parts]), rtol=0, atol=0)
+
+
+def test_a_state_with_too_many_layers_for_a_stack_is_refused():
+    stack = Stacked([GRU(2, 3), GRU(3, 3)])
+    with pytest.raises(DataError) as caught:
+        stack(torch.zeros(1, 2, 2), None, State((torch.zeros(3, 1, 3),)))
+    assert str(caught.value) == "initial_state.forward's h is float32 (3, 1, 3), but it must be float (2, 1, 3)."
+    with pytest.raises(DataError, match=r"^initial_state\.backward is given, but direction is 'forward'\."):
+        stack(torch.zeros(1, 2, 2), None, State(None, (torch.zeros(2, 1, 3),)))
 
 
 def test_dropout_between_readers_hides_the_same_features_at_all_steps():

@@ -124,6 +124,19 @@ def test_recomputing_keeps_less_and_changes_no_gradient(cell, compiled, monkeypa
     assert kept[1] < kept[0] / (1.5 if cell in ("tanh", "relu") else 2.5)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recomputing_with_a_weight_that_was_changed_meanwhile_is_refused(cell, compiled, monkeypatch):
+    monkeypatch.setattr(fused, "is_available", lambda: compiled)
+    reader = reader_of(cell, dtype=torch.float32, recompute=2)
+    total = reader(batch_of([5, 2], dtype=torch.float32)[0]).outputs.sum()
+    with torch.no_grad():
+        reader.weight_hh_l0.mul_(2)
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_many_long_sequences_are_read_as_packed_torch_reads_them(cell):
     ours = reader_of(cell, layers=2, direction="both")
@@ -493,6 +506,12 @@ def test_a_choice_that_is_not_one_is_refused(options, message):
         (torch.zeros(2, 0, 3), None, "inputs is float32 (2, 0, 3), but B and T must be at least 1."),
         (torch.zeros(2, 5, 3), torch.tensor([5]), "lengths is int64 (1,), but it must be int64 (2,): one for each"),
         (torch.zeros(2, 5, 3), torch.tensor([5.0, 1]), "lengths is float32 (2,), but it must be int64 (2,)"),
+        (torch.zeros(2, 5, 3), [5, 1], "lengths is a list, but it must be int64 (2,): one for each sequence."),
+        (
+            torch.zeros(2, 5, 3),
+            torch.tensor([5, -1]),
+            "lengths[1] is -1, but each must be from 1 to T=5. Give an empty",
+        ),
         (torch.zeros(2, 5, 3), torch.tensor([5, 0]), "lengths[1] is 0, but each must be from 1 to T=5. Give an empty"),
         (torch.zeros(2, 5, 3), torch.tensor([6, 2]), "lengths[0] is 6, but each must be from 1 to T=5."),
         (torch.zeros(2, 5, 3).double(), None, "inputs is float64 (2, 5, 3), but the weights are float32. Use the same"),
@@ -516,6 +535,11 @@ def test_a_state_that_does_not_fit_is_refused():
         LSTM(E, H)(inputs, None, State((h, torch.zeros(1, 3, H))))
     with pytest.raises(DataError, match=r"^initial_state\.backward is given, but direction is 'forward'\."):
         GRU(E, H)(inputs, None, State(None, (h,)))
+    for reader, state, said in ((LSTM(E, H), (h, h), "a tuple"), (GRU(E, H), h, r"float32 \(1, 2, 4\)")):
+        with pytest.raises(
+            DataError, match=rf"^initial_state is {said}, but it must be a State\. Give State\(forward="
+        ):
+            reader(inputs, None, state)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -80,6 +80,17 @@ def test_gradients_are_differences_of_values(road, lengths):
     assert torch.autograd.gradcheck(lambda *leaves: scan(*leaves, counts, [False, True], road=road), leaves)
 
 
+@pytest.mark.parametrize("road", ROADS)
+def test_a_second_derivative_is_refused_also_where_other_roads_lead_on(road):
+    """Without the road through the scan, a sum of both would be a wrong number."""
+    (decay, update, start), counts = coefficients([4, 2], 1, 3), counts_of([4, 2])
+    states, _ = scan(decay, update * decay, start, counts, [False], road=road)
+    (gradient,) = torch.autograd.grad(states.sum(), decay, create_graph=True)
+
+    with pytest.raises(RuntimeError, match="cannot differentiate twice through them"):
+        torch.autograd.grad((gradient * decay).sum(), decay)
+
+
 def test_a_sum_by_hand():
     """One sequence, a = 2 and b = 1 at each step: 3 -> 7 -> 15 -> 31, and backwards the same."""
     decay, update = torch.full((3, 2, 1), 2.0), torch.ones(3, 2, 1)

@@ -99,15 +99,18 @@ def _add_pool(builder: GraphBuilder, pooling: Pooling, kind: str, reading: Graph
 
 
 def _add_stacked(builder: GraphBuilder, stacked: Stacked, inputs: str, lengths: str, start: GraphState) -> GraphReading:
-    finals = list[GraphState]()
-    layer = 0
+    finals, below = list[GraphState](), [0, 0]
     for reader in stacked.readers:
-        layers = builder.integers(*range(layer, layer + reader.num_layers))
+        above = [first + count for first, count in zip(below, reader.state_layers, strict=True)]
+        layers = [builder.integers(*range(*ends)) for ends in zip(below, above, strict=True)]
         state = GraphState(
-            *(part and tuple(builder.add("Gather", [tensor, layers]) for tensor in part) for part in start)
+            *(
+                part and tuple(builder.add("Gather", [tensor, which]) for tensor in part)
+                for part, which in zip(start, layers, strict=True)
+            )
         )
         reading = add_recurrent(builder, reader, inputs, lengths, state)
-        inputs, layer = reading.outputs, layer + reader.num_layers
+        inputs, below = reading.outputs, above
         finals.append(reading.final_state)
     forward = on_top_of_each_other(builder, [final.forward for final in finals])
     backward = on_top_of_each_other(builder, [final.backward for final in finals])

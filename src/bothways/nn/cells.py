@@ -15,6 +15,7 @@ from bothways.nn.reader import (
     check_at_least,
     check_probability,
     check_state,
+    given_state,
 )
 
 Stack = Literal["joined", "apart"]
@@ -98,7 +99,7 @@ class CellStack(Recurrent):
 
     def _start(self, initial_state: State | None, size: int) -> dict[str, tuple[Tensor, ...] | None]:
         """Return the initial state of each direction that is read, checked."""
-        given = initial_state or State()
+        given = given_state(initial_state)
         start: dict[str, tuple[Tensor, ...] | None] = {}
         for way, width in (("forward", self.forward_size), ("backward", self.backward_size)):
             state = getattr(given, way)

@@ -17,6 +17,7 @@ from bothways.nn import loops
 from bothways.nn.layers import PARTS, Cell, Layers
 from bothways.nn.layout import real_steps
 from bothways.nn.loops import Kept, Plan, Way, compiled_loops
+from bothways.nn.once import differentiable_once
 from bothways.nn.reader import State, sequence_dropout
 
 logger = logging.getLogger("bothways")
@@ -126,11 +127,11 @@ class _ReadLayer(torch.autograd.Function):
         return outputs, *(part for parts in state for part in parts)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
+    @differentiable_once
+    def backward(ctx: Any, saved: tuple[Tensor, ...], doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
         with torch.autocast("cpu", enabled=False):
-            rows, *saved = (tensor.detach() for tensor in ctx.saved_tensors)
-            kept, tensors = Kept(*saved[: len(Kept._fields)]), saved[len(Kept._fields) :]
+            rows, *rest = (tensor.detach() for tensor in saved)
+            kept, tensors = Kept(*rest[: len(Kept._fields)]), rest[len(Kept._fields) :]
             ways = _ways(ctx.cell, ctx.shape, tensors)
             dstate = _per_way(ctx.cell, dfinal, len(ways))
             back = loops.go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
@@ -179,12 +180,12 @@ class _ReadInPieces(torch.autograd.Function):
         return outputs, *(part for parts in state for part in parts)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
+    @differentiable_once
+    def backward(ctx: Any, saved: tuple[Tensor, ...], doutputs: Tensor, *dfinal: Tensor) -> tuple[Tensor | None, ...]:
         with torch.autocast("cpu", enabled=False):
-            cell, (rows, *saved) = ctx.cell, (tensor.detach() for tensor in ctx.saved_tensors)
+            cell, (rows, *rest) = ctx.cell, (tensor.detach() for tensor in saved)
             states = PARTS[cell] * len(ctx.shape)
-            begins, tensors = saved[: states * len(ctx.pieces)], saved[states * len(ctx.pieces) :]
+            begins, tensors = rest[: states * len(ctx.pieces)], rest[states * len(ctx.pieces) :]
             ways = _ways(cell, ctx.shape, tensors)
             dstate = _per_way(cell, dfinal, len(ways))
             doutputs = doutputs.detach().reshape(len(doutputs), len(ways), -1)

@@ -69,11 +69,14 @@ class Kept(NamedTuple):
 
 def make_plan(lengths: Tensor, directions: int) -> Plan:
     """Share sequences out to threads: int64 (B,) lengths on the CPU."""
-    size = lengths.numpy()
+    # A copy, for the way back needs them too, whatever becomes of the caller's; the loops are compiled for contiguous
+    # numbers, and would be compiled again for others.
+    size = lengths.numpy().copy()
     shares = min(len(size), max(1, torch.get_num_threads() // directions))
     longest_first = np.argsort(-size, kind="stable")
+    members = [np.ascontiguousarray(longest_first[share::shares]) for share in range(shares)]
     starts = np.cumsum(size) - size
-    return Plan(starts, size, [longest_first[share::shares] for share in range(shares)], starts, None)
+    return Plan(starts, size, members, starts, None)
 
 
 def read(
@@ -156,15 +159,16 @@ def weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way
     """Return the gradients of W, U and the biases: large products over all steps at once."""
     dinput, before = back.gates[:, number], back.before[:, number]
     # The narrower of the two first, which is the quicker product; the gradients come out transposed.
-    dw = (rows.t() @ dinput).t()
+    dw, db = (rows.t() @ dinput).t(), dinput.sum(0)
     if cell == "gru":
         size = before.shape[1]
-        halves, new = (dinput[:, : 2 * size], back.inner[:, number]), dinput.sum(0)
+        halves = dinput[:, : 2 * size], back.inner[:, number]
         du = torch.cat([before.t() @ half for half in halves], dim=1).t()
-        bias = [new, torch.cat([new[: 2 * size], halves[1].sum(0)])]
+        dd = torch.cat([db[: 2 * size], halves[1].sum(0)])
     else:
-        du, bias = (before.t() @ dinput).t(), [dinput.sum(0)] * 2
-    return [dw, du, *(bias if len(way.weights) == 4 else [])]
+        # The same numbers, but not the same memory: whoever gets them may change one in place.
+        du, dd = (before.t() @ dinput).t(), db.clone()
+    return [dw, du, db, dd][: len(way.weights)]
 
 
 def _input_product(cell: Cell, rows: Tensor, weights: list[Tensor], gates: Tensor) -> None:

@@ -25,7 +25,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from bothways.nn import fused
 from bothways.nn.cells import CellStack, Stack
@@ -33,6 +32,7 @@ from bothways.nn.chrono import check_chrono, chrono_bias
 from bothways.nn.layout import Layout, enter_rows, lay_out, leave_rows
 from bothways.nn.parallel_fused import Cell, read_fused
 from bothways.nn.reader import Direction, Merge, Reading, State, check_at_least, check_inputs, sequence_dropout
+from bothways.nn.recompute import read_again
 from bothways.nn.scan import ends, scan
 from bothways.nn.window import Window, look_back
 
@@ -145,7 +145,8 @@ class ParallelRecurrent(CellStack):
             if self.recompute is None or not torch.is_grad_enabled():
                 states, last = self._read(rows, layer, plan, start[:, :, layer])
             else:
-                states, last = checkpoint(self._read, rows, layer, plan, start[:, :, layer], use_reentrant=False)
+                weights = [weight for way in ways for weight in self.weights(layer, way).values()]
+                states, last = read_again(self._read, rows, layer, plan, start[:, :, layer], weights=weights)
             rows = states.flatten(1)
             final.append(last)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bothways.nn.loops import run_side_by_side
+from bothways.nn.once import differentiable_once
 from bothways.nn.scan import ends
 
 Cell = Literal["mingru", "minlstm", "sru"]
@@ -71,9 +72,11 @@ class _ReadFused(torch.autograd.Function):
         return outputs, ends(states, counts, mirrored)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, doutputs: Tensor, dfinal: Tensor) -> tuple[None, Tensor, Tensor | None, Tensor, None, None]:
-        gates, skip, start, states = ctx.saved_tensors
+    @differentiable_once
+    def backward(
+        ctx: Any, saved: tuple[Tensor, ...], doutputs: Tensor, dfinal: Tensor
+    ) -> tuple[None, Tensor, Tensor | None, Tensor, None, None]:
+        gates, skip, start, states = saved
         dgates, dskip = torch.empty_like(gates), torch.empty_like(skip)
         carry = dfinal.clone(memory_format=torch.contiguous_format)
         kernel = getattr(_kernels(), f"{ctx.cell}_backward")

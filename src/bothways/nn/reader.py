@@ -86,6 +86,11 @@ class Recurrent(nn.Module):
             return "both"
         return "forward" if self.forward_size else "backward"
 
+    @property
+    def state_layers(self) -> tuple[int, int]:
+        """How many layers each direction's state has, L: forward, backward; 0 for a direction not read."""
+        return (self.num_layers if self.forward_size else 0, self.num_layers if self.backward_size else 0)
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read every sequence of a padded batch.
 
@@ -150,9 +155,14 @@ class Bidirectional(Recurrent):
         self.forward_reader = forward_reader
         self.backward_reader = backward_reader
 
+    @property
+    def state_layers(self) -> tuple[int, int]:
+        """How many layers each direction's state has: as many as its own reader."""
+        return self.forward_reader.num_layers, self.backward_reader.num_layers
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read both ways; see `Recurrent.forward`. A direction's state has as many layers as its reader."""
-        start = initial_state or State()
+        start = given_state(initial_state)
         rightward = self.forward_reader(inputs, lengths, State(forward=start.forward))
         leftward = self.backward_reader(inputs, lengths, State(backward=start.backward))
         final_state = State(rightward.final_state.forward, leftward.final_state.backward)
@@ -201,21 +211,36 @@ class Stacked(Recurrent):
         self.readers: Sequence[Recurrent] = nn.ModuleList(readers)  # type: ignore[assignment]
         self.dropout = dropout
 
+    @property
+    def state_layers(self) -> tuple[int, int]:
+        """How many layers each direction's state has: those of all readers."""
+        forward, backward = zip(*(reader.state_layers for reader in self.readers), strict=True)
+        return sum(forward), sum(backward)
+
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read through all readers; see `Recurrent.forward`."""
-        start = initial_state or State()
+        start, size = given_state(initial_state), len(inputs)
+        rightward = self._shared_out("forward", start.forward, size)
+        leftward = self._shared_out("backward", start.backward, size)
         states = list[State]()
-        layer = 0
-        for reader in self.readers:
+        for reader, *state in zip(self.readers, rightward, leftward, strict=True):
             if states and self.training and self.dropout:
                 inputs = inputs * sequence_dropout(inputs, len(inputs), self.dropout)[:, None]
-            above = layer + reader.num_layers
-            state = State(_layers(start.forward, layer, above), _layers(start.backward, layer, above))
-            reading: Reading = reader(inputs, lengths, state)
-            inputs, layer = reading.outputs, above
+            reading: Reading = reader(inputs, lengths, State(*state))
+            inputs = reading.outputs
             states.append(reading.final_state)
         forward = _on_top_of_each_other([state.forward for state in states])
         return reading._replace(final_state=State(forward, _on_top_of_each_other([state.backward for state in states])))
+
+    def _shared_out(
+        self, way: str, state: tuple[Tensor, ...] | None, size: int
+    ) -> list[tuple[Tensor, ...]] | list[tuple[Tensor, ...] | None]:
+        """Give each reader its layers of one direction's initial state."""
+        layers = [reader.state_layers[State._fields.index(way)] for reader in self.readers]
+        if state is None or not sum(layers):  # a state of a direction that is not read, the readers refuse
+            return [state] * len(layers)
+        check_state(way, state, getattr(self, f"{way}_parts"), (sum(layers), size, getattr(self, f"{way}_size")))
+        return list(zip(*(torch.split(part, layers) for part in state), strict=True))
 
 
 def _states_of(reader: Recurrent) -> str:
@@ -225,10 +250,6 @@ def _states_of(reader: Recurrent) -> str:
         ("backward", reader.backward_size, reader.backward_parts),
     )
     return " and ".join(f"{', '.join(parts)} of width {size} {way}" for way, size, parts in sides if size)
-
-
-def _layers(state: tuple[Tensor, ...] | None, first: int, end: int) -> tuple[Tensor, ...] | None:
-    return None if state is None else tuple(part[first:end] for part in state)
 
 
 def _on_top_of_each_other(states: Sequence[tuple[Tensor, ...] | None]) -> tuple[Tensor, ...] | None:
@@ -249,7 +270,7 @@ def check_inputs(inputs: Tensor, input_size: int, lengths: Tensor | None) -> Ten
         raise DataError(f"inputs is {_describe(inputs)}, but B and T must be at least 1. Leave empty batches out.")
     if lengths is None:
         return torch.full((size,), steps)
-    if lengths.shape != (size,) or lengths.dtype != torch.int64:
+    if not isinstance(lengths, Tensor) or lengths.shape != (size,) or lengths.dtype != torch.int64:
         raise DataError(f"lengths is {_describe(lengths)}, but it must be int64 ({size},): one for each sequence.")
     lengths = lengths.detach().cpu()
     outside = ((lengths < 1) | (lengths > steps)).nonzero()[:, 0]
@@ -260,6 +281,18 @@ def check_inputs(inputs: Tensor, input_size: int, lengths: Tensor | None) -> Ten
             "Give an empty sequence one padding step."
         )
     return lengths
+
+
+def given_state(initial_state: State | None) -> State:
+    """Return the state to start from, None for zeros, or refuse what is no `State`, as torch.nn's own is none."""
+    if initial_state is None:
+        return State()
+    if not isinstance(initial_state, State):
+        raise DataError(
+            f"initial_state is {_describe(initial_state)}, but it must be a State. Give State(forward=(h,)), "
+            "and of an LSTM State(forward=(h, c)); backward likewise."
+        )
+    return initial_state
 
 
 def check_state(name: str, state: tuple[Tensor, ...] | None, parts: Sequence[str], shape: tuple[int, int, int]) -> None:
@@ -296,5 +329,7 @@ def sequence_dropout(like: Tensor, size: int, probability: float) -> Tensor:
     return functional.dropout(like.new_ones(size, like.shape[-1]), probability)
 
 
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+def _describe(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from bothways.errors import check_choice
+from bothways.nn.once import differentiable_once
 
 # steps      one step after the other, for a CPU
 # doubling   all steps at once, log2(T) times, for a GPU (Hillis and Steele, 1986; Blelloch, 1990)
@@ -99,9 +100,11 @@ class _Scan(torch.autograd.Function):
         return states, ends(states, counts, mirrored)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, dstates: Tensor, dfinal: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
-        decay, start, states = ctx.saved_tensors
+    @differentiable_once
+    def backward(
+        ctx: Any, saved: tuple[Tensor, ...], dstates: Tensor, dfinal: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
+        decay, start, states = saved
         go_back = _go_back_in_steps if ctx.road == "steps" else _go_back_by_doubling
         ddecay, dupdate, dstart = torch.empty_like(states), torch.empty_like(states), dfinal.clone()
         for way, is_mirrored in enumerate(ctx.mirrored):

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from bothways.nn.once import differentiable_once
 
 
 class StepwiseProduct:
@@ -48,8 +49,8 @@ class _AddLater(torch.autograd.Function):
         return given.view_as(given)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    @differentiable_once
+    def backward(ctx: Any, saved: tuple[()], gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         read = torch.stack([inputs.to(gradient.dtype) for inputs in ctx.read])  # (T,B,F)
         if ctx.shared:
             return read.flatten(0, 1).t() @ gradient.flatten(0, 1), gradient, None

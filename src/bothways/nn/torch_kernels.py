@@ -2,7 +2,7 @@
 
 A batch without padding is read in one call on a CPU, all layers and directions of it, as torch.nn reads it. Any other
 is laid out as rows (see `layout`) and read with the forward kernel, layer by layer, a backward reader's on the mirrored
-sequence: block by block on a CPU, which may be checkpointed; as packed rows in one call of cuDNN.
+sequence: block by block on a CPU, which may be read again (see `recompute`); as packed rows in one call of cuDNN.
 
 Shapes: B sequences, T steps, N rows of the layout, F width of a layer's inputs, D directions, H hidden width, L layers,
 G gates.
@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 from torch.backends.cudnn import rnn as cudnn_rnn
-from torch.utils.checkpoint import checkpoint
 
 from bothways.nn.layers import PARTS, Cell, Layers
 from bothways.nn.layout import Layout, copy_rows, enter_rows, lay_out, leave_rows
 from bothways.nn.reader import State, sequence_dropout
+from bothways.nn.recompute import read_again
 
 # Added to a gate before its sigmoid: far beyond what weights reach, so the gate is exactly 0 or 1, gradient 0.
 SHUT = 1e4
@@ -158,7 +158,7 @@ def _read_blocks(
         if again is None:
             states, state = _call(cell, block, state, weights)
         else:
-            states, state = checkpoint(_call, cell, block, state, weights, use_reentrant=False)
+            states, state = read_again(_call, cell, block, state, weights, weights=weights)
         outputs.append(states.reshape(steps * count, -1))
     final = tuple(torch.cat(parts, dim=1) for parts in zip(state, *reversed(ended), strict=True))
     return torch.cat(outputs), final
