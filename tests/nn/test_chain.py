@@ -61,6 +61,17 @@ def test_the_log_partition_is_the_sum_over_every_path(labels, lengths, seed, blo
     torch.testing.assert_close(total(emissions, chain, lengths, LOG), torch.stack(wanted))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("place", range(4))
+def test_a_second_derivative_is_refused_beside_other_roads_too(dtype, place):
+    emissions, chain, lengths = make(3, [4, 2], dtype=dtype, poison=0.0)
+    inputs = [part.clone().requires_grad_() for part in (emissions, *chain)]
+    found = log_partition(inputs[0], Chain(*inputs[1:]), lengths).sum() + (inputs[place] ** 3).sum()
+    (gradient,) = torch.autograd.grad(found, inputs[place], create_graph=True)
+    with pytest.raises(RuntimeError, match="cannot differentiate twice"):
+        torch.autograd.grad(gradient.sum(), inputs[place])
+
+
 @settings(deadline=None, max_examples=25)
 @chains
 def test_its_gradients_are_the_chances_of_labels_and_the_expected_pairs(labels, lengths, seed, blocked):

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bothways.errors import SettingsError
+from bothways.nn.once import differentiable_once
 from bothways.nn.pooling import is_real
 from bothways.nn.reader import check_at_least
 
@@ -212,13 +213,15 @@ class _LogPartition(torch.autograd.Function):
     ) -> Tensor:
         read = _read(emissions, Chain(transitions, start, end), lengths)
         ctx.dtypes = [part.dtype for part in (emissions, transitions, start, end)]
-        ctx.save_for_backward(read.emissions, *read.chain, lengths, read.before, read.behind, read.partition)
+        saved = (read.emissions, *read.chain, lengths, read.before, read.behind, read.partition)
+        given = (emissions, transitions, start, end)  # what second derivatives would be of
+        ctx.save_for_backward(*saved, *given)
         return read.partition.to(emissions.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        emissions, transitions, start, end, lengths, before, behind, partition = ctx.saved_tensors
+    @differentiable_once
+    def backward(ctx: Any, saved: tuple[Tensor, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
+        emissions, transitions, start, end, lengths, before, behind, partition = saved[:8]
         read = _Read(emissions, Chain(transitions, start, end), lengths, before, behind, partition)
         weights = gradient.double()
         found = read.probabilities() * weights[:, None, None]
