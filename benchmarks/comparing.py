@@ -15,13 +15,12 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.record import bothways, data_folder, options, record
-from bothways.lab.entries import Result, Scoring
+from bothways.lab.entries import Result, scoring
 from bothways.lab.standings import standings, verdict
 
 ROWS = 6_000
 BUDGET = 0.75  # minutes of training for each network
 SMALL = {"hidden_size": 64, "crop": 200}  # so that a budget holds several epochs
-ACCURACY = Scoring("accuracy", "accuracy", "majority")
 
 
 def write_rows(path: Path) -> None:
@@ -41,7 +40,9 @@ def imdb(keep: Path | None) -> None:
             "--directions", "forward,both", "--seeds", 2, "--budget", BUDGET, *options(SMALL),
             "--out", keep or Path(folder) / "comparison", "--json",
         )  # fmt: skip
-    found = standings([Result.from_dict(one) for one in json.loads(said)["results"]], ACCURACY)
+    results = [Result.from_dict(one) for one in json.loads(said)["results"]]
+    counted = scoring(results)
+    found = standings(results, counted)
     rows = [
         [
             one.cell, one.direction, f"{one.score:.4f} ± {one.deviation:.4f}", one.results[0].parameters,
@@ -58,7 +59,7 @@ def imdb(keep: Path | None) -> None:
          "best epoch"],
         rows,
         f"{seconds / 60:.1f} minutes for twelve networks, {BUDGET:g} minutes of training each; {json.dumps(SMALL)}. "
-        f"Baselines: {', '.join(lines)}. {' '.join(verdict(found, ACCURACY))}",
+        f"Baselines: {', '.join(lines)}. {' '.join(verdict(found, counted))}",
     )  # fmt: skip
 
 

@@ -53,7 +53,8 @@ def machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "numpy"))
     kind = torch.backends.cpu.get_cpu_capability()
     waiting = os.environ.get("OMP_WAIT_POLICY", "not set")
-    cores = f"{os.cpu_count()} cores ({model}, {kind}), OMP_WAIT_POLICY {waiting}"
+    threads = f"threads {torch.get_num_threads()}, OMP_WAIT_POLICY {waiting}"
+    cores = f"{os.cpu_count()} cores ({model}, {kind}), {threads}"
     return f"{cores}, Python {platform.python_version()}, {packages}"
 
 

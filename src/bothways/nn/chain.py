@@ -221,7 +221,7 @@ class _LogPartition(torch.autograd.Function):
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, saved: tuple[Tensor, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
-        emissions, transitions, start, end, lengths, before, behind, partition = saved[:8]
+        emissions, transitions, start, end, lengths, before, behind, partition, *_ = saved
         read = _Read(emissions, Chain(transitions, start, end), lengths, before, behind, partition)
         weights = gradient.double()
         found = read.probabilities() * weights[:, None, None]
