@@ -21,7 +21,7 @@ READER: dict[str, Any] = {
     "cell_type": "lstm",
     "lowercase": True,
     "embedding_dim": 256,
-    "hidden_size": 256,
+    "hidden_size": 512,
     "num_layers": 1,
     "window": 128,
     "batch_size": 32,

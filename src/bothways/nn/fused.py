@@ -1,4 +1,4 @@
-"""The exact cells on a CPU, float32, as functions of autograd: a layer at once (see `loops`), or piece by piece.
+"""The exact cells on a CPU, as functions of autograd: a layer at once (see `loops`), or piece by piece.
 
 Shapes: B sequences, N real steps of all of them, F width of the inputs, D directions, H hidden width, G gates.
 """
@@ -40,17 +40,29 @@ def is_available() -> bool:
     return True
 
 
-def read(layers: Layers, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
-    """Read a batch float32 (B, T, F) on the CPU -> the top states side by side, (B, T, D·H), and the last.
+@cache
+def computes_bfloat16() -> bool:
+    """Whether this processor adds up products of bfloat16 pairs (AVX512-BF16), and numba compiles for it."""
+    if not is_available():
+        return False
+    import llvmlite.binding
+    import numba
 
-    Padding is never looked at, and zero where it comes out.
+    chosen = numba.config.CPU_NAME or numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+    return not chosen and bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16"))
+
+
+def read(layers: Layers, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+    """Read a batch float32 or bfloat16 (B, T, F) on the CPU -> the top states side by side, (B, T, D·H), and the last.
+
+    Padding is never looked at, and zero where it comes out. The outputs are of the inputs' kind, states float32.
     """
     size, steps, _ = inputs.shape
     real = real_steps(lengths, steps)
     plan = loops.make_plan(lengths, len(layers.start))
     rows = real.of(inputs)
     final: dict[str, list[tuple[Tensor, ...]]] = {way: [] for way in layers.start}
-    zeros = (rows.new_zeros(size, layers.width),) * PARTS[layers.cell]
+    zeros = (torch.zeros(size, layers.width),) * PARTS[layers.cell]
 
     with torch.autocast("cpu", enabled=False):
         for layer in range(layers.depth):
@@ -58,7 +70,7 @@ def read(layers: Layers, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State
                 rows = rows * sequence_dropout(rows, size, layers.dropout).index_select(0, real.sequence)
             ways = []
             for way, states in layers.start.items():
-                state = zeros if states is None else tuple(part[layer].to(rows.dtype) for part in states)
+                state = zeros if states is None else tuple(part[layer].float() for part in states)
                 ways.append(Way(way == "backward", layers.weights[way][layer], state))
             if layer == layers.depth - 1:
                 plan = plan.outputs_in(real, steps)
@@ -78,7 +90,7 @@ def read_layer(
 
     Args:
         cell: which cell.
-        rows: float32 (N, F), what every direction reads; with `apart`, (N, D·F), each its own columns.
+        rows: float32 or bfloat16 (N, F), what every direction reads; with `apart`, (N, D·F), each its own columns.
         plan: where the sequences are.
         ways: the directions.
         apart: see `rows`.
@@ -86,8 +98,8 @@ def read_layer(
             lies between them (Chen et al., 2016).
 
     Returns:
-        float32 (N, D·H), the directions' states side by side, in other rows if the plan says so; and for each direction
-        its final state, (B, H) each.
+        (N, D·H) of the rows' kind, the directions' states side by side, in other rows if the plan says so; and for each
+        direction its final state, float32 (B, H) each.
     """
     tensors = [tensor for way in ways for tensor in (*way.weights, *way.state)]
     shape = [(way.mirrored, len(way.weights)) for way in ways]
@@ -140,15 +152,7 @@ class _ReadLayer(torch.autograd.Function):
                 loops.weight_gradients(ctx.cell, back, number, *one)
                 for number, one in enumerate(zip(columns, ways, strict=True))
             ]
-            drows = None
-            if ctx.needs_input_grad[5]:
-                drows = torch.empty_like(rows)
-                for number, way in enumerate(ways):
-                    there = _columns(drows, number, ways, ctx.apart)
-                    if ctx.apart or number == 0:
-                        torch.mm(back.gates[:, number], way.weights[0], out=there)
-                    else:
-                        there.addmm_(back.gates[:, number], way.weights[0])
+            drows = loops.input_gradients(back, ways, apart=ctx.apart) if ctx.needs_input_grad[5] else None
             return _in_order(drows, weights, dstate)
 
 
@@ -208,7 +212,8 @@ class _ReadInPieces(torch.autograd.Function):
                     found = loops.weight_gradients(cell, back, way, columns[way], ways[way])
                     torch._foreach_add_(weights[way], found)
                     if drows is not None:
-                        _columns(drows, way, ways, ctx.apart)[index] += back.gates[:, way] @ ways[way].weights[0]
+                        found = back.gates[:, way] @ ways[way].weights[0].to(rows.dtype)
+                        _columns(drows, way, ways, ctx.apart)[index] += found
             return _in_order(drows, weights, dstate)
 
 

@@ -4,9 +4,11 @@ Numba keeps what it has compiled by the time of the caller's file: after a chang
 """
 
 import numpy as np
-from numba import njit
+from numba.extending import overload
 
-f32 = np.float32
+from bothways.nn.kernel_bfloat16 import add_product_of_halves
+from bothways.nn.kernel_numbers import compiled, f32, inlined
+
 LOG2_E = f32(1.4426950408889634)
 LN_2 = f32(0.6931471805599453)
 
@@ -16,12 +18,6 @@ TILE_TERMS = 64
 # A tile of rows is read again for every four columns, which take up to 64 kB.
 TILE_ROWS = 48
 TILE_COLUMN = 4096
-
-# Sums may be taken in another order, and a product and a sum in one rounding; NaN and infinity keep their meaning.
-fastmath = {"contract", "reassoc", "nsz", "arcp"}
-compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath, boundscheck=False)
-# What is called for few numbers at a time.
-inlined = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath, boundscheck=False, forceinline=True)
 
 
 @compiled
@@ -57,27 +53,6 @@ def squash_both_ways(values):
     """Put tanh(x) in the place of each x."""
     for j in range(len(values)):
         values[j] = tanh(values[j])
-
-
-@compiled
-def copy(there, values):
-    """there[:] = values, without numpy's checks."""
-    for j in range(len(values)):
-        there[j] = values[j]
-
-
-@compiled
-def add(there, values):
-    """there[:] += values, without numpy's checks."""
-    for j in range(len(values)):
-        there[j] += values[j]
-
-
-@compiled
-def clear(there):
-    """there[:] = 0, without numpy's checks."""
-    for j in range(len(there)):
-        there[j] = f32(0)
 
 
 @compiled
@@ -289,3 +264,42 @@ def dot(a, p):
     for j in range(len(a)):
         total += a[j] * p[j]
     return total
+
+
+def room_for(hidden, count):
+    """Make what `add_hidden` needs beside a matrix for so many rows."""
+
+
+def add_hidden(total, rows, count, hidden, spread, room):
+    """total[:count] += rows[:count] @ U.T, by whichever product the form of `hidden` asks for.
+
+    A matrix of two dimensions is float32: U, or with `spread` its transpose. One of three is packed bfloat16.
+    """
+
+
+@overload(room_for)
+def _room_for(hidden, count):
+    if hidden.ndim == 3:
+        return lambda hidden, count: (
+            np.empty((count, 2 * hidden.shape[1]), np.uint16),
+            np.empty((count, hidden.shape[2] * len(hidden)), np.float32),
+        )
+    return lambda hidden, count: (np.empty((0, 0), np.uint16), np.empty((0, 0), np.float32))
+
+
+@overload(add_hidden)
+def _add_hidden(total, rows, count, hidden, spread, room):
+    if hidden.ndim == 3:
+
+        def add_halves(total, rows, count, hidden, spread, room):
+            add_product_of_halves(total, rows, count, hidden, room[0], room[1])
+
+        return add_halves
+
+    def add_whole(total, rows, count, hidden, spread, room):
+        if spread:
+            add_product(total, rows, count, hidden)
+        else:
+            add_dots(total, rows, count, hidden)
+
+    return add_whole

@@ -4,25 +4,17 @@ A call reads `members`, sequences sorted by length, the longest first, so that t
 first `live` ones. Their states stay in the cache from step to step. Rows of all sequences lie one after another:
 sequence b, step t is row starts[b] + t. Nothing else is ever touched, so there is no padding here.
 
-Shapes: N rows, D directions, G gates, H hidden width, M members of the call. Everything is float32 and contiguous, and
-`way` says which of the D directions the call reads. A kernel gets W x + b in `gates` (N, D, G·H) and leaves the gates
-there; the backward kernel gets the gates and leaves the gradients of W x + b in `dgates`.
+Shapes: N rows, D directions, G gates, H hidden width, M members of the call. Everything is contiguous, and `way` says
+which of the D directions the call reads. A kernel gets W x + b in `gates` (N, D, G·H) and leaves the gates there; the
+backward kernel gets the gates and leaves the gradients of W x + b in `dgates`. Numbers of rows, (N, ...), are float32 or
+bfloat16 (see `kernel_numbers`), but for the c of an LSTM; all others are float32. `hidden` is U as `add_hidden` wants it:
+where (G·H, H) stands below it may be packed in bfloat16 as well.
 """
 
 import numpy as np
 
-from bothways.nn.kernel_parts import (
-    add,
-    add_dots,
-    add_product,
-    clear,
-    compiled,
-    copy,
-    f32,
-    squash,
-    squash_both_ways,
-    tanh,
-)
+from bothways.nn.kernel_numbers import add, clear, compiled, copy, f32, put, take
+from bothways.nn.kernel_parts import add_hidden, room_for, squash, squash_both_ways, tanh
 
 
 @compiled
@@ -56,6 +48,7 @@ def gru_forward(
     """
     size = h.shape[1]
     total = np.empty((len(members), 3 * size), f32)
+    room = room_for(hidden, len(members))
     live = len(members)
     for step in range(lengths[members[0]]):
         while lengths[members[live - 1]] <= step:
@@ -66,33 +59,29 @@ def gru_forward(
             given = gates[row, way]
             sums = total[m]
             for j in range(2 * size):
-                sums[j] = given[j]
+                sums[j] = take(given, j)
             for j in range(size):
                 sums[2 * size + j] = bias[j]
-        if spread:
-            add_product(total, h, live, hidden)
-        else:
-            add_dots(total, h, live, hidden)
+        add_hidden(total, h, live, hidden, spread, room)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             given = gates[row, way]
             sums, state = total[m], h[m]
             out = outputs[row_of(b, step, mirrored, places, lengths), way]
-            r, z, n = sums[:size], sums[size : 2 * size], given[2 * size :]
-            product = sums[2 * size :]
+            r, z, n = sums[:size], sums[size : 2 * size], sums[2 * size :]
             if keep:
                 copy(before[row, way], state)
-                copy(products[row, way], product)
+                copy(products[row, way], n)
             squash(sums[: 2 * size])
             for j in range(size):
-                n[j] += r[j] * product[j]
+                n[j] = take(given, 2 * size + j) + r[j] * n[j]
             squash_both_ways(n)
             for j in range(size):
                 state[j] = n[j] + z[j] * (state[j] - n[j])
             copy(out, state)
             if keep:
-                copy(given[: 2 * size], sums[: 2 * size])
+                copy(given, sums)
 
 
 @compiled
@@ -119,6 +108,7 @@ def gru_backward(
     """
     size = dh.shape[1]
     total = np.empty((len(members), 3 * size), f32)
+    room = room_for(hidden, len(members))
     live = 0
     for step in range(lengths[members[0]] - 1, -1, -1):
         while live < len(members) and lengths[members[live]] > step:
@@ -133,20 +123,20 @@ def gru_backward(
             dr, dz, dp = sums[:size], sums[size : 2 * size], sums[2 * size :]
             add(dstate, dout)
             for j in range(size):
-                dp[j] = dstate[j] * (f32(1) - z[j]) * (f32(1) - n[j] * n[j])
+                dp[j] = dstate[j] * (f32(1) - take(z, j)) * (f32(1) - take(n, j) * take(n, j))
             for j in range(size):
-                dz[j] = dstate[j] * (old[j] - n[j]) * z[j] * (f32(1) - z[j])
+                dz[j] = dstate[j] * (take(old, j) - take(n, j)) * take(z, j) * (f32(1) - take(z, j))
             for j in range(size):
-                dr[j] = dp[j] * product[j] * r[j] * (f32(1) - r[j])
+                dr[j] = dp[j] * take(product, j) * take(r, j) * (f32(1) - take(r, j))
             for j in range(size):
-                dstate[j] *= z[j]
+                dstate[j] *= take(z, j)
             found = dgates[row, way]
             copy(found[2 * size :], dp)
             for j in range(size):
-                dp[j] *= r[j]
+                dp[j] *= take(r, j)
             copy(dproducts[row, way], dp)
             copy(found[: 2 * size], sums[: 2 * size])
-        add_dots(dh, total, live, hidden)
+        add_hidden(dh, total, live, hidden, False, room)
 
 
 @compiled
@@ -174,6 +164,7 @@ def lstm_forward(
     """
     size = h.shape[1]
     total = np.empty((len(members), 4 * size), f32)
+    room = room_for(hidden, len(members))
     live = len(members)
     for step in range(lengths[members[0]]):
         while lengths[members[live - 1]] <= step:
@@ -181,13 +172,8 @@ def lstm_forward(
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
-            given, sums = gates[row, way], total[m]
-            for j in range(4 * size):
-                sums[j] = given[j]
-        if spread:
-            add_product(total, h, live, hidden)
-        else:
-            add_dots(total, h, live, hidden)
+            copy(total[m], gates[row, way])
+        add_hidden(total, h, live, hidden, spread, room)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
@@ -231,6 +217,7 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
     """
     size = dh.shape[1]
     total = np.empty((len(members), 4 * size), f32)
+    room = room_for(hidden, len(members))
     live = 0
     for step in range(lengths[members[0]] - 1, -1, -1):
         while live < len(members) and lengths[members[live]] > step:
@@ -245,23 +232,23 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
             di, df, dg, do = sums[:size], sums[size : 2 * size], sums[2 * size : 3 * size], sums[3 * size :]
             add(dstate, dout)
             for j in range(size):
-                do[j] = f[j] * old[j] + i[j] * g[j]
+                do[j] = take(f, j) * old[j] + take(i, j) * take(g, j)
             squash_both_ways(do)
             for j in range(size):
-                df[j] = dcell[j] + dstate[j] * o[j] * (f32(1) - do[j] * do[j])
+                df[j] = dcell[j] + dstate[j] * take(o, j) * (f32(1) - do[j] * do[j])
             for j in range(size):
-                do[j] *= dstate[j] * o[j] * (f32(1) - o[j])
+                do[j] *= dstate[j] * take(o, j) * (f32(1) - take(o, j))
             for j in range(size):
-                dcell[j] = df[j] * f[j]
+                dcell[j] = df[j] * take(f, j)
             for j in range(size):
-                di[j] = df[j] * g[j] * i[j] * (f32(1) - i[j])
+                di[j] = df[j] * take(g, j) * take(i, j) * (f32(1) - take(i, j))
             for j in range(size):
-                dg[j] = df[j] * i[j] * (f32(1) - g[j] * g[j])
+                dg[j] = df[j] * take(i, j) * (f32(1) - take(g, j) * take(g, j))
             for j in range(size):
-                df[j] *= old[j] * f[j] * (f32(1) - f[j])
+                df[j] *= old[j] * take(f, j) * (f32(1) - take(f, j))
             copy(dgates[row, way], sums)
             clear(dstate)
-        add_dots(dh, total, live, hidden)
+        add_hidden(dh, total, live, hidden, False, room)
 
 
 @compiled
@@ -286,6 +273,7 @@ def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, 
     """
     size = h.shape[1]
     total = np.empty((len(members), size), f32)
+    room = room_for(hidden, len(members))
     live = len(members)
     for step in range(lengths[members[0]]):
         while lengths[members[live - 1]] <= step:
@@ -293,30 +281,22 @@ def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, 
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
-            given, sums = gates[row, way], total[m]
-            for j in range(size):
-                sums[j] = given[j]
-        if spread:
-            add_product(total, h, live, hidden)
-        else:
-            add_dots(total, h, live, hidden)
+            copy(total[m], gates[row, way])
+        add_hidden(total, h, live, hidden, spread, room)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             sums, state = total[m], h[m]
             out = outputs[row_of(b, step, mirrored, places, lengths), way]
             if keep:
-                old = before[row, way]
-                for j in range(size):
-                    old[j] = state[j]
+                copy(before[row, way], state)
             if relu:
                 for j in range(size):
                     state[j] = f32(0) if sums[j] < f32(0) else sums[j]
-                    out[j] = state[j]
             else:
                 for j in range(size):
                     state[j] = tanh(sums[j])
-                    out[j] = state[j]
+            copy(out, state)
 
 
 @compiled
@@ -339,6 +319,7 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
     """
     size = dh.shape[1]
     total = np.empty((len(members), size), f32)
+    room = room_for(hidden, len(members))
     live = 0
     for step in range(lengths[members[0]] - 1, -1, -1):
         while live < len(members) and lengths[members[live]] > step:
@@ -350,8 +331,9 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
             sums, found, dstate = total[m], dgates[row, way], dh[m]
             dout, out = doutputs[there, way], outputs[there, way]
             for j in range(size):
-                slope = (f32(0) if out[j] <= f32(0) else f32(1)) if relu else f32(1) - out[j] * out[j]
-                sums[j] = (dstate[j] + dout[j]) * slope
-                found[j] = sums[j]
+                state = take(out, j)
+                slope = (f32(0) if state <= f32(0) else f32(1)) if relu else f32(1) - state * state
+                sums[j] = (dstate[j] + take(dout, j)) * slope
+                put(found, j, sums[j])
                 dstate[j] = f32(0)
-        add_dots(dh, total, live, hidden)
+        add_hidden(dh, total, live, hidden, False, room)

@@ -4,6 +4,9 @@ What does not wait for the step before is done for all steps in one matrix produ
 of W, U and x after it. The loop itself, U h and the gates, runs compiled, one thread for each direction and share of
 the sequences (Appleyard et al., 2016, do the same on a GPU).
 
+Rows are float32, or bfloat16: then so is all that is kept of every step, and products take bfloat16 and sum in float32;
+states, gates while they are made, and the c of an LSTM stay float32.
+
 Shapes: B sequences, N real steps of all of them, F width of the inputs, D directions, H hidden width, G gates.
 """
 
@@ -59,12 +62,12 @@ class Way(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What reading a layer leaves for the way back; empty where no gradient is wanted."""
+    """What reading a layer leaves for the way back, of the rows' kind; empty where no gradient is wanted."""
 
     gates: Tensor  # (N, D, G·H); of an RNN nothing
     outputs: Tensor  # (N, D·H), h at every step
     before: Tensor  # (N, D, H), the h that each step began with
-    inner: Tensor  # (N, D, H): of an LSTM the c that each step began with; of a GRU U h + d of n; of an RNN nothing
+    inner: Tensor  # (N, D, H): of an LSTM the c that each step began with, float32; of a GRU U h + d of n; else nothing
 
 
 def make_plan(lengths: Tensor, directions: int) -> Plan:
@@ -82,23 +85,24 @@ def make_plan(lengths: Tensor, directions: int) -> Plan:
 def read(
     cell: Cell, rows: list[Tensor], plan: Plan, ways: list[Way], state: list[tuple[Tensor, ...]], *, keep: bool
 ) -> Kept:
-    """Read with every direction: rows (N, F) for each; `state` goes in and out."""
+    """Read with every direction: rows (N, F) for each; `state` goes in and out, float32."""
     first = rows[0]
-    size, height = ways[0].state[0].shape[1], len(ways[0].weights[0])
-    gates = first.new_empty(len(first), len(ways), height)
+    size = ways[0].state[0].shape[1]
+    gates = _input_products(cell, rows, ways)
     # As wide as it is given on, for a view of it could not be changed in place by whoever gets it.
     outputs = plan.new_outputs(first, len(ways) * size)
     before = first.new_empty(len(first) if keep else 0, len(ways), size)
-    inner = first.new_empty(len(first) if keep and not cell.startswith("rnn") else 0, len(ways), size)
-    for number, way in enumerate(ways):
-        _input_product(cell, rows[number], way.weights, gates[:, number])
+    inner = torch.empty(
+        (len(first) if keep and not cell.startswith("rnn") else 0, len(ways), size),
+        dtype=torch.float32 if cell == "lstm" else first.dtype,
+    )
     kernel = getattr(compiled_loops(), f"{cell.partition('_')[0]}_forward")
-    arrays = [outputs.view(len(outputs), len(ways), size).numpy(), before.numpy()]
+    arrays = [_array(outputs.view(len(outputs), len(ways), size)), _array(before)]
     if not cell.startswith("rnn"):
-        arrays.append(inner.numpy())
-    begin, end = gates.numpy(), (*arrays, keep)
+        arrays.append(_array(inner))
+    begin, end = _array(gates), (*arrays, keep)
     spread = size * min(ROWS, len(plan.shares[0])) < LONG
-    hidden = [(way.weights[1].t() if spread else way.weights[1]).contiguous().numpy() for way in ways]
+    hidden = [_for_products(way.weights[1], first, spread=spread) for way in ways]
     extra = [_extra(cell, way) for way in ways]
     states = [[part.numpy() for part in parts] for parts in state]
 
@@ -111,6 +115,20 @@ def read(
 
     _run(run, plan, len(ways))
     return Kept(gates, outputs, before, inner)
+
+
+def _array(tensor: Tensor) -> Any:
+    """Return a tensor's numbers as the kernels know them: float32, or bfloat16 in uint16."""
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _for_products(matrix: Tensor, rows: Tensor, *, spread: bool) -> Any:
+    """Return a matrix (O, I) as the kernels multiply by its transpose; `spread` is of float32 rows alone."""
+    if rows.dtype == torch.bfloat16:
+        from bothways.nn.kernel_bfloat16 import pack
+
+        return pack(matrix).numpy()
+    return (matrix.t() if spread else matrix).contiguous().numpy()
 
 
 def _extra(cell: Cell, way: Way) -> list[Any]:
@@ -130,7 +148,7 @@ def go_back(
     """Return `kept` with gradients in place of `gates` and, of a GRU, of `inner`; `dstate` goes in and out."""
     kernel = getattr(compiled_loops(), f"{cell.partition('_')[0]}_backward")
     shape = len(doutputs), len(ways), -1
-    dgates = doutputs.new_empty(len(kept.before), len(ways), len(ways[0].weights[0]))
+    dgates = kept.before.new_empty(len(kept.before), len(ways), len(ways[0].weights[0]))
     dinner = torch.empty_like(kept.inner) if cell == "gru" else kept.inner
     if cell == "lstm":
         given, needed = [kept.gates, dgates], [kept.inner]
@@ -138,9 +156,9 @@ def go_back(
         given, needed = [kept.gates, dgates], [kept.before, kept.inner, dinner]
     else:
         given, needed = [dgates], [kept.outputs.view(shape)]
-    begin = [tensor.numpy() for tensor in given]
-    end = [tensor.numpy() for tensor in (doutputs.view(shape), *needed)]
-    hidden = [way.weights[1].t().contiguous().numpy() for way in ways]
+    begin = [_array(tensor) for tensor in given]
+    end = [_array(tensor) for tensor in (doutputs.view(shape), *needed)]
+    hidden = [_for_products(way.weights[1].t(), kept.before, spread=False) for way in ways]
     extra = [cell == "rnn_relu"] if cell.startswith("rnn") else []
     states = [[part.numpy() for part in parts] for parts in dstate]
 
@@ -159,28 +177,55 @@ def weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way
     """Return the gradients of W, U and the biases: large products over all steps at once."""
     dinput, before = back.gates[:, number], back.before[:, number]
     # The narrower of the two first, which is the quicker product; the gradients come out transposed.
-    dw, db = (rows.t() @ dinput).t(), dinput.sum(0)
+    dw, db = (rows.t() @ dinput).t(), _sum(dinput)
     if cell == "gru":
         size = before.shape[1]
         halves = dinput[:, : 2 * size], back.inner[:, number]
         du = torch.cat([before.t() @ half for half in halves], dim=1).t()
-        dd = torch.cat([db[: 2 * size], halves[1].sum(0)])
+        dd = torch.cat([db[: 2 * size], _sum(halves[1])])
     else:
         # The same numbers, but not the same memory: whoever gets them may change one in place.
         du, dd = (before.t() @ dinput).t(), db.clone()
-    return [dw, du, db, dd][: len(way.weights)]
+    return [found.float() for found in (dw, du, db, dd)][: len(way.weights)]
 
 
-def _input_product(cell: Cell, rows: Tensor, weights: list[Tensor], gates: Tensor) -> None:
-    """Write W x and the biases that are simply added to it into `gates`, (N, G·H)."""
-    if len(weights) == 2:
-        torch.mm(rows, weights[0].t(), out=gates)
-        return
-    bias = weights[2] + weights[3]
+def input_gradients(back: Kept, ways: list[Way], *, apart: bool) -> Tensor:
+    """Return the gradient of the rows that a layer read, (N, F); with `apart`, (N, D·F), each direction's own."""
+    weights = [way.weights[0].to(back.gates.dtype) for way in ways]
+    if not apart:
+        return back.gates.flatten(1) @ torch.cat(weights)
+    return torch.cat([back.gates[:, number] @ weight for number, weight in enumerate(weights)], dim=1)
+
+
+def _sum(rows: Tensor) -> Tensor:
+    """Return the sum of all rows, (N, F) -> (F,); of bfloat16 as a product, which sums in float32 and is quicker."""
+    return rows.sum(0) if rows.dtype == torch.float32 else (rows.new_ones(1, len(rows)) @ rows)[0]
+
+
+def _input_products(cell: Cell, rows: list[Tensor], ways: list[Way]) -> Tensor:
+    """Return W x and the biases that are simply added to it, (N, D, G·H): one product where all read the same."""
+    weights = [way.weights[0].to(rows[0].dtype) for way in ways]
+    biases = [_input_bias(cell, way) for way in ways]
+    if all(one is rows[0] for one in rows):
+        weights, biases = [torch.cat(weights)], [torch.cat(biases)]
+    height = len(ways[0].weights[0])
+    gates = rows[0].new_empty(len(rows[0]), len(ways), height)
+    columns = gates.flatten(1).split(len(weights[0]), dim=1)
+    for there, one, weight, bias in zip(columns, rows, weights, biases, strict=False):
+        torch.addmm(bias.to(one.dtype), one, weight.t(), out=there)
+    return gates
+
+
+def _input_bias(cell: Cell, way: Way) -> Tensor:
+    """Return the biases that are simply added to W x, (G·H,): all but the hidden one of a GRU's n."""
+    if len(way.weights) == 2:
+        return way.weights[0].new_zeros(len(way.weights[0]))
+    given, hidden = way.weights[2:]
+    bias = given + hidden
     if cell == "gru":
         new = len(bias) // 3
-        bias[2 * new :] = weights[2][2 * new :]
-    torch.addmm(bias, rows, weights[0].t(), out=gates)
+        bias[2 * new :] = given[2 * new :]
+    return bias
 
 
 def compiled_loops() -> Any:

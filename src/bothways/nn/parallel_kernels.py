@@ -12,7 +12,8 @@ Shapes: N rows, D directions, G gates, H hidden width, B sequences, T steps. Eve
 
 import numpy as np
 
-from bothways.nn.kernel_parts import add, compiled, f32, sigmoid, tanh
+from bothways.nn.kernel_numbers import add, compiled, f32
+from bothways.nn.kernel_parts import sigmoid, tanh
 
 
 @compiled

@@ -125,8 +125,9 @@ class ExactRecurrent(CellStack):
             dropout=self.dropout if self.training else 0.0,
             recompute=self.recompute,
         )
-        if self._is_fused(inputs):
-            return self._reading(*fused.read(layers, inputs, lengths))
+        kind = self._kind_of_loops(inputs)
+        if kind is not None:
+            return self._reading(*fused.read(layers, inputs.to(kind), lengths))
         if torch_kernels.is_whole(layers, inputs, lengths):
             return self._reading(*torch_kernels.read_whole(layers, inputs))
         read, final_state = torch_kernels.read_rows(layers, inputs, lengths)
@@ -140,16 +141,14 @@ class ExactRecurrent(CellStack):
                 layer[1] = functional.dropout(layer[1], self.weight_dropout)
         return weights
 
-    def _is_fused(self, inputs: Tensor) -> bool:
-        """Whether the compiled loops read this batch: on a CPU, in float32, where they beat torch's kernels."""
-        return (
-            inputs.device.type == "cpu"
-            and inputs.dtype == torch.float32
-            and next(self.parameters()).dtype == torch.float32
-            and self.hidden_size <= self.fused_up_to
-            and not torch_kernels.casts_for_kernels()
-            and fused.is_available()
-        )
+    def _kind_of_loops(self, inputs: Tensor) -> torch.dtype | None:
+        """Return what the compiled loops read this batch in; None where torch's kernels are to read it."""
+        if inputs.device.type != "cpu" or next(self.parameters()).dtype != torch.float32:
+            return None
+        if torch_kernels.casts_for_kernels():
+            return torch.bfloat16 if fused.computes_bfloat16() else None
+        is_quicker = inputs.dtype == torch.float32 and self.hidden_size <= self.fused_up_to
+        return torch.float32 if is_quicker and fused.is_available() else None
 
     def to_torch(self) -> nn.RNNBase:
         """Return a torch.nn module with a copy of the weights; it reads (B, T, E) and gives (B, T, D·H).
