@@ -30,7 +30,8 @@ READER: dict[str, Any] = {
     "embedding_dropout": 0,
     "lr": 0.003,
     "validation_size": 0.01,
-    "epochs": 1,
+    "epochs": 2,
+    "minutes": 33,
 }
 CLASSIFIER: dict[str, Any] = {
     "pooling": "max+mean",

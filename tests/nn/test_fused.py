@@ -5,8 +5,9 @@ import os
 import numpy as np
 import pytest
 import torch
+from numba import njit
 
-from bothways.nn import GRU, LSTM, RNN, fused, kernel_parts, loops
+from bothways.nn import GRU, LSTM, RNN, fused, kernel_activations, kernel_products, loops
 
 CELLS = {"tanh": RNN, "relu": RNN, "gru": GRU, "lstm": LSTM}
 
@@ -48,12 +49,10 @@ def test_threads_change_nothing(cell, threads):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("long", [0, 10_000], ids=["dots", "spread"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_wide_states_are_those_of_torchs_kernels(cell, long, monkeypatch):
-    # Wider than a tile of the product, and not a whole number of tiles or of four terms.
+def test_wide_states_are_those_of_torchs_kernels(cell, monkeypatch):
+    # Wider than a tile of the product, and not a whole number of tiles or panels.
     reader, (inputs, lengths) = reader_of(cell, hidden_size=261), batch_of([3, 1, 2])
-    monkeypatch.setattr(loops, "LONG", long)
     monkeypatch.setattr(reader, "fused_up_to", 1000)
     found = read(reader, inputs, lengths)[:2]
     monkeypatch.setattr(fused, "is_available", lambda: False)
@@ -96,20 +95,21 @@ def test_a_forked_child_has_threads_of_its_own():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
+@njit
+def _add_product(total, rows, count, panels):
+    kernel_products.add_product(total, rows, count, panels, kernel_products.room_for(panels, len(rows)))
+
+
 @pytest.mark.parametrize(
     ("rows", "terms", "width"),
-    [(1, 1, 1), (2, 4, 8), (3, 5, 7), (4, 64, 1024), (5, 131, 1030), (7, 3, 6), (8, 4100, 5), (50, 9, 4)],
+    [(1, 1, 1), (2, 4, 8), (3, 5, 7), (4, 64, 1024), (5, 131, 1030), (6, 515, 64), (13, 1030, 65), (50, 9, 4)],
 )
-@pytest.mark.parametrize("name", ["add_product", "add_dots"])
-def test_product_is_the_matrix_product(name, rows, terms, width):
+def test_product_is_the_matrix_product(rows, terms, width):
     draw = np.random.default_rng(0)
     left, right = (draw.standard_normal(shape).astype("f") for shape in ((rows + 1, terms), (terms, width)))
     total = np.ones((rows + 1, width), "f")
 
-    if name == "add_product":
-        kernel_parts.add_product(total, left, rows, right)
-    else:
-        kernel_parts.add_dots(total, left, rows, np.ascontiguousarray(right.T))
+    _add_product(total, left, rows, kernel_products.pack(torch.from_numpy(right).t(), torch.float32).numpy())
 
     np.testing.assert_allclose(total[:rows], 1 + left[:rows].astype("d") @ right, atol=1e-4 * (1 + terms / 500))
     assert (total[rows] == 1).all()
@@ -121,9 +121,9 @@ def test_squashing_is_exact_to_float32_and_keeps_nan():
     with np.errstate(over="ignore"):
         expected = 1 / (1 + np.exp(-exact))
     sigmoids, tanhs, unknown = values.copy(), values.copy(), np.full(9, np.nan, "f")
-    kernel_parts.squash(sigmoids)
-    kernel_parts.squash_both_ways(tanhs)
-    kernel_parts.squash(unknown)
+    kernel_activations.squash(sigmoids)
+    kernel_activations.squash_both_ways(tanhs)
+    kernel_activations.squash(unknown)
 
     np.testing.assert_allclose(sigmoids, expected, rtol=0, atol=2e-7)
     np.testing.assert_allclose(tanhs, np.tanh(exact), rtol=0, atol=3e-7)

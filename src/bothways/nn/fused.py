@@ -45,11 +45,9 @@ def computes_bfloat16() -> bool:
     """Whether this processor adds up products of bfloat16 pairs (AVX512-BF16), and numba compiles for it."""
     if not is_available():
         return False
-    import llvmlite.binding
-    import numba
+    from bothways.nn.kernel_products import can_sum_bfloat16
 
-    chosen = numba.config.CPU_NAME or numba.config.CPU_FEATURES  # type: ignore[attr-defined]
-    return not chosen and bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16"))
+    return can_sum_bfloat16()
 
 
 def read(layers: Layers, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State]:

@@ -18,8 +18,6 @@ f32 = np.float32
 # Sums may be taken in another order, and a product and a sum in one rounding; NaN and infinity keep their meaning.
 fastmath = {"contract", "reassoc", "nsz", "arcp"}
 compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath, boundscheck=False)
-# What is called for few numbers at a time.
-inlined = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath, boundscheck=False, forceinline=True)
 
 
 class BFloat(ir.Type):  # type: ignore[misc]

@@ -7,14 +7,14 @@ sequence b, step t is row starts[b] + t. Nothing else is ever touched, so there 
 Shapes: N rows, D directions, G gates, H hidden width, M members of the call. Everything is contiguous, and `way` says
 which of the D directions the call reads. A kernel gets W x + b in `gates` (N, D, G·H) and leaves the gates there; the
 backward kernel gets the gates and leaves the gradients of W x + b in `dgates`. Numbers of rows, (N, ...), are float32 or
-bfloat16 (see `kernel_numbers`), but for the c of an LSTM; all others are float32. `hidden` is U as `add_hidden` wants it:
-where (G·H, H) stands below it may be packed in bfloat16 as well.
+bfloat16 (see `kernel_numbers`), but for the c of an LSTM; all others are float32. U is packed in the kind of the rows.
 """
 
 import numpy as np
 
+from bothways.nn.kernel_activations import squash, squash_both_ways, tanh
 from bothways.nn.kernel_numbers import add, clear, compiled, copy, f32, put, take
-from bothways.nn.kernel_parts import add_hidden, room_for, squash, squash_both_ways, tanh
+from bothways.nn.kernel_products import add_product, room_for
 
 
 @compiled
@@ -25,7 +25,7 @@ def row_of(sequence, step, mirrored, starts, lengths):
 
 @compiled
 def gru_forward(
-    gates, way, mirrored, hidden, spread, bias, h, outputs, before, products, keep, members, starts, places, lengths
+    gates, way, mirrored, hidden, bias, h, outputs, before, products, keep, members, starts, places, lengths
 ):
     """Read with a GRU.
 
@@ -33,8 +33,7 @@ def gru_forward(
         gates: (N, D, 3·H); in: W x + b, with the hidden biases of r and z; out, if kept: r, z, n.
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
-        hidden: (3·H, H), U; or its transpose, (H, 3·H).
-        spread: whether it is the transpose.
+        hidden: U, packed by `pack`.
         bias: (H,), the hidden bias of n.
         h: (M, H), the state; in: the initial one; out: the final one.
         outputs: (N, D, H); out: h at every step.
@@ -62,7 +61,7 @@ def gru_forward(
                 sums[j] = take(given, j)
             for j in range(size):
                 sums[2 * size + j] = bias[j]
-        add_hidden(total, h, live, hidden, spread, room)
+        add_product(total, h, live, hidden, room)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
@@ -95,7 +94,7 @@ def gru_backward(
         dgates: (N, D, 3·H); out: the gradients of W x + b.
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
-        hidden: (H, 3·H), the transpose of U.
+        hidden: the transpose of U, packed by `pack`.
         dh: (M, H); in: the gradient of the final state; out: of the initial one.
         doutputs: (N, D, H), the gradient of h at every step.
         before: (N, D, H), the h each step began with.
@@ -136,12 +135,12 @@ def gru_backward(
                 dp[j] *= take(r, j)
             copy(dproducts[row, way], dp)
             copy(found[: 2 * size], sums[: 2 * size])
-        add_hidden(dh, total, live, hidden, False, room)
+        add_product(dh, total, live, hidden, room)
 
 
 @compiled
 def lstm_forward(
-    gates, way, mirrored, hidden, spread, h, c, outputs, before, cells, keep, members, starts, places, lengths
+    gates, way, mirrored, hidden, h, c, outputs, before, cells, keep, members, starts, places, lengths
 ):
     """Read with an LSTM.
 
@@ -149,8 +148,7 @@ def lstm_forward(
         gates: (N, D, 4·H); in: W x + b + d; out, if kept: i, f, g, o.
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
-        hidden: (4·H, H), U; or its transpose, (H, 4·H).
-        spread: whether it is the transpose.
+        hidden: U, packed by `pack`.
         h: (M, H), the state; in: the initial one; out: the final one.
         c: (M, H), its other part.
         outputs: (N, D, H); out: h at every step.
@@ -173,7 +171,7 @@ def lstm_forward(
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             copy(total[m], gates[row, way])
-        add_hidden(total, h, live, hidden, spread, room)
+        add_product(total, h, live, hidden, room)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
@@ -205,7 +203,7 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
         dgates: (N, D, 4·H); out: the gradients of W x + b.
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
-        hidden: (H, 4·H), the transpose of U.
+        hidden: the transpose of U, packed by `pack`.
         dh: (M, H); in: the gradient of the final state; out: of the initial one.
         dc: (M, H), that of its other part.
         doutputs: (N, D, H), the gradient of h at every step.
@@ -248,19 +246,18 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
                 df[j] *= old[j] * take(f, j) * (f32(1) - take(f, j))
             copy(dgates[row, way], sums)
             clear(dstate)
-        add_hidden(dh, total, live, hidden, False, room)
+        add_product(dh, total, live, hidden, room)
 
 
 @compiled
-def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, keep, members, starts, places, lengths):
+def rnn_forward(gates, way, mirrored, hidden, relu, h, outputs, before, keep, members, starts, places, lengths):
     """Read with a plain RNN.
 
     Args:
         gates: (N, D, H); in: W x + b + d.
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
-        hidden: (H, H), U; or its transpose, (H, H).
-        spread: whether it is the transpose.
+        hidden: U, packed by `pack`.
         relu: whether relu stands in place of tanh.
         h: (M, H), the state; in: the initial one; out: the final one.
         outputs: (N, D, H); out: h at every step.
@@ -282,7 +279,7 @@ def rnn_forward(gates, way, mirrored, hidden, spread, relu, h, outputs, before, 
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             copy(total[m], gates[row, way])
-        add_hidden(total, h, live, hidden, spread, room)
+        add_product(total, h, live, hidden, room)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
@@ -307,7 +304,7 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
         dgates: (N, D, H); out: the gradients of W x + b.
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
-        hidden: (H, H), the transpose of U.
+        hidden: the transpose of U, packed by `pack`.
         relu: whether relu stood in place of tanh.
         dh: (M, H); in: the gradient of the final state; out: of the initial one.
         doutputs: (N, D, H), the gradient of h at every step.
@@ -336,4 +333,4 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
                 sums[j] = (dstate[j] + take(dout, j)) * slope
                 put(found, j, sums[j])
                 dstate[j] = f32(0)
-        add_hidden(dh, total, live, hidden, False, room)
+        add_product(dh, total, live, hidden, room)

@@ -26,10 +26,6 @@ from bothways.nn.layout import RealSteps
 
 Integers = NDArray[np.int64]
 
-# Where H times the sequences read together, of which more than ROWS make no difference, reaches LONG, the sums of U h
-# are made in registers.
-LONG, ROWS = 2048, 8
-
 
 class Plan(NamedTuple):
     """Where each sequence's steps lie among the rows, and which sequences one thread reads together."""
@@ -97,18 +93,17 @@ def read(
         dtype=torch.float32 if cell == "lstm" else first.dtype,
     )
     kernel = getattr(compiled_loops(), f"{cell.partition('_')[0]}_forward")
-    arrays = [_array(outputs.view(len(outputs), len(ways), size)), _array(before)]
+    arrays = [array_of(outputs.view(len(outputs), len(ways), size)), array_of(before)]
     if not cell.startswith("rnn"):
-        arrays.append(_array(inner))
-    begin, end = _array(gates), (*arrays, keep)
-    spread = size * min(ROWS, len(plan.shares[0])) < LONG
-    hidden = [_for_products(way.weights[1], first, spread=spread) for way in ways]
+        arrays.append(array_of(inner))
+    begin, end = array_of(gates), (*arrays, keep)
+    hidden = [_packed(way.weights[1], first.dtype) for way in ways]
     extra = [_extra(cell, way) for way in ways]
     states = [[part.numpy() for part in parts] for parts in state]
 
     def run(number: int, members: Integers) -> None:
         own = [part[members] for part in states[number]]
-        given = begin, number, ways[number].mirrored, hidden[number], spread, *extra[number], *own, *end
+        given = begin, number, ways[number].mirrored, hidden[number], *extra[number], *own, *end
         kernel(*given, members, plan.starts, plan.places, plan.lengths)
         for part, value in zip(states[number], own, strict=True):
             part[members] = value
@@ -117,18 +112,16 @@ def read(
     return Kept(gates, outputs, before, inner)
 
 
-def _array(tensor: Tensor) -> Any:
+def array_of(tensor: Tensor) -> Any:
     """Return a tensor's numbers as the kernels know them: float32, or bfloat16 in uint16."""
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def _for_products(matrix: Tensor, rows: Tensor, *, spread: bool) -> Any:
-    """Return a matrix (O, I) as the kernels multiply by its transpose; `spread` is of float32 rows alone."""
-    if rows.dtype == torch.bfloat16:
-        from bothways.nn.kernel_bfloat16 import pack
+def _packed(matrix: Tensor, kind: torch.dtype) -> Any:
+    """Return a matrix as the kernels multiply by its transpose."""
+    from bothways.nn.kernel_products import pack
 
-        return pack(matrix).numpy()
-    return (matrix.t() if spread else matrix).contiguous().numpy()
+    return pack(matrix, kind).numpy()
 
 
 def _extra(cell: Cell, way: Way) -> list[Any]:
@@ -156,9 +149,9 @@ def go_back(
         given, needed = [kept.gates, dgates], [kept.before, kept.inner, dinner]
     else:
         given, needed = [dgates], [kept.outputs.view(shape)]
-    begin = [_array(tensor) for tensor in given]
-    end = [_array(tensor) for tensor in (doutputs.view(shape), *needed)]
-    hidden = [_for_products(way.weights[1].t(), kept.before, spread=False) for way in ways]
+    begin = [array_of(tensor) for tensor in given]
+    end = [array_of(tensor) for tensor in (doutputs.view(shape), *needed)]
+    hidden = [_packed(way.weights[1].t(), kept.before.dtype) for way in ways]
     extra = [cell == "rnn_relu"] if cell.startswith("rnn") else []
     states = [[part.numpy() for part in parts] for parts in dstate]
 

@@ -187,16 +187,18 @@ class ParallelRecurrent(CellStack):
         else:
             biases = [weight["bias"] for weight in weights] if self.bias else []
             products, pending = _product(below, [weight["weight"] for weight in weights], biases), start[own:]
-        # Autocast may have cast the products.
-        products, skip = products.to(start.dtype), self._skip(below, weights)
-
-        if rows.device.type == "cpu" and start.dtype == torch.float32 and fused.is_available():
+        is_fused = rows.device.type == "cpu" and start.dtype == torch.float32 and fused.is_available()
+        # Autocast may have cast the products, and only some loops read them as they are.
+        if not (is_fused and products.dtype == torch.bfloat16 and fused.computes_bfloat16()):
+            products = products.to(start.dtype)
+        skip = self._skip(below, weights, products.dtype)
+        if is_fused:
             states, last = read_fused(self.cell, products, skip, start[own - 1], plan.counts, plan.mirrored)
         else:
             gates = products.chunk(len(self.gate_names), dim=2)
             states, last = scan(*self._coefficients(gates), start[own - 1], plan.counts, plan.mirrored)
             states = self._outputs(states, gates, skip)
-        others = [ends(states, plan.counts, plan.mirrored)] if own > 1 else []
+        others = [ends(states, plan.counts, plan.mirrored).to(last.dtype)] if own > 1 else []
         return states, torch.cat([torch.stack([*others, last]), pending])
 
     def _convolved(
@@ -214,13 +216,13 @@ class ParallelRecurrent(CellStack):
         products = products[:count]
         return products + torch.stack([weight["bias"] for weight in weights]) if self.bias else products, left
 
-    def _skip(self, below: Sequence[Tensor], weights: list[dict[str, Tensor]]) -> Tensor | None:
-        """Return what passes by the cell, (N, D, H), if anything does."""
+    def _skip(self, below: Sequence[Tensor], weights: list[dict[str, Tensor]], kind: torch.dtype) -> Tensor | None:
+        """Return what passes by the cell, (N, D, H) of a kind, if anything does."""
         if not self.has_skip:
             return None
         highways = [weight["highway"] for weight in weights if "highway" in weight]
         passing = _product(below, highways) if highways else torch.stack(list(below), dim=1)
-        return passing.to(weights[0]["weight"].dtype)
+        return passing.to(kind)
 
     def _coefficients(self, gates: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Make a and b of what is scanned from the gates' products, (N, D, H) each."""

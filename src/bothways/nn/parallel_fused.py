@@ -1,4 +1,4 @@
-"""The parallel cells on a CPU, float32, with `parallel_kernels`: gates and scan of a whole layer in one pass.
+"""The parallel cells on a CPU with `parallel_kernels`: gates and scan of a whole layer in one pass over memory.
 
 Shapes: N rows, D directions, G gates, H hidden width, B sequences.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bothways.nn.loops import run_side_by_side
+from bothways.nn.loops import array_of, run_side_by_side
 from bothways.nn.once import differentiable_once
 from bothways.nn.scan import ends
 
@@ -38,14 +38,14 @@ def read_fused(
 
     Args:
         cell: which cell.
-        gates: float32 (N, D, G·H), the products that the gates are made of.
-        skip: float32 (N, D, H), what passes by the cell of an SRU; None for the others.
+        gates: float32 or bfloat16 (N, D, G·H), the products that the gates are made of.
+        skip: of the same kind (N, D, H), what passes by the cell of an SRU; None for the others.
         start: float32 (D, B, H), the state before the first step.
         counts: the sequences read at each step, B at the first.
         mirrored: for each direction, whether it reads from the last step to the first.
 
     Returns:
-        float32 (N, D, H), h at every step, and (D, B, H), the state after each sequence's own last step.
+        (N, D, H) of the same kind, h at every step, and float32 (D, B, H), the state after each sequence's own last step.
     """
     return _ReadFused.apply(cell, gates, skip, start, list(counts), list(mirrored))  # type: ignore[no-untyped-call,no-any-return]
 
@@ -63,13 +63,14 @@ class _ReadFused(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         gates, start = gates.contiguous(), start.contiguous()
         skip = gates[:0] if skip is None else skip.contiguous()
-        states = gates.new_empty(len(gates), len(mirrored), start.shape[2])
-        outputs = torch.empty_like(states) if cell == "sru" else states
+        states = start.new_empty(len(gates), len(mirrored), start.shape[2])
+        is_given_on = cell != "sru" and gates.dtype == states.dtype  # what is scanned is h, as it is kept
+        outputs = gates.new_empty(0 if is_given_on else len(gates), *states.shape[1:])
         kernel = getattr(_kernels(), f"{cell}_forward")
         _run(kernel, (gates, skip, start, states, outputs), counts, mirrored)
         ctx.cell, ctx.counts, ctx.mirrored = cell, counts, mirrored
         ctx.save_for_backward(gates, skip, start, states)
-        return outputs, ends(states, counts, mirrored)
+        return states if is_given_on else outputs, ends(states, counts, mirrored)
 
     @staticmethod
     @differentiable_once
@@ -95,7 +96,7 @@ def _kernels() -> Any:
 def _run(kernel: Callable[..., None], tensors: Sequence[Tensor], counts: list[int], mirrored: list[bool]) -> None:
     """Run a kernel on these tensors, of which the third is the start (D, B, H), over all shares of the work."""
     here = np.array(counts)
-    arrays = [*(tensor.detach().numpy() for tensor in tensors), here.cumsum() - here, here]
+    arrays = [*(array_of(tensor.detach()) for tensor in tensors), here.cumsum() - here, here]
 
     def work(share: Share) -> None:
         kernel(*arrays, share.way, mirrored[share.way], *share[1:])

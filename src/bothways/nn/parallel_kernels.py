@@ -7,20 +7,21 @@ starts[t] + p, and only the first counts[t] places are read at step t, so there 
 Loops touch few arrays each, which is what the compiler turns into vector instructions; the slices of one row stay in
 the first-level cache between them. Gates are computed anew on the way back, which is cheaper than to keep them.
 
-Shapes: N rows, D directions, G gates, H hidden width, B sequences, T steps. Everything is float32 and contiguous.
+Shapes: N rows, D directions, G gates, H hidden width, B sequences, T steps. Everything is contiguous. `states`, `start`
+and `carry`, which go from step to step, are float32; all else is float32 or bfloat16 (see `kernel_numbers`).
 """
 
 import numpy as np
 
-from bothways.nn.kernel_numbers import add, compiled, f32
-from bothways.nn.kernel_parts import sigmoid, tanh
+from bothways.nn.kernel_activations import exp, sigmoid, tanh
+from bothways.nn.kernel_numbers import add, compiled, copy, f32, put, take
 
 
 @compiled
 def gate(there, values):
-    """there[:] = sigmoid(values)."""
+    """there[:] = sigmoid(values); `there` is float32."""
     for j in range(len(values)):
-        there[j] = sigmoid(values[j])
+        there[j] = sigmoid(take(values, j))
 
 
 @compiled
@@ -43,7 +44,7 @@ def mingru_forward(
         skip: not used.
         start: (D, B, H), the state before the first step.
         states: (N, D, H); out: the state at every step.
-        outputs: not used.
+        outputs: (N, D, H); out: the state at every step once more, or no rows if nobody wants it.
         starts: int64 (T,), the row of each step's first place.
         counts: int64 (T,), the places read at each step.
         way: which of the D directions.
@@ -62,7 +63,9 @@ def mingru_forward(
             old = before(step, place, way, mirrored, first, last, start, states, starts, counts)
             new = states[row, way, first:last]
             for j in range(len(new)):
-                new[j] = old[j] + sigmoid(z[j]) * (c[j] - old[j])
+                new[j] = old[j] + sigmoid(take(z, j)) * (take(c, j) - old[j])
+            if len(outputs):
+                copy(outputs[row, way, first:last], new)
 
 
 @compiled
@@ -91,6 +94,7 @@ def mingru_backward(
         last: the column after the last one.
     """
     size = start.shape[2]
+    opened = np.empty(last - first, f32)
     for read in range(len(counts)):
         step = read if mirrored else len(counts) - 1 - read
         for place in range(share, counts[step], shares):
@@ -100,23 +104,33 @@ def mingru_backward(
             old = before(step, place, way, mirrored, first, last, start, states, starts, counts)
             g = carry[way, place, first:last]
             add(g, doutputs[row, way, first:last])
-            gate(dz, z)
+            gate(opened, z)
             for j in range(len(g)):
-                dc[j] = g[j] * dz[j]
+                put(dc, j, g[j] * opened[j])
             for j in range(len(g)):
-                g[j] *= f32(1) - dz[j]
+                g[j] *= f32(1) - opened[j]
             for j in range(len(g)):
-                dz[j] *= g[j] * (c[j] - old[j])
+                put(dz, j, opened[j] * g[j] * (take(c, j) - old[j]))
+
+
+@compiled
+def share_of(f, i):
+    """sigmoid(f) / (sigmoid(f) + sigmoid(i)), also where both are zero in floating point. NaN stays NaN.
+
+    With m the least of f, i and 0 it is b / (a + b) for a = e^m + e^(m-f) and b = e^m + e^(m-i), which cannot overflow.
+    """
+    least = f if f < i else i
+    least = f32(0) if least > f32(0) else least
+    whole = exp(least)
+    a, b = whole + exp(least - f), whole + exp(least - i)
+    return b / (a + b)
 
 
 @compiled
 def minlstm_forward(
     gates, skip, start, states, outputs, starts, counts, way, mirrored, share, shares, first, last
 ):  # fmt: skip
-    """Read with a MinLSTM; see `mingru_forward`.
-
-    gates: (N, D, 3·H), what f, i and c are made of; f and i below -87 count as -87, so that f / (f + i) has a value.
-    """
+    """Read with a MinLSTM; see `mingru_forward`. gates: (N, D, 3·H), what f, i and c are made of."""
     size = start.shape[2]
     for read in range(len(counts)):
         step = len(counts) - 1 - read if mirrored else read
@@ -127,8 +141,9 @@ def minlstm_forward(
             old = before(step, place, way, mirrored, first, last, start, states, starts, counts)
             new = states[row, way, first:last]
             for j in range(len(new)):
-                keep, take = sigmoid(f[j]), sigmoid(i[j])
-                new[j] = c[j] + keep / (keep + take) * (old[j] - c[j])
+                new[j] = take(c, j) + share_of(take(f, j), take(i, j)) * (old[j] - take(c, j))
+            if len(outputs):
+                copy(outputs[row, way, first:last], new)
 
 
 @compiled
@@ -138,31 +153,30 @@ def minlstm_backward(
 ):  # fmt: skip
     """Go back over `minlstm_forward`; see `mingru_backward`. gates and dgates: (N, D, 3·H)."""
     size = start.shape[2]
-    common = np.empty(last - first, f32)
+    common, kept = np.empty(last - first, f32), np.empty(last - first, f32)
     for read in range(len(counts)):
         step = read if mirrored else len(counts) - 1 - read
         for place in range(share, counts[step], shares):
             row = starts[step] + place
+            f, i = gates[row, way, first:last], gates[row, way, size + first : size + last]
             c, df = gates[row, way, 2 * size + first : 2 * size + last], dgates[row, way, first:last]
             di = dgates[row, way, size + first : size + last]
             dc = dgates[row, way, 2 * size + first : 2 * size + last]
             old = before(step, place, way, mirrored, first, last, start, states, starts, counts)
             g = carry[way, place, first:last]
             add(g, doutputs[row, way, first:last])
-            gate(df, gates[row, way, first:last])
-            gate(di, gates[row, way, size + first : size + last])
             for j in range(len(g)):
-                dc[j] = g[j] * di[j] / (df[j] + di[j])
+                kept[j] = share_of(take(f, j), take(i, j))
             for j in range(len(g)):
-                common[j] = dc[j] * (old[j] - c[j])
+                common[j] = g[j] * (f32(1) - kept[j])
+                put(dc, j, common[j])
             for j in range(len(g)):
-                kept = df[j] / (df[j] + di[j])
-                common[j] *= kept
-                g[j] *= kept
+                common[j] *= kept[j] * (old[j] - take(c, j))
+                g[j] *= kept[j]
             for j in range(len(g)):
-                df[j] = common[j] * (f32(1) - df[j])
+                put(df, j, common[j] * (f32(1) - sigmoid(take(f, j))))
             for j in range(len(g)):
-                di[j] = common[j] * (di[j] - f32(1))
+                put(di, j, common[j] * (sigmoid(take(i, j)) - f32(1)))
 
 
 @compiled
@@ -184,9 +198,9 @@ def sru_forward(
             old = before(step, place, way, mirrored, first, last, start, states, starts, counts)
             cell, out = states[row, way, first:last], outputs[row, way, first:last]
             for j in range(len(cell)):
-                cell[j] = x[j] + sigmoid(f[j]) * (old[j] - x[j])
+                cell[j] = take(x, j) + sigmoid(take(f, j)) * (old[j] - take(x, j))
             for j in range(len(cell)):
-                out[j] = s[j] + sigmoid(r[j]) * (tanh(cell[j]) - s[j])
+                put(out, j, take(s, j) + sigmoid(take(r, j)) * (tanh(cell[j]) - take(s, j)))
 
 
 @compiled
@@ -200,7 +214,7 @@ def sru_backward(
     carry: the gradient of the cell.
     """
     size = start.shape[2]
-    squashed = np.empty(last - first, f32)
+    squashed, f, r = np.empty(last - first, f32), np.empty(last - first, f32), np.empty(last - first, f32)
     for read in range(len(counts)):
         step = read if mirrored else len(counts) - 1 - read
         for place in range(share, counts[step], shares):
@@ -210,19 +224,19 @@ def sru_backward(
             dx, ds = dgates[row, way, 2 * size + first : 2 * size + last], dskip[row, way, first:last]
             old = before(step, place, way, mirrored, first, last, start, states, starts, counts)
             cell, g, dout = states[row, way, first:last], carry[way, place, first:last], doutputs[row, way, first:last]
-            gate(df, gates[row, way, first:last])
-            gate(dr, gates[row, way, size + first : size + last])
+            gate(f, gates[row, way, first:last])
+            gate(r, gates[row, way, size + first : size + last])
             for j in range(len(g)):
                 squashed[j] = tanh(cell[j])
             for j in range(len(g)):
-                ds[j] = dout[j] * (f32(1) - dr[j])
+                put(ds, j, take(dout, j) * (f32(1) - r[j]))
             for j in range(len(g)):
-                g[j] += dout[j] * dr[j] * (f32(1) - squashed[j] * squashed[j])
+                g[j] += take(dout, j) * r[j] * (f32(1) - squashed[j] * squashed[j])
             for j in range(len(g)):
-                dr[j] *= ds[j] * (squashed[j] - s[j])
+                put(dr, j, r[j] * take(dout, j) * (f32(1) - r[j]) * (squashed[j] - take(s, j)))
             for j in range(len(g)):
-                dx[j] = g[j] * (f32(1) - df[j])
+                put(dx, j, g[j] * (f32(1) - f[j]))
             for j in range(len(g)):
-                g[j] *= df[j]
+                g[j] *= f[j]
             for j in range(len(g)):
-                df[j] = g[j] * (f32(1) - df[j]) * (old[j] - x[j])
+                put(df, j, g[j] * (f32(1) - f[j]) * (old[j] - take(x, j)))
