@@ -1,8 +1,9 @@
-"""Speed of recurrent layers beside torch.nn's and Keras's, in one run: python -m benchmarks.speed [--rounds N]
+"""Speed of recurrent layers beside torch.nn, Keras and onnxruntime, in one run: python -m benchmarks.speed [--rounds N]
 
 Tokens a second count real tokens only. Every variant runs in turn, round by round, and the median of the rounds is
 given, so that a busy moment of the machine falls on all alike. Keras is measured where it is installed, on the backend
-that KERAS_BACKEND names; its training step includes its optimizer's.
+that KERAS_BACKEND names; its training step includes its optimizer's. The limit of a variant is the rate of the matrix
+product of the same shapes, all steps at once, in the same precision and the same rounds.
 """
 
 import argparse
@@ -18,8 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from benchmarks.layers import graph_of
 from benchmarks.record import record
-from bothways.nn import SRU, MinGRU, MinLSTM, Recurrent, from_torch, fused
+from bothways.nn import GRU, SRU, MinGRU, MinLSTM, Recurrent, from_torch, fused
+from bothways.training.device import computes_bfloat16
 
 E = 100
 
@@ -89,43 +92,103 @@ def keras_steps(case: Case, inputs: Tensor) -> tuple[Callable[[], object], Calla
     return lambda: model.train_on_batch(array, wanted), lambda: model.predict_on_batch(array)
 
 
-def variants(case: Case) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+def in_bfloat16(read: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """The same under autocast."""
+
+    def cast() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return read()
+
+    return cast
+
+
+def onnx_steps(reader: Recurrent, inputs: Tensor, lengths: Tensor) -> tuple[None, Callable[[], object]]:
+    """Only a reading."""
+    session, array = graph_of(reader), {"inputs": inputs.numpy(), "lengths": lengths.numpy()}
+    return None, lambda: session.run(None, array)
+
+
+class Variant(NamedTuple):
+    """One of those that are compared."""
+
+    training: Callable[[], object] | None
+    reading: Callable[[], object]
+    operations: float | None  # of the matrix products of reading a token; None: no limit is asked for
+    kind: torch.dtype = torch.float32
+
+
+def operations_of(reader: Recurrent) -> float:
+    """Multiplications and additions of a reader's matrix products for one token."""
+    return 2.0 * sum(weight.numel() for weight in reader.parameters() if weight.dim() == 2)
+
+
+def variants(case: Case) -> dict[str, Variant]:
     """Everything that is compared."""
     torch.manual_seed(0)
     lengths, inputs = case.lengths, torch.randn(len(case.lengths), int(case.lengths.max()), E)
     theirs = nn.LSTM(E, case.hidden_size, case.layers, batch_first=True, bidirectional=True)
-    ours = from_torch(theirs)
-    found: dict[str, Any] = {
-        "torch.nn.LSTM, packed": torch_steps(lambda: packed(theirs, inputs, lengths)),
-        "torch.nn.LSTM, padded (wrong backwards)": torch_steps(lambda: theirs(inputs)[0]),
-        "bothways LSTM": torch_steps(lambda: ours(inputs, lengths).outputs),
-        "bothways LSTM, torch's kernel": torch_steps(lambda: in_torch(ours, inputs, lengths)),
-    }
+    found = dict[str, Variant]()
+
+    def add(name: str, read: Callable[[], Tensor], operations: float | None, kinds: list[torch.dtype]) -> None:
+        for kind in kinds:
+            is_narrow = kind == torch.bfloat16
+            title = f"{name}, bfloat16" if is_narrow else name
+            found[title] = Variant(*torch_steps(in_bfloat16(read) if is_narrow else read), operations, kind)
+
+    kinds = [torch.float32, *([torch.bfloat16] if computes_bfloat16("cpu") else [])]
+    add("torch.nn.LSTM, packed", lambda: packed(theirs, inputs, lengths), None, kinds[:1])
+    add("torch.nn.LSTM, padded (wrong backwards)", lambda: theirs(inputs)[0], None, kinds)
     if importlib.util.find_spec("keras") is not None:
-        found["Keras LSTM, padded (wrong backwards)"] = keras_steps(case, inputs)
+        found["Keras LSTM, padded (wrong backwards)"] = Variant(*keras_steps(case, inputs), None)
+    readers: list[Recurrent] = [from_torch(theirs), GRU(E, case.hidden_size, case.layers, direction="both")]
     if case.parallel:
-        for cell in (MinGRU, MinLSTM, SRU):
-            reader = cell(E, case.hidden_size, case.layers, direction="both")
-            name = f"bothways {cell.__name__}"
-            found[name] = torch_steps(lambda reader=reader: reader(inputs, lengths).outputs)
-            found[f"{name}, in torch"] = torch_steps(lambda reader=reader: in_torch(reader, inputs, lengths))
+        readers += [cell(E, case.hidden_size, case.layers, direction="both") for cell in (MinGRU, MinLSTM, SRU)]
+    found["onnxruntime LSTM"] = Variant(*onnx_steps(readers[0], inputs, lengths), None)
+    for reader in readers:
+        operations = operations_of(reader)
+        name = f"bothways {type(reader).__name__}"
+        add(name, lambda reader=reader: reader(inputs, lengths).outputs, operations, kinds)
+        add(f"{name}, in torch", lambda reader=reader: in_torch(reader, inputs, lengths), operations, kinds)
     return found
+
+
+def product(rows: Tensor, matrix: Tensor) -> Callable[[], object]:
+    """What the limit is measured by."""
+    return lambda: rows @ matrix
+
+
+def limits(case: Case) -> tuple[float, dict[torch.dtype, Callable[[], object]]]:
+    """Products of the upper layer's shapes with all steps at once: their operations, and both precisions."""
+    rows = torch.randn(int(case.lengths.sum()), (2 if case.layers > 1 else 1) * case.hidden_size + E)
+    matrix = torch.randn(rows.shape[1], 8 * case.hidden_size)
+    kinds = torch.float32, torch.bfloat16
+    return 2.0 * rows.numel() * matrix.shape[1], {kind: product(rows.to(kind), matrix.to(kind)) for kind in kinds}
 
 
 def measure(case: Case, rounds: int) -> list[list[str]]:
     """The rows of a case: training, then reading."""
     compared, tokens, rows = variants(case), int(case.lengths.sum()), []
-    for place, what in enumerate(("training", "inference")):
-        times: dict[str, list[float]] = {name: [] for name in compared}
+    operations, products = limits(case)
+    for place, (what, work) in enumerate((("training", 3), ("inference", 1))):
+        steps: dict[Any, Callable[[], object]] = {**products}
+        steps |= {name: run for name, variant in compared.items() if (run := variant[place]) is not None}
+        times: dict[Any, list[float]] = {name: [] for name in steps}
         for turn in range(rounds + 1):
-            for name, steps in compared.items():
+            for name, run in steps.items():
                 began = time.perf_counter()
-                steps[place]()
+                run()
                 if turn:  # the first round warms up
                     times[name].append(time.perf_counter() - began)
+        rates = {kind: operations / median(times[kind]) for kind in products}
         base = median(times["torch.nn.LSTM, packed"])
-        for name, spent in times.items():
-            rows.append([what, name, f"{tokens / median(spent):,.0f}", f"{base / median(spent):.2f}"])
+        for name, variant in compared.items():
+            if name not in steps:
+                continue
+            rate = tokens / median(times[name])
+            share = ""
+            if variant.operations is not None:
+                share = f"{work * variant.operations * rate / rates[variant.kind]:.0%}"
+            rows.append([what, name, f"{rate:,.0f}", f"{base / median(times[name]):.2f}", share])
     return rows
 
 
@@ -137,10 +200,11 @@ def main() -> None:
     for number, case in enumerate(cases()):
         record(
             f"python -m benchmarks.speed{f' ({number + 1})' if number else ''}",
-            f"Speed of bidirectional layers: {case.title}, E={E}, float32",
-            ["", "variant", "real tokens/s", "ratio to packed"],
+            f"Speed of bidirectional layers: {case.title}, E={E}",
+            ["", "variant", "real tokens/s", "ratio to packed", "of the limit"],
             measure(case, rounds),
-            f"Median of {rounds} rounds, {torch.get_num_threads()} threads.",
+            f"Median of {rounds} rounds, {torch.get_num_threads()} threads. The limit is torch's matrix product of the "
+            "same shapes, all steps at once, in the same precision; our float32 loops have products of their own.",
         )
 
 

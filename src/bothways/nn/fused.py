@@ -210,8 +210,8 @@ class _ReadInPieces(torch.autograd.Function):
                     found = loops.weight_gradients(cell, back, way, columns[way], ways[way])
                     torch._foreach_add_(weights[way], found)
                     if drows is not None:
-                        found = back.gates[:, way] @ ways[way].weights[0].to(rows.dtype)
-                        _columns(drows, way, ways, ctx.apart)[index] += found
+                        there = _columns(drows, way, ways, ctx.apart)
+                        there[index] += back.gates[:, way] @ ways[way].weights[0].to(rows.dtype)
             return _in_order(drows, weights, dstate)
 
 

@@ -1,7 +1,7 @@
 """How the compiled loops are compiled, and the numbers they read and write: float32, or bfloat16 to save memory.
 
-What is computed is float32. numba knows no bfloat16: such numbers are kept in uint16, and what only the processor can do
-is said in LLVM's words.
+What is computed is float32. numba knows no bfloat16: such numbers are kept in uint16, and what only the processor can
+do is said in LLVM's words.
 
 Numba keeps what it has compiled by the time of the caller's file: after a change here, touch the files of the loops.
 """
@@ -33,7 +33,7 @@ class BFloat(ir.Type):  # type: ignore[misc]
         return hash(BFloat)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def narrow(_context: Any, number: Any) -> Any:
     """Round a float32 number to the nearest bfloat16, given as uint16."""
 
@@ -43,7 +43,7 @@ def narrow(_context: Any, number: Any) -> Any:
     return types.uint16(types.float32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def widen(_context: Any, number: Any) -> Any:
     """Give the float32 number of a bfloat16 in uint16."""
 

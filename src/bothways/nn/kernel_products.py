@@ -4,36 +4,28 @@ A matrix is packed in panels of some columns, which are as many as rows of sums 
 de Geijn, 2008, "Anatomy of high-performance matrix multiplication", on both). A tile, six rows and a panel, is written
 in LLVM's words, as loops of numba's would not keep its sums where they are made.
 
-Of bfloat16 a matrix is packed in pairs of terms: the processor multiplies two numbers of a row with two of a column, and
-adds both products to a sum, sixteen columns at a time (AVX512-BF16, vdpbf16ps).
+Of bfloat16 a matrix is packed in pairs of terms: the processor multiplies two numbers of a row with two of a column,
+and adds both products to a sum, sixteen columns at a time (AVX512-BF16, vdpbf16ps).
 
 Numba keeps what it has compiled by the time of the caller's file: after a change here, touch the files of the loops.
 """
 
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
 import torch
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload
 from torch import Tensor
 
 from bothways.nn.kernel_numbers import BFloat, compiled, f32, narrow
 
-
-def _features() -> str:
-    """Return what numba compiles for, as LLVM lists it."""
-    chosen = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
-    if chosen is not None or numba.config.CPU_NAME == "generic":  # type: ignore[attr-defined]
-        return chosen or ""
-    return str(llvmlite.binding.get_host_cpu_features().flatten())
-
-
-FEATURES = _features().split(",")
+# What numba compiles for, as LLVM lists it.
+FEATURES = (numba.config.CPU_FEATURES or get_host_cpu_features()).split(",")  # type: ignore[attr-defined]
 LANES = 16 if "+avx512f" in FEATURES else 8  # float32 numbers of a register
 # Sums of six rows and a panel take 24 of 32 registers, or 12 of 16.
 ROWS = 6
@@ -52,14 +44,14 @@ def can_sum_bfloat16() -> bool:
 
 
 def _add_floats(builder: Any, total: Any, terms: Any, columns: Any) -> Any:
-    """Add the products of one term of a row, in every lane, and sixteen columns."""
+    """Add the products of one term of a row, in every lane, and as many columns."""
     kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
     fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
     return builder.call(fused, [builder.bitcast(terms, FLOATS), builder.bitcast(columns, FLOATS), total])
 
 
 def _add_halves(builder: Any, total: Any, terms: Any, columns: Any) -> Any:
-    """Add the products of two terms of a row, in every lane, and sixteen columns."""
+    """Add the products of two terms of a row, in every lane, and as many columns."""
     kind = ir.FunctionType(FLOATS, [FLOATS, HALVES, HALVES])
     dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
     return builder.call(dot, [total, builder.bitcast(terms, HALVES), builder.bitcast(columns, HALVES)])
@@ -68,7 +60,7 @@ def _add_halves(builder: Any, total: Any, terms: Any, columns: Any) -> Any:
 def _tile_of(height: int) -> Any:
     """Make what adds to `height` rows of sums the products of as many rows of terms and a part of a panel."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def add_tile(_context: Any, sums: Any, terms: Any, panels: Any, row: Any, panel: Any, start: Any, stop: Any) -> Any:
         """sums[row:, COLUMNS·panel:] += terms[row:] @ panels[panel], of the terms or pairs from start to stop."""
         signature = types.void(sums, terms, panels, types.intp, types.intp, types.intp, types.intp)
@@ -106,9 +98,7 @@ def _tile_of(height: int) -> Any:
             terms_at = [at(given, builder.mul(one, words_of_row(given, in_a_word)), words) for one in rows]
             panel_at = builder.mul(first, builder.extract_value(packed.shape, 1))
             zero = ir.Constant(FLOATS, [0.0] * LANES)
-            kept = [
-                [[cgutils.alloca_once_value(builder, zero) for _ in line] for line in sums_at] for _ in range(sets)
-            ]
+            kept = [[[cgutils.alloca_once_value(builder, zero) for _ in line] for line in sums_at] for _ in range(sets)]
 
             def add_term(term: Any, kept: Any) -> None:
                 """Add what one term, or pair of terms, is worth."""

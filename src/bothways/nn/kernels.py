@@ -6,8 +6,8 @@ sequence b, step t is row starts[b] + t. Nothing else is ever touched, so there 
 
 Shapes: N rows, D directions, G gates, H hidden width, M members of the call. Everything is contiguous, and `way` says
 which of the D directions the call reads. A kernel gets W x + b in `gates` (N, D, G·H) and leaves the gates there; the
-backward kernel gets the gates and leaves the gradients of W x + b in `dgates`. Numbers of rows, (N, ...), are float32 or
-bfloat16 (see `kernel_numbers`), but for the c of an LSTM; all others are float32. U is packed in the kind of the rows.
+backward kernel gets the gates and leaves the gradients of W x + b in `dgates`. Numbers of rows, (N, ...), are float32
+or bfloat16 (see `kernel_numbers`), but for the c of an LSTM; all others are float32. U is packed in the rows' kind.
 """
 
 import numpy as np
@@ -139,9 +139,7 @@ def gru_backward(
 
 
 @compiled
-def lstm_forward(
-    gates, way, mirrored, hidden, h, c, outputs, before, cells, keep, members, starts, places, lengths
-):
+def lstm_forward(gates, way, mirrored, hidden, h, c, outputs, before, cells, keep, members, starts, places, lengths):
     """Read with an LSTM.
 
     Args:

@@ -203,7 +203,7 @@ def _input_products(cell: Cell, rows: list[Tensor], ways: list[Way]) -> Tensor:
         weights, biases = [torch.cat(weights)], [torch.cat(biases)]
     height = len(ways[0].weights[0])
     gates = rows[0].new_empty(len(rows[0]), len(ways), height)
-    columns = gates.flatten(1).split(len(weights[0]), dim=1)
+    columns = torch.split(gates.flatten(1), len(weights[0]), dim=1)
     for there, one, weight, bias in zip(columns, rows, weights, biases, strict=False):
         torch.addmm(bias.to(one.dtype), one, weight.t(), out=there)
     return gates

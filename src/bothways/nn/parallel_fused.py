@@ -45,7 +45,7 @@ def read_fused(
         mirrored: for each direction, whether it reads from the last step to the first.
 
     Returns:
-        (N, D, H) of the same kind, h at every step, and float32 (D, B, H), the state after each sequence's own last step.
+        (N, D, H) of the same kind, h at every step, and float32 (D, B, H), the state after each one's own last step.
     """
     return _ReadFused.apply(cell, gates, skip, start, list(counts), list(mirrored))  # type: ignore[no-untyped-call,no-any-return]
 
