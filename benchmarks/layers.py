@@ -1,8 +1,9 @@
-"""Speed of the exact recurrent layers by cell and size: python -m benchmarks.layers [--quick] [--threads N]
+"""Speed of the exact recurrent layers by cell and size: python -m benchmarks.layers [--bfloat16] [--quick]
 
-One layer, both ways, float32, on a CPU. Every figure of a row is measured in the same run, the variants by turns, and
-is a median; tokens are real ones, padding does not count. Lengths are drawn like those of film reviews (log-normal
-around 175 words), cut at 230. The limit is the rate of matrix products of the layer's own shapes, all steps at once.
+One layer, both ways, on a CPU. Every figure of a row is measured in the same run, the variants by turns, and is a
+median; tokens are real ones, padding does not count. Lengths are drawn like those of film reviews (log-normal around
+175 words), cut at 230. The limit is the rate of matrix products of the layer's own shapes, all steps at once. With
+--bfloat16 ours, padded torch.nn and the limit compute in it; packed torch.nn, onnxruntime and Keras stay in float32.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from benchmarks.record import record
 from bothways.nn import GRU, LSTM, RNN, Recurrent
 
-PICTURE = Path(__file__).with_name("layers.png")
 E, CUT = 100, 230
 CELLS: dict[str, tuple[type[Any], type[nn.RNNBase], int]] = {
     "rnn": (RNN, nn.RNN, 1),
@@ -66,10 +66,10 @@ def seconds(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str,
     return {name: median(times) for name, times in taken.items()}
 
 
-def matrix_rate(case: Case, tokens: int, rounds: int) -> float:
+def matrix_rate(case: Case, tokens: int, rounds: int, kind: torch.dtype) -> float:
     """Operations a second of the layer's products, all steps at once."""
-    rows, height = torch.randn(tokens, E + case.hidden_size), CELLS[case.cell][2] * case.hidden_size
-    weights = torch.randn(E + case.hidden_size, 2 * height)
+    rows, height = torch.randn(tokens, E + case.hidden_size).to(kind), CELLS[case.cell][2] * case.hidden_size
+    weights = torch.randn(E + case.hidden_size, 2 * height).to(kind)
     taken = seconds({"product": lambda: rows @ weights}, rounds)["product"]
     return case.operations(tokens) / taken
 
@@ -101,8 +101,9 @@ def keras_of(case: Case) -> Any:
     return keras.Model(inputs, keras.layers.Bidirectional(cell(case.hidden_size, return_sequences=True))(inputs))
 
 
-def measure(case: Case, rounds: int) -> dict[str, float]:
+def measure(case: Case, rounds: int, kind: torch.dtype) -> dict[str, float]:
     """Tokens a second of every variant, and what share of the matrix rate ours reaches."""
+    cast = torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16)
     torch.manual_seed(0)
     ours_class, _, _ = CELLS[case.cell]
     ours = ours_class(E, case.hidden_size, direction="both")
@@ -116,8 +117,8 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
         return pad_packed_sequence(read, batch_first=True)[0]
 
     readings: dict[str, Callable[[], torch.Tensor]] = {
-        "ours": lambda: ours(inputs, lengths).outputs,
-        "padded": lambda: theirs(inputs)[0],
+        "ours": cast(lambda: ours(inputs, lengths).outputs),
+        "padded": cast(lambda: theirs(inputs)[0]),
     }
     if case.batch * case.hidden_size <= PACKED_UP_TO:
         readings["packed"] = packed
@@ -144,7 +145,7 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
         reading["keras"] = lambda: np.asarray(keras.predict_on_batch(inputs.numpy()))
     with torch.no_grad():
         found |= {f"read {name}": tokens / taken for name, taken in seconds(reading, rounds).items()}
-    rate = matrix_rate(case, tokens, rounds)
+    rate = matrix_rate(case, tokens, rounds, kind)
     found["train share"] = 3 * case.operations(tokens) / tokens * found["train ours"] / rate
     found["read share"] = case.operations(tokens) / tokens * found["read ours"] / rate
     return found
@@ -174,7 +175,7 @@ def row_of(case: Case, found: dict[str, float]) -> list[str]:
     ]
 
 
-def draw(measured: dict[Case, dict[str, float]]) -> None:
+def draw(measured: dict[Case, dict[str, float]], path: Path) -> None:
     """Draw the ratio to torch's padded kernel by width, one line for each batch size."""
     import matplotlib
 
@@ -197,35 +198,40 @@ def draw(measured: dict[Case, dict[str, float]]) -> None:
     axes[0][0].legend()
     figure.supxlabel("H, width of one direction")
     figure.supylabel("times as fast as torch.nn, padded")
-    figure.savefig(PICTURE, dpi=110)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
     """Measure, draw, record."""
     arguments = argparse.ArgumentParser()
+    arguments.add_argument("--bfloat16", action="store_true", help="ours and padded torch.nn under autocast")
     arguments.add_argument("--quick", action="store_true", help="few sizes, under two minutes; nothing is drawn")
     arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments.add_argument("--rounds", type=int, default=5)
     chosen = arguments.parse_args()
     torch.set_num_threads(chosen.threads)
+    kind = torch.bfloat16 if chosen.bfloat16 else torch.float32
+    name = str(kind).removeprefix("torch.")
     sizes, batches = ((64, 256), (32,)) if chosen.quick else (SIZES, BATCHES)
     measured = {}
     for case in (Case(*values) for values in product(CELLS, sizes, batches)):
         if case.batch * case.hidden_size > ROWS_UP_TO:
             continue
-        measured[case] = measure(case, chosen.rounds)
+        measured[case] = measure(case, chosen.rounds, kind)
         print(*row_of(case, measured[case]), sep="  ", flush=True)
+    options = (" --bfloat16" if chosen.bfloat16 else "") + (" --quick" if chosen.quick else "")
     if not chosen.quick:
-        draw(measured)
+        draw(measured, Path(__file__).with_name(f"layers-{name}.png" if chosen.bfloat16 else "layers.png"))
     header = ["cell", "H", "B", "training, tokens/s", "to packed", "to padded", "of the limit"]
     header += ["reading, tokens/s", "to packed", "to padded", "to onnxruntime", "to Keras", "of the limit"]
     record(
-        "python -m benchmarks.layers" + (" --quick" if chosen.quick else ""),
-        f"Exact layers: one layer, both ways, E={E}, lengths cut at {CUT}, float32, {chosen.threads} threads",
+        f"python -m benchmarks.layers{options}",
+        f"Exact layers: one layer, both ways, E={E}, lengths cut at {CUT}, {name}, {chosen.threads} threads",
         header,
         [row_of(case, found) for case, found in measured.items()],
         f"Median of {chosen.rounds} rounds. Ratios are ours to theirs: above 1 ours is faster. Padded torch.nn reads "
-        "padding too and gives other numbers backwards; it stands here as torch's fastest kernel.",
+        "padding too and gives other numbers backwards; it stands here as torch's fastest kernel."
+        + (" Packed torch.nn, onnxruntime and Keras compute in float32." if chosen.bfloat16 else ""),
     )
 
 

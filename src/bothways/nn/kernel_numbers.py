@@ -20,7 +20,7 @@ fastmath = {"contract", "reassoc", "nsz", "arcp"}
 compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath, boundscheck=False)
 
 
-class BFloat(ir.Type):  # type: ignore[misc]
+class BFloat(ir.Type):
     """LLVM's bfloat, which llvmlite does not name."""
 
     def _to_string(self) -> str:

@@ -21,6 +21,7 @@ from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload
 from torch import Tensor
+from torch.nn import functional
 
 from bothways.nn.kernel_numbers import BFloat, compiled, f32, narrow
 
@@ -214,8 +215,8 @@ def pack(matrix: Tensor, kind: torch.dtype) -> Tensor:
         float32 (panels, K, COLUMNS), or int32 (panels, pairs of K, COLUMNS); zero beyond the matrix.
     """
     columns, terms = matrix.shape
-    even = terms if kind == torch.float32 else -(-terms // 2) * 2
-    whole = matrix.new_zeros(-(-columns // COLUMNS) * COLUMNS, even, dtype=kind)
-    whole[:columns, :terms] = matrix
+    beyond = (0, terms % 2 if kind == torch.bfloat16 else 0, 0, -columns % COLUMNS)
+    whole = matrix.to(kind)
+    whole = functional.pad(whole, beyond) if any(beyond) else whole.contiguous()
     words = whole if kind == torch.float32 else whole.view(torch.int32)
     return words.view(-1, COLUMNS, words.shape[1]).transpose(1, 2).contiguous()
