@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from bothways.nn import loops
+from bothways.nn.few_sizes import rounded_rows
 from bothways.nn.layers import PARTS, Cell, Layers
 from bothways.nn.layout import real_steps
-from bothways.nn.loops import Kept, Plan, Way, compiled_loops
+from bothways.nn.loops import Kept, Plan, Way, compiled_loops, compiles
 from bothways.nn.once import differentiable_once
 from bothways.nn.reader import State, sequence_dropout
 
@@ -26,7 +28,7 @@ logger = logging.getLogger("bothways")
 @cache
 def is_available() -> bool:
     """Whether the compiled loops can be used: numba is installed, the extra [fast], and works here."""
-    if find_spec("numba") is None:
+    if find_spec("numba") is None or not compiles():
         return False
     try:
         compiled_loops()
@@ -56,11 +58,13 @@ def read(layers: Layers, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, State
     Padding is never looked at, and zero where it comes out. The outputs are of the inputs' kind, states float32.
     """
     size, steps, _ = inputs.shape
-    real = real_steps(lengths, steps)
-    plan = loops.make_plan(lengths, len(layers.start))
+    count = int(lengths.sum())
+    spare = rounded_rows(count) - count if inputs.dtype == torch.bfloat16 else 0
+    real = real_steps(lengths, steps, spare=spare)
+    plan = loops.make_plan(lengths, len(layers.start), spare=spare)
     rows = real.of(inputs)
     final: dict[str, list[tuple[Tensor, ...]]] = {way: [] for way in layers.start}
-    zeros = (torch.zeros(size, layers.width),) * PARTS[layers.cell]
+    zeros = (rows.new_zeros(size, layers.width, dtype=torch.float32),) * PARTS[layers.cell]
 
     with torch.autocast("cpu", enabled=False):
         for layer in range(layers.depth):
@@ -170,13 +174,13 @@ class _ReadInPieces(torch.autograd.Function):
         state = [_copied(way.state) for way in ways]
         width = ways[0].state[0].shape[1]
         outputs = plan.new_outputs(rows, len(ways) * width)
-        pieces, begins = _pieces(plan, ways, recompute), list[Tensor]()
+        pieces, begins = _pieces(plan, ways, recompute, rows.dtype), list[Tensor]()
         for piece in pieces:
             begins += [part.clone() for parts in state for part in parts]
             kept = loops.read(cell, piece.columns(rows, ways, apart), piece.plan, ways, state, keep=False)
             for number, index in enumerate(piece.places):
                 place = slice(number * width, (number + 1) * width)
-                outputs[index, place] = kept.outputs[:, place]
+                outputs[index, place] = kept.outputs[: len(index), place]
         ctx.cell, ctx.pieces, ctx.shape, ctx.apart = cell, pieces, shape, apart
         ctx.save_for_backward(rows, *begins, *tensors)
         return outputs, *(part for parts in state for part in parts)
@@ -205,13 +209,14 @@ class _ReadInPieces(torch.autograd.Function):
                     keep=True,
                 )
                 there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.places)], dim=1)
+                there = functional.pad(there, (0, 0, 0, 0, 0, piece.spare))
                 back = loops.go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
                 for way, index in enumerate(piece.rows):
                     found = loops.weight_gradients(cell, back, way, columns[way], ways[way])
                     torch._foreach_add_(weights[way], found)
                     if drows is not None:
                         there = _columns(drows, way, ways, ctx.apart)
-                        there[index] += back.gates[:, way] @ ways[way].weights[0].to(rows.dtype)
+                        there[index] += (back.gates[:, way] @ ways[way].weights[0].to(rows.dtype))[: len(index)]
             return _in_order(drows, weights, dstate)
 
 
@@ -229,27 +234,31 @@ class Piece(NamedTuple):
     plan: Plan
     rows: list[Tensor]  # int64 (n,) for each direction, among all rows
     places: list[Tensor]  # the same among the outputs
+    spare: int  # rows that are read beyond them, whatever stands there
 
     def columns(self, rows: Tensor, ways: list[Way], apart: bool) -> list[Tensor]:
         """Return what each direction reads, (n, F)."""
-        return [_columns(rows, number, ways, apart).index_select(0, index) for number, index in enumerate(self.rows)]
+        wanted = [functional.pad(index, (0, self.spare)) for index in self.rows]
+        return [_columns(rows, number, ways, apart).index_select(0, index) for number, index in enumerate(wanted)]
 
 
-def _pieces(plan: Plan, ways: list[Way], steps: int) -> list[Piece]:
+def _pieces(plan: Plan, ways: list[Way], steps: int, kind: torch.dtype) -> list[Piece]:
     """Cut a batch every `steps` steps, counted as each direction reads."""
     pieces = list[Piece]()
     for first in range(0, int(plan.lengths.max()), steps):
         here = np.clip(plan.lengths - first, 0, steps)
+        count = int(here.sum())
+        spare = rounded_rows(count) - count if kind == torch.bfloat16 else 0
         starts = np.cumsum(here) - here
         shares = [members[here[members] > 0] for members in plan.shares]
-        within = np.arange(here.sum()) - np.repeat(starts, here)
-        own = Plan(starts, here, [members for members in shares if len(members)], starts, None)
+        within = np.arange(count) - np.repeat(starts, here)
+        own = Plan(starts, here, [members for members in shares if len(members)], starts, count + spare, None)
         before = [plan.lengths - first - here if way.mirrored else first for way in ways]  # in each sequence
         rows, places = (
             [torch.from_numpy(np.repeat(begin + steps_before, here) + within) for steps_before in before]
             for begin in (plan.starts, plan.places)
         )
-        pieces.append(Piece(own, rows, places))
+        pieces.append(Piece(own, rows, places, spare))
     return pieces
 
 

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import torch
 from llvmlite import ir
+from llvmlite.binding import llvm_version_info
 from numba import types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
@@ -25,8 +26,9 @@ from torch.nn import functional
 
 from bothways.nn.kernel_numbers import BFloat, compiled, f32, narrow
 
+_CHOSEN = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
 # What numba compiles for, as LLVM lists it.
-FEATURES = (numba.config.CPU_FEATURES or get_host_cpu_features()).split(",")  # type: ignore[attr-defined]
+FEATURES = (get_host_cpu_features() if _CHOSEN is None else _CHOSEN).split(",")
 LANES = 16 if "+avx512f" in FEATURES else 8  # float32 numbers of a register
 # Sums of six rows and a panel take 24 of 32 registers, or 12 of 16.
 ROWS = 6
@@ -40,8 +42,8 @@ HALVES = ir.VectorType(BFloat(), 2 * LANES)
 
 
 def can_sum_bfloat16() -> bool:
-    """Whether numba compiles for a processor that adds up products of bfloat16 pairs."""
-    return "+avx512bf16" in FEATURES
+    """Whether numba compiles for a processor that adds up products of bfloat16 pairs, and its LLVM can say so."""
+    return "+avx512bf16" in FEATURES and llvm_version_info[0] >= 16
 
 
 def _add_floats(builder: Any, total: Any, terms: Any, columns: Any) -> Any:

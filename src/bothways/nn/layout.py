@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 # Few shapes also keep the memory flat: the CPU kernels keep something for each shape they have met.
 STEPS_BETWEEN_CHANGES = 16
@@ -30,10 +31,10 @@ class Selection(NamedTuple):
 
 
 class RealSteps(NamedTuple):
-    """The N real steps of a padded batch, one row each, sequence after sequence."""
+    """The N real steps of a padded batch, one row each, sequence after sequence, and spare rows if asked for."""
 
-    sequence: Tensor  # int64 (N,), the sequence that each row belongs to
-    enter: Selection | None  # from the batch's rows (B·T); None if all of them are real
+    sequence: Tensor  # int64 (N,), the sequence that each row belongs to; of spare rows any
+    enter: Selection | None  # from the batch's rows (B·T); None if all of them are real and none is spare
     leave: Selection | None
 
     def of(self, batch: Tensor) -> Tensor:
@@ -72,16 +73,20 @@ class Layout(NamedTuple):
         return torch.repeat_interleave(counts, steps)
 
 
-def real_steps(lengths: Tensor, steps: int) -> RealSteps:
-    """Find the real steps of a batch: int64 (B,) lengths on the CPU, T steps."""
+def real_steps(lengths: Tensor, steps: int, *, spare: int = 0) -> RealSteps:
+    """Find the real steps of a batch: int64 (B,) lengths on the CPU, T steps; `spare` rows of zeros follow them."""
     real = lengths.numpy()  # a batch has few steps, and numpy's calls cost half as much as torch's
     sequence = torch.from_numpy(np.repeat(np.arange(len(real)), real))
-    if len(sequence) == len(real) * steps:
+    count = len(sequence)
+    if count == len(real) * steps and not spare:
         return RealSteps(sequence, None, None)
     is_here = (np.arange(steps) < real[:, None]).reshape(-1)
     places = np.maximum(is_here.cumsum() - 1, 0)
     enter, leave, blank = map(torch.from_numpy, (is_here.nonzero()[0], places, (~is_here).nonzero()[0]))
-    return RealSteps(sequence, Selection(enter, None), Selection(leave, blank))
+    if spare:
+        sequence, enter = (functional.pad(rows, (0, spare)) for rows in (sequence, enter))
+    beyond = torch.arange(count, count + spare) if spare else None
+    return RealSteps(sequence, Selection(enter, beyond), Selection(leave, blank if len(blank) else None))
 
 
 def lay_out(lengths: Tensor, steps: int, device: torch.device, *, exact: bool) -> Layout:

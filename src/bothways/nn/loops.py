@@ -34,19 +34,27 @@ class Plan(NamedTuple):
     lengths: Integers  # (B,)
     shares: list[Integers]  # sequences, the longest first; each goes to one thread
     places: Integers  # (B,), the row of each sequence's first step among the outputs
+    room: int  # rows of the outputs
     blank: Tensor | None  # the rows of the outputs that are no step of any
 
     def outputs_in(self, batch: RealSteps, steps: int) -> "Plan":
         """Return this plan with outputs in the rows of a padded batch, B·T."""
         if batch.leave is None:
             return self
-        return self._replace(places=np.arange(len(self.starts)) * steps, blank=batch.leave.blank)
+        size = len(self.starts)
+        return self._replace(places=np.arange(size) * steps, room=size * steps, blank=batch.leave.blank)
 
     def new_outputs(self, rows: Tensor, width: int) -> Tensor:
         """Return room for the outputs of rows (N, F), zero where nothing will be written."""
-        if self.blank is None:
-            return rows.new_empty(len(rows), width)
-        return rows.new_empty(len(rows) + len(self.blank), width).index_fill_(0, self.blank, 0.0)
+        outputs = rows.new_empty(self.room, width)
+        return outputs if self.blank is None else outputs.index_fill_(0, self.blank, 0.0)
+
+    def clear_spare(self, *kept: Tensor) -> None:
+        """Put zeros into the rows behind the last step, which no loop writes and products over all rows read."""
+        count = int(self.lengths.sum())
+        for tensor in kept:
+            if len(tensor) > count:
+                tensor[count:] = 0.0
 
 
 class Way(NamedTuple):
@@ -66,16 +74,18 @@ class Kept(NamedTuple):
     inner: Tensor  # (N, D, H): of an LSTM the c that each step began with, float32; of a GRU U h + d of n; else nothing
 
 
-def make_plan(lengths: Tensor, directions: int) -> Plan:
-    """Share sequences out to threads: int64 (B,) lengths on the CPU."""
+def make_plan(lengths: Tensor, directions: int, *, spare: int = 0) -> Plan:
+    """Share sequences out to threads: int64 (B,) lengths on the CPU; `spare` rows stand behind the last step."""
     # A copy, for the way back needs them too, whatever becomes of the caller's; the loops are compiled for contiguous
     # numbers, and would be compiled again for others.
     size = lengths.numpy().copy()
     shares = min(len(size), max(1, torch.get_num_threads() // directions))
     longest_first = np.argsort(-size, kind="stable")
     members = [np.ascontiguousarray(longest_first[share::shares]) for share in range(shares)]
-    starts = np.cumsum(size) - size
-    return Plan(starts, size, members, starts, None)
+    ends = np.cumsum(size)
+    count, starts = int(ends[-1]), ends - size
+    blank = torch.arange(count, count + spare) if spare else None
+    return Plan(starts, size, members, starts, count + spare, blank)
 
 
 def read(
@@ -88,10 +98,13 @@ def read(
     # As wide as it is given on, for a view of it could not be changed in place by whoever gets it.
     outputs = plan.new_outputs(first, len(ways) * size)
     before = first.new_empty(len(first) if keep else 0, len(ways), size)
-    inner = torch.empty(
-        (len(first) if keep and not cell.startswith("rnn") else 0, len(ways), size),
+    inner = first.new_empty(
+        len(first) if keep and not cell.startswith("rnn") else 0,
+        len(ways),
+        size,
         dtype=torch.float32 if cell == "lstm" else first.dtype,
     )
+    plan.clear_spare(before)
     kernel = getattr(compiled_loops(), f"{cell.partition('_')[0]}_forward")
     arrays = [array_of(outputs.view(len(outputs), len(ways), size)), array_of(before)]
     if not cell.startswith("rnn"):
@@ -143,6 +156,7 @@ def go_back(
     shape = len(doutputs), len(ways), -1
     dgates = kept.before.new_empty(len(kept.before), len(ways), len(ways[0].weights[0]))
     dinner = torch.empty_like(kept.inner) if cell == "gru" else kept.inner
+    plan.clear_spare(dgates, *([dinner] if cell == "gru" else []))
     if cell == "lstm":
         given, needed = [kept.gates, dgates], [kept.inner]
     elif cell == "gru":
@@ -219,6 +233,13 @@ def _input_bias(cell: Cell, way: Way) -> Tensor:
         new = len(bias) // 3
         bias[2 * new :] = given[2 * new :]
     return bias
+
+
+def compiles() -> bool:
+    """Whether numba, which is installed, is to compile anything at all."""
+    import numba
+
+    return not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 
 
 def compiled_loops() -> Any:

@@ -29,6 +29,7 @@ from torch.nn import functional
 from bothways.nn import fused
 from bothways.nn.cells import CellStack, Stack
 from bothways.nn.chrono import check_chrono, chrono_bias
+from bothways.nn.few_sizes import linear_of_rows
 from bothways.nn.layout import Layout, enter_rows, lay_out, leave_rows
 from bothways.nn.parallel_fused import Cell, read_fused
 from bothways.nn.reader import Direction, Merge, Reading, State, check_at_least, check_inputs, sequence_dropout
@@ -301,7 +302,7 @@ def _product(inputs: Sequence[Tensor], weights: Sequence[Tensor], biases: Sequen
     """Multiply each direction's rows (N, F) by its weights (O, F), and set them beside each other: (N, D, O)."""
     if all(rows is inputs[0] for rows in inputs):  # one large product is quicker than two
         bias = torch.cat(list(biases)) if biases else None
-        product = functional.linear(inputs[0], torch.cat(list(weights)), bias)
+        product = linear_of_rows(inputs[0], torch.cat(list(weights)), bias)
         return product.view(len(product), len(inputs), -1)
     pairs = zip_longest(weights, biases)
-    return torch.stack([functional.linear(rows, *pair) for rows, pair in zip(inputs, pairs, strict=True)], dim=1)
+    return torch.stack([linear_of_rows(rows, *pair) for rows, pair in zip(inputs, pairs, strict=True)], dim=1)

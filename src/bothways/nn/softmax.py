@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bothways.errors import SettingsError
+from bothways.nn.few_sizes import linear_of_rows, rounded_rows
 from bothways.nn.reader import check_at_least
 
 FLATTER = 0.75  # power of the frequencies that are drawn from (Mikolov et al., 2013)
@@ -93,10 +94,13 @@ class VocabularySoftmax(nn.Module):
         """Give the mean sampled loss, nats; `vectors` (R,E) are `take_rows(weight, sample.rows)`."""
         at = sample.places(targets)
         right = (states * functional.embedding(at, vectors)).sum(dim=-1) + self.bias[targets]
-        drawn = sample.rows[sample.drawn]
+        # What is spare counts as if it were always drawn, and more often than that: not at all.
+        spare = (0, rounded_rows(len(sample.drawn)) - len(sample.drawn))
+        places = functional.pad(sample.drawn, spare)
+        log_chance = functional.pad(sample.log_chance, spare, value=torch.inf)
         # In float32, whatever the product is computed in: the logarithm of a small chance is a large number.
-        others = functional.linear(states, vectors[sample.drawn], self.bias[drawn]).float() - sample.log_chance
-        others = others.masked_fill_(at[:, None] == sample.drawn, -torch.inf)
+        others = linear_of_rows(states, vectors[places], self.bias[sample.rows[places]]).float() - log_chance
+        others = others.masked_fill_(at[:, None] == places, -torch.inf)
         right = right.float()
         return (torch.logaddexp(right, torch.logsumexp(others, dim=-1)) - right).mean()
 
