@@ -1,4 +1,5 @@
 import json
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -213,8 +214,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_starts(tmp_pa
 @given(st.text())
 def test_literal_text_has_no_control_characters(text):
     shown = literal(text)
-    assert all(char.isprintable() for char in shown)
+    assert all(char.isprintable() or category(char) == "Zs" or char in "\u200c\u200d" for char in shown)
     assert "".join(text.split()) == "".join(shown.split()) or not text.isprintable()
+
+
+@pytest.mark.parametrize("text", ["\u3000你好", "می\u200cخواهم", "👨\u200d👩\u200d👧", "Ça va\u202f?", "10\u00a0km"])
+def test_literal_text_keeps_wide_spaces_and_what_joins_letters(text):
+    assert literal(text) == text
 
 
 def test_every_error_is_also_the_builtin_that_people_expect():

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from bothways.errors import ModelFolderError, OutputError
 
@@ -216,12 +217,15 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+_JOINERS = "\u200c\u200d"  # inside words of Persian and Hindi, and inside emoji
+
+
 def literal(text: object) -> str:
-    """Make data safe to print: control characters become visible, line breaks become spaces."""
+    """Make data safe to print: control characters become visible, line breaks and tabs become spaces."""
     spaced = str(text).replace("\r\n", " ").replace("\n", " ").replace("\r", " ").replace("\t", " ")
     return "".join(
         char
-        if char.isprintable() or char == " "
+        if char.isprintable() or char in _JOINERS or category(char) == "Zs"  # spaces of other widths
         else f"\\x{ord(char):02x}"
         if ord(char) < 256
         else f"\\u{ord(char):04x}"

@@ -381,6 +381,11 @@ def test_control_characters_do_not_reach_the_terminal(place):
         assert not any(char in text for char in "\x1b\x07\x9b\x08\x7f")
 
 
+def test_tabs_and_line_ends_of_a_text_are_printed_as_they_are(novel):
+    prompt = "def f():\n\treturn\u00a01\n"
+    assert run("generate", novel, "--prompt", prompt, "--max-length", "1")[0].startswith(prompt)
+
+
 def test_a_prompt_of_half_characters_does_no_harm(novel):
     """Bytes that are no text reach a command as halves of surrogate pairs."""
     command = [

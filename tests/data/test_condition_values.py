@@ -207,6 +207,17 @@ def test_other_numbers_than_the_model_takes_are_refused(value):
     )
 
 
+def test_a_number_that_no_network_can_read_is_refused():
+    """It would be infinite in float32, and all that is computed with it no number."""
+    numbers = Condition.learn(values(pd.DataFrame({"year": [1, 2], "price": [3, 5]})))
+    for value in (["1", 1e300], "1,-1e30", [1e308, -1e308]):
+        message = refused(lambda value=value: numbers.encode_one(value), SettingsError)
+        assert message.startswith(f"condition is {value!r}, but a number of it is more than 1,000,000 deviations")
+    assert refused(lambda: numbers.encode(values([[1, 3], [1, 1e300]]))).startswith(
+        "conditions[1] has the condition '1, 1e+300', but a number of it is more than"
+    )
+
+
 def test_columns_that_cannot_be_the_condition_are_refused(tmp_path):
     path = write_csv(tmp_path / "t.csv", ["text", "label"], [["one", "x"], ["two", "y"]])
     table = read_table(path)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
+from bothways.decoding.generation import unknown_words
 
 UNITS = ["word", "space", "character", "bpe"]
 LINES = [
@@ -83,6 +84,15 @@ def test_a_stream_has_the_same_ids_however_its_lines_are_grouped(unit, data):
     np.testing.assert_array_equal(np.concatenate(tokens.encode(grouped)), one_by_one)
     (whole,) = tokens.sequences(["".join(lines)])
     assert whole.tolist() == [tokens.start, *one_by_one.tolist()]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_stream_has_the_same_ids_whatever_its_lines_end_with(unit, end):
+    r"""Files come with "\n" wherever they were written; so must a text from Python."""
+    tokens = STREAMS[unit]
+    np.testing.assert_array_equal(tokens.encode([TEXT.replace("\n", end)])[0], tokens.encode([TEXT])[0])
+    assert unknown_words(tokens, TEXT.replace("\n", end)) == []
 
 
 def test_a_stream_without_line_ends_begins_after_eos():

@@ -65,6 +65,22 @@ def test_padding_unknown_words_and_the_end_are_never_proposed():
     assert sum(share for _, share in words) == pytest.approx(1 - never)
 
 
+@pytest.mark.parametrize("unit", ["word", "space"])
+def test_a_gap_is_never_filled_with_a_gap(unit):
+    """Forms and exercises have lines to write on, which are words to a model that was trained on them."""
+    model = Neighbours(unit=unit, lines=[*LINES, "I am ____ .", "name: ___."])
+    assert any("___" in word for word in model.tokens.tokenizer.vocabulary)
+    filling = model.fill("I am ___ hungry", k=1000)
+    assert not any("___" in word for word, _ in filling.gaps[0])
+    _, hits = model.judge(InMemory(model.tokens.documents(["I am ____ ."])))
+    assert not hits[2]
+
+
+def test_what_is_no_text_is_refused():
+    with pytest.raises(DataError, match="it must be a str"):
+        Neighbours().fill(None)
+
+
 def fill_by_hand(model, text, k):
     """Fill the gaps one by one, each tried with `<unk>` written into the others: the words, and the order."""
     read, found = text.replace("___", "<unk>").split(), {}

@@ -129,3 +129,9 @@ def test_logits_are_left_as_they_are():
     for _ in range(3):
         chooser.choose(logits)
     np.testing.assert_array_equal(logits, LOGITS)
+
+
+def test_a_penalty_beyond_all_numbers_forbids_what_can_be_forbidden():
+    chooser = sampler(repetition_penalty=1e300)
+    drawn = [chooser.choose(LOGITS) for _ in range(V + 3)]
+    assert set(drawn[:V]) == set(range(V))

@@ -74,6 +74,18 @@ def test_scoring_leaves_a_network_in_training_as_it_was(tmp_path):
     assert model.training
 
 
+def test_a_short_stream_is_scored_alike_while_training_and_from_the_folder(tmp_path):
+    """Every lane begins without a state: cut into sixteen, a short text would be hard to predict."""
+    train, held = tmp_path / "train.txt", tmp_path / "held.txt"
+    train.write_text(toy_stream(40), encoding="utf-8")
+    held.write_text("".join(LINES[:10]), encoding="utf-8")
+    trained = train_language_model_from_file(
+        train, tmp_path / "model", settings(unit="character", epochs=8, lr=0.05), validation=held
+    )
+    found = evaluate_language_model(tmp_path / "model", held)
+    assert trained.scores["nats"] == pytest.approx(found.scores.nats, abs=1e-4)
+
+
 # A cache
 
 

@@ -1,5 +1,6 @@
 """bothways generate: continue a text with a language model."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -66,5 +67,5 @@ def generate(
 
 
 def _safe(text: str) -> str:
-    """Text to print: line ends stay, other control characters become visible."""
-    return "\n".join(literal(line) for line in text.split("\n"))
+    """Text to print: line ends and tabs stay, other control characters become visible."""
+    return re.sub(r"[^\n\t]+", lambda part: literal(part[0]), text)

@@ -93,4 +93,6 @@ def _show(trained: "TrainedInfiller") -> None:
     )
     for name, score in trained.baseline_scores.items():
         print(f"  {name + ' baseline:':<18}accuracy {score['accuracy']:.4f}  perplexity {score['perplexity']:.2f}")
-    print(verdict(scores, trained.baseline_scores) or "")
+    said = verdict(scores, trained.baseline_scores)
+    if said is not None:
+        print(said)

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 MOST_NUMBERED = 20  # kinds of whole number up to which a column of them is read as labels
 MOST_LABELS = 1_000
 SHOWN = 10  # labels that a message names
+FARTHEST = 1e6  # deviations from the mean; far from it what a network computes would be no number
+_TOO_FAR = (
+    f"but a number of it is more than {FARTHEST:,.0f} deviations from the mean of the training data, of which the "
+    "model knows nothing. Give one nearer."
+)
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -150,14 +155,19 @@ class Condition:
         """Give what a network reads: the places of labels, int64 (N,), or standardised numbers, float32 (N,F).
 
         Raises:
-            DataError: a missing value, a label that the model has not, or no number, with its row.
+            DataError: a missing value, a label that the model has not, no number, or one too far off, with its row.
         """
         if len(values.columns) != len(self.columns):
             named = ", ".join(map(repr, values.columns))
             raise DataError(f"The conditions are {named}, but the model takes {self.kinds}. Give as many.")
         values.refuse_missing()
         if self.labels is None:
-            return self._standardised(_as_numbers(values))
+            return self._standardised(
+                _as_numbers(values),
+                lambda row: DataError(
+                    f"{values.where(row)} has the condition {', '.join(map(str, values.rows[row]))!r}, {_TOO_FAR}"
+                ),
+            )
         place = {label: number for number, label in enumerate(self.labels)}
         for number, row in enumerate(values.rows):
             if row[0] not in place:
@@ -171,7 +181,7 @@ class Condition:
             value: a label; or a number, several in the order of `columns`, or a text of them with commas between.
 
         Raises:
-            SettingsError: a label that the model has not, or other numbers than it takes.
+            SettingsError: a label that the model has not, other numbers than it takes, or one that is too far off.
         """
         if self.labels is not None:
             label = _plain(value)
@@ -182,10 +192,17 @@ class Condition:
         numbers = [_number(part) for part in parts]
         if len(numbers) != len(self.columns) or None in numbers:
             raise SettingsError(f"condition is {value!r}, but the model takes {self.kinds}.")
-        return self._standardised(np.array([numbers], dtype=np.float64))
+        return self._standardised(
+            np.array([numbers], dtype=np.float64), lambda _: SettingsError(f"condition is {value!r}, {_TOO_FAR}")
+        )
 
-    def _standardised(self, numbers: NDArray[np.float64]) -> NDArray[np.float32]:
-        standard: NDArray[np.float64] = (numbers - np.array(self.mean)) / np.array(self.deviation)
+    def _standardised(self, numbers: NDArray[np.float64], refusal: Callable[[int], Exception]) -> NDArray[np.float32]:
+        """Give numbers (N,F) as a network reads them; `refusal` makes the error for a row that is too far off."""
+        with np.errstate(over="ignore"):
+            standard: NDArray[np.float64] = (numbers - np.array(self.mean)) / np.array(self.deviation)
+        far = (np.abs(standard) > FARTHEST).any(axis=1)
+        if far.any():
+            raise refusal(int(far.argmax()))
         return standard.astype(np.float32)
 
     def _unknown(self, label: str | None) -> str:

@@ -44,7 +44,7 @@ class LanguageTokens:
         if not self.whole:
             return self.tokenizer.encode(texts)
         # Files come line by line, where no token reaches over a line's end; so must a text of several lines.
-        lines = [_lines(text) for text in texts]
+        lines = [lines_of(text) for text in texts]
         found = iter(self.tokenizer.encode([line for some in lines for line in some]))
         none, eos = np.zeros(0, dtype=np.int32), np.array([self.eos], dtype=np.int32)
         whole = []
@@ -118,6 +118,6 @@ class TextWriter:
         return self._bytes.decode(b"", final=True)
 
 
-def _lines(text: str) -> list[str]:
-    """A text's lines, each with its end; what is no text is left to the tokenizer to refuse."""
-    return list(io.StringIO(text, newline="\n")) if isinstance(text, str) else [text]
+def lines_of(text: str) -> list[str]:
+    r"""A text's lines, each with its end as "\n", as files are read; what is no text is left for others to refuse."""
+    return list(io.StringIO(text, newline=None)) if isinstance(text, str) else [text]

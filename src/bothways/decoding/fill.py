@@ -75,11 +75,12 @@ class FillRunner(ABC):
             k: most words to propose for a gap.
 
         Raises:
-            DataError: there is no gap, or there are more gaps than words.
+            DataError: there is no gap, there are more gaps than words, or what is given is no text.
             SettingsError: k is below 1.
         """
         if k < 1:
             raise SettingsError(f"k is {k}, but it must be at least 1.")
+        (text,) = as_texts([text])
         ids, places = self._read(text)
         still_open, found = list(range(len(places))), dict[int, list[tuple[int, float]]]()
         while still_open:
@@ -192,8 +193,9 @@ class FillRunner(ABC):
 
 
 def never_proposed(tokens: LanguageTokens) -> list[int]:
-    """Name the ids that are no words: padding, unknown words, and the end of a text."""
-    return [Tokenizer.pad_id, Tokenizer.unk_id, tokens.eos]
+    """Name the ids that are no words: padding, unknown words, the end of a text, and what would be a gap again."""
+    gaps = [index for index, piece in enumerate(tokens.tokenizer.pieces) if "___" in piece]
+    return [Tokenizer.pad_id, Tokenizer.unk_id, tokens.eos, *gaps]
 
 
 def places_of_words(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

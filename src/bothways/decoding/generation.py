@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from bothways.data.language_tokens import lines_of
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.sampling import Sampler
 
@@ -69,8 +70,10 @@ def write(
 
 def unknown_words(tokens: LanguageTokens, prompt: str) -> list[str]:
     """Name the tokens of a prompt that the model never learned, each once, in order."""
-    ids = tokens.tokenizer.encode([prompt])[0]
-    pieces = tokens.tokenizer.tokens(prompt)
+    tokenizer = tokens.tokenizer
+    lines = lines_of(prompt) if tokens.whole else [prompt]
+    ids = [index for line in tokenizer.encode(lines) for index in line]
+    pieces = [piece for line in lines for piece in tokenizer.tokens(line)]
     return list(dict.fromkeys(piece for piece, index in zip(pieces, ids, strict=True) if index == Tokenizer.unk_id))
 
 

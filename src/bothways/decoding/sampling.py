@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from bothways.settings import GenerationSettings
 
+HARDEST = 1e30  # penalty on repetition: a greater one could make all scores infinite
+
 
 class Sampler:
     """Choose one text's tokens, one by one; its choices depend on its seed and number and on no other text."""
@@ -76,5 +78,5 @@ class Sampler:
         scores[self._never] = -np.inf
         if self._seen:
             scores -= scores.max() + np.log(np.exp(scores - scores.max()).sum())
-            scores[list(self._seen)] *= self._settings.repetition_penalty
+            scores[list(self._seen)] *= min(self._settings.repetition_penalty, HARDEST)
         return scores

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 
 from bothways.data.conditions import values_of_python
+from bothways.data.language_tokens import lines_of
 from bothways.data.sequences import as_texts
 from bothways.errors import DataError, check_given
 from bothways.estimators.on_texts import TrainedOnTexts
@@ -144,8 +145,7 @@ def _listed(texts: str | Iterable[str], conditions: Iterable[Any] | None = None)
             raise DataError("X is one text, but conditions need one text each. Give a list of texts.")
         if not texts.strip():
             raise DataError("The text is empty. Give some text to train on.")
-        lines = texts.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        return ListedTexts([*(f"{line}\n" for line in lines[:-1]), *lines[-1:]], whole=True)
+        return ListedTexts(lines_of(texts), whole=True)
     listed = as_texts(texts)
     if not any(text.strip() for text in listed):
         raise DataError("The texts are empty. Give some text to train on.")

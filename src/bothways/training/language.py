@@ -36,7 +36,8 @@ ORDER = 5  # of the n-gram model that every score stands beside
 BLOCK = 1_000  # predictions that are drawn together for the interval, since neighbours are alike
 FEWEST_BLOCKS = 30  # where that makes fewer: an interval needs some to draw from
 DRAWS = 1_000  # of the bootstrap
-LANES = 16  # places of a stream that are read side by side for scores while training
+LANES = 16  # most places of a stream that are read side by side for scores while training
+LANE = 2_000  # fewest predictions of such a lane, since each begins without a state
 
 
 @dataclass
@@ -208,14 +209,16 @@ def _leave(carried: dict[str, Tensor], after: State) -> None:
 
 
 def token_losses(
-    model: LanguageNetwork, corpus: Corpus, settings: LanguageSettings, *, lanes: int = LANES
+    model: LanguageNetwork, corpus: Corpus, settings: LanguageSettings, *, lanes: int | None = None
 ) -> NDArray[np.float32]:
     """Give -log probability of every prediction, float32 (N,), nats, in the order of the text.
 
+    A stream is read in so many lanes, or, if None, in as many as are long enough to begin without a state.
     Of a two-way model: piece by piece, the forward predictions of each before the backward ones.
     """
     was_training = model.training
     model.eval()
+    lanes = lanes or min(LANES, max(1, corpus.predictions // LANE))
     sequences = read_side_by_side(corpus, settings, lanes)
     device = model.softmax.bias.device
     carried: dict[str, Tensor] = {}
