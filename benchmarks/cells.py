@@ -1,7 +1,8 @@
-"""What the cells reach beside the LSTM of the same width and epochs: python -m benchmarks.cells ewt|imdb
+"""What the cells reach beside the LSTM of the same width and epochs: python -m benchmarks.cells ewt|precision|imdb
 
-    ewt    parts of speech of UD English EWT, five seeds; words and their last three letters, two layers both ways
-    imdb   film reviews, one seed; the recipe of `benchmarks.classify imdb-fast` with another cell, width 128, 3 epochs
+    ewt         parts of speech of UD English EWT, five seeds; words and their last three letters, two layers both ways
+    precision   the same task: exact cells and a parallel one, trained in float32 and in bfloat16
+    imdb        film reviews, one seed; the recipe of `benchmarks.classify imdb-fast`, another cell, width 128, 3 epochs
 
 Nothing was tuned for one of the cells: all have the settings below. The test part is read once, after the last epoch.
 How fast the cells are is measured by `benchmarks.speed`.
@@ -86,8 +87,8 @@ class Ewt:
         return InMemory(inputs), [np.array([self.tags[tag] for _, tag in sentence]) for sentence in part]
 
 
-def run(cell: str, seed: int, corpus: Ewt, convolution: int) -> float:
-    """Train, and give the accuracy on the test part."""
+def run(cell: str, seed: int, corpus: Ewt, convolution: int = 1, *, narrow: bool = False) -> float:
+    """Train, in bfloat16 if it is to be `narrow`, and give the accuracy on the test part, which is read in float32."""
     torch.manual_seed(seed)
     model = Tagger(cell, len(corpus.words) + 2, len(corpus.endings) + 2, len(corpus.tags), convolution)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
@@ -96,10 +97,11 @@ def run(cell: str, seed: int, corpus: Ewt, convolution: int) -> float:
     for rows in (batch for plan in plans for batch in plan):
         batch = collate(corpus.inputs, rows)
         lengths = torch.from_numpy(batch.lengths)
-        scores = model(torch.from_numpy(batch.inputs).long(), lengths)
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            scores = model(torch.from_numpy(batch.inputs).long(), lengths)
         real = torch.arange(scores.shape[1]) < lengths[:, None]
         wanted = torch.from_numpy(np.concatenate([corpus.targets[row] for row in rows]))
-        functional.cross_entropy(scores[real], wanted).backward()
+        functional.cross_entropy(scores[real].float(), wanted).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -135,6 +137,28 @@ def ewt(convolution: int) -> None:
     )
 
 
+def precision() -> None:
+    """Five seeds in either precision."""
+    corpus, rows = Ewt(), []
+    for cell in ("lstm", "gru", "mingru"):
+        found = {
+            name: [run(cell, seed, corpus, narrow=name == "bfloat16") for seed in SEEDS]
+            for name in ("float32", "bfloat16")
+        }
+        base = mean(found["float32"])
+        for name, scores in found.items():
+            points = f"{100 * (mean(scores) - base):+.2f}"
+            rows.append([cell, name, f"{mean(scores):.4f} ± {stdev(scores):.4f}", points])
+            print(*rows[-1], flush=True)
+    record(
+        "python -m benchmarks.cells precision",
+        f"Parts of speech (UD English EWT), trained in float32 and in bfloat16: test accuracy, H={WIDTH}",
+        ["cell", "training", f"mean ± deviation of {len(SEEDS)} seeds", "points to float32"],
+        rows,
+        f"As `python -m benchmarks.cells ewt`; {EPOCHS} epochs. Both read the test part in float32.",
+    )
+
+
 def imdb() -> None:
     """One training of every cell from the command line."""
     train, test = (data_folder("imdb") / f"{part}.csv.gz" for part in ("train", "test"))
@@ -161,13 +185,15 @@ def imdb() -> None:
 def main() -> None:
     """Measure and record."""
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("part", choices=["ewt", "imdb"])
+    arguments.add_argument("part", choices=["ewt", "precision", "imdb"])
     arguments.add_argument(
         "--convolution", type=int, default=1, help="of ewt: steps of the parallel cells' convolution"
     )
     chosen = arguments.parse_args()
     if chosen.part == "ewt":
         ewt(chosen.convolution)
+    elif chosen.part == "precision":
+        precision()
     else:
         imdb()
 
