@@ -1,9 +1,10 @@
 """Pre-training on texts without labels, then a classifier: python -m benchmarks.pretraining RECIPE
 
 IMDB: a two-way language model of train and unlabelled reviews, and a classifier that starts from it; beside it the same
-classifier without pre-training. The recipe is what two short trials on held-out films preferred: after one epoch a
-classifier that learned all its parts at once had 0.867, one with gradual unfreezing 0.743. It has not been run whole.
-Wall time is that of the commands a user would type, from reading to scores.
+classifier without pre-training. The recipe was tried once on 5,000 training reviews of films that the other 20,000 do
+not review: 0.901, 0.909, 0.911 and 0.914 after one to four epochs (linear baseline 0.895). In an earlier trial there,
+of a smaller language model, a classifier that learned all its parts at once had 0.867 after an epoch, and one with
+gradual unfreezing 0.743. Wall time is that of the commands a user would type, from reading to scores.
 """
 
 import argparse
@@ -39,17 +40,18 @@ CLASSIFIER: dict[str, Any] = {
     "batch_size": 64,
     "embedding_moment": "shared",
     "weight_decay": 0,
-    "word_dropout": 0.2,
-    "type_dropout": 0.2,
-    "embedding_dropout": 0.5,
+    "dropout": 0.5,
+    "word_dropout": 0.15,
+    "type_dropout": 0.15,
+    "embedding_dropout": 0.4,
     "averaging": 0.998,
     "validation_size": 0,
-    "epochs": 5,
+    "epochs": 4,
 }
 # What starts from the language model learns all its parts at once, at half the rate of what starts from nothing.
 STARTS: dict[str, dict[str, Any]] = {
-    "pre-trained": {"lr": 0.001, "gradual_unfreezing": False, "layer_decay": 1},
-    "not pre-trained": {"lr": 0.002},
+    "pre-trained": {"lr": 0.001, "embedding_lr": 0.0003, "gradual_unfreezing": False, "layer_decay": 1},
+    "not pre-trained": {"lr": 0.002, "embedding_lr": 0.0004},
 }
 RECIPES = {"imdb-hour": (READER, CLASSIFIER)}
 
