@@ -84,7 +84,8 @@ class VocabularySoftmax(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Score all tokens: float (...,E) -> logits (...,V)."""
-        return functional.linear(states, self.weight, self.bias)
+        linear = linear_of_rows if states.dim() == 2 else functional.linear
+        return linear(states, self.weight, self.bias)
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         """Give the mean loss of states (N,E) whose right tokens are int64 (N,), nats."""
