@@ -1,6 +1,8 @@
 """The compiled loops: their arithmetic, and that threads, forks and repetition change nothing."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -256,3 +258,20 @@ def test_loops_that_cannot_be_compiled_are_done_without_and_said(monkeypatch, ca
         "The compiled loops are not used, training is slower: cannot cache function 'sigmoid': no locator available "
         "for file 'kernels.py'. If no place can be written, name one in NUMBA_CACHE_DIR."
     ]
+
+
+def test_where_numba_is_told_to_compile_nothing_torchs_kernels_read():
+    program = (
+        "import torch; from bothways.nn import GRU, fused; torch.manual_seed(0); reader = GRU(5, 3)\n"
+        "inputs = torch.randn(2, 4, 5); found = reader(inputs).outputs; expected = reader.to_torch()(inputs)[0]\n"
+        "print(fused.is_available(), bool((found - expected).abs().max() < 1e-6))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == ["False", "True"]
