@@ -24,16 +24,21 @@ from numba.extending import intrinsic, overload
 from torch import Tensor
 from torch.nn import functional
 
-from bothways.nn.kernel_numbers import BFloat, compiled, f32, narrow
+from bothways.nn.kernel_numbers import BFloat, compiled, copy, f32, narrow
 
 _CHOSEN = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
 # What numba compiles for, as LLVM lists it.
 FEATURES = (get_host_cpu_features() if _CHOSEN is None else _CHOSEN).split(",")
-LANES = 16 if "+avx512f" in FEATURES else 8  # float32 numbers of a register
+# Registers of 16 float32 numbers. torch's library uses half of them on AMD's processors, and is passed by a half in
+# weights' gradients; where registers hold 8 numbers it is a sixth quicker there.
+IS_WIDE = "+avx512f" in FEATURES
+LANES = 16 if IS_WIDE else 8
 # Sums of six rows and a panel take 24 of 32 registers, or 12 of 16.
 ROWS = 6
-COLUMNS = 4 * LANES if "+avx512f" in FEATURES else 2 * LANES
+COLUMNS = 4 * LANES if IS_WIDE else 2 * LANES
 SUMS = 12  # registers of sums that keep the processor busy
+DEPTH = 128  # rows of which a part of weights' gradients is summed
+BLOCK = 192  # rows that pass all panels, one after the other, before the next ones do
 TILE = 512  # terms, or pairs of them, of a tile: what it reads of a panel takes 128 kB of the second-level cache
 
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
@@ -64,16 +69,18 @@ def _tile_of(height: int) -> Any:
     """Make what adds to `height` rows of sums the products of as many rows of terms and a part of a panel."""
 
     @intrinsic
-    def add_tile(_context: Any, sums: Any, terms: Any, panels: Any, row: Any, panel: Any, start: Any, stop: Any) -> Any:
-        """sums[row:, COLUMNS·panel:] += terms[row:] @ panels[panel], of the terms or pairs from start to stop."""
-        signature = types.void(sums, terms, panels, types.intp, types.intp, types.intp, types.intp)
+    def add_tile(
+        _context: Any, sums: Any, terms: Any, panels: Any, place: Any, row: Any, panel: Any, start: Any, stop: Any
+    ) -> Any:
+        """Add terms[row:] @ panels[panel], of the terms or pairs from start to stop, to sums from the place-th on."""
+        signature = types.void(sums, terms, panels, *[types.intp] * 5)
         add_products = _add_floats if terms.dtype == types.float32 else _add_halves
         in_a_word = 4 // (terms.dtype.bitwidth // 8)
         # A sum is ready for the next product only after some cycles: few sums are made in several sets.
         sets = max(1, SUMS * LANES // (height * COLUMNS))
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            row, panel, start, stop = values[3:]
+            place, row, panel, start, stop = values[3:]
             words = ir.IntType(32)
             there, given, packed = (
                 context.make_array(kind)(context, builder, value=value)
@@ -91,15 +98,14 @@ def _tile_of(height: int) -> Any:
             def words_of_row(array: Any, in_a_word: int) -> Any:
                 return builder.udiv(builder.extract_value(array.shape, 1), number(in_a_word))
 
-            first = builder.mul(panel, number(COLUMNS))
-            rows = [builder.add(row, number(one)) for one in range(height)]
-            sums_at = []
-            for one in rows:
-                place = builder.add(builder.mul(one, words_of_row(there, 1)), first)
-                parts = [builder.add(place, number(part)) for part in range(0, COLUMNS, LANES)]
+            sums_at, terms_at = [], []
+            for one in range(height):
+                first = builder.add(place, builder.mul(number(one), words_of_row(there, 1)))
+                parts = [builder.add(first, number(part)) for part in range(0, COLUMNS, LANES)]
                 sums_at.append([at(there, part, FLOATS) for part in parts])
-            terms_at = [at(given, builder.mul(one, words_of_row(given, in_a_word)), words) for one in rows]
-            panel_at = builder.mul(first, builder.extract_value(packed.shape, 1))
+                first = builder.mul(builder.add(row, number(one)), words_of_row(given, in_a_word))
+                terms_at.append(at(given, first, words))
+            panel_at = builder.mul(builder.mul(panel, number(COLUMNS)), builder.extract_value(packed.shape, 1))
             zero = ir.Constant(FLOATS, [0.0] * LANES)
             kept = [[[cgutils.alloca_once_value(builder, zero) for _ in line] for line in sums_at] for _ in range(sets)]
 
@@ -142,8 +148,25 @@ add_tile_of_1, add_tile_of_2, add_tile_of_3, add_tile_of_4, add_tile_of_5, add_t
 
 
 @compiled
+def add_tile(height, sums, terms, panels, place, row, panel, start, stop):
+    """Add a tile of 1 to 6 rows."""
+    if height == 6:
+        add_tile_of_6(sums, terms, panels, place, row, panel, start, stop)
+    elif height == 5:
+        add_tile_of_5(sums, terms, panels, place, row, panel, start, stop)
+    elif height == 4:
+        add_tile_of_4(sums, terms, panels, place, row, panel, start, stop)
+    elif height == 3:
+        add_tile_of_3(sums, terms, panels, place, row, panel, start, stop)
+    elif height == 2:
+        add_tile_of_2(sums, terms, panels, place, row, panel, start, stop)
+    else:
+        add_tile_of_1(sums, terms, panels, place, row, panel, start, stop)
+
+
+@compiled
 def add_panels(sums, terms, count, panels):
-    """sums[:count] += terms[:count] @ matrix, as it was packed."""
+    """sums[:count] += terms[:count] @ matrix, as it was packed; of as many columns as the panels."""
     groups = (count + ROWS - 1) // ROWS
     for panel in range(len(panels)):
         for start in range(0, panels.shape[1], TILE):
@@ -151,19 +174,75 @@ def add_panels(sums, terms, count, panels):
             m = 0
             for group in range(groups):
                 height = (count - m) // (groups - group)
-                if height == 6:
-                    add_tile_of_6(sums, terms, panels, m, panel, start, stop)
-                elif height == 5:
-                    add_tile_of_5(sums, terms, panels, m, panel, start, stop)
-                elif height == 4:
-                    add_tile_of_4(sums, terms, panels, m, panel, start, stop)
-                elif height == 3:
-                    add_tile_of_3(sums, terms, panels, m, panel, start, stop)
-                elif height == 2:
-                    add_tile_of_2(sums, terms, panels, m, panel, start, stop)
-                else:
-                    add_tile_of_1(sums, terms, panels, m, panel, start, stop)
+                add_tile(height, sums, terms, panels, m * sums.shape[1] + panel * COLUMNS, m, panel, start, stop)
                 m += height
+
+
+@compiled
+def multiply(there, rows, panels, bias, begin, end):
+    """there[begin:end] = rows[begin:end] @ matrix + bias: many rows, float32 (N, O) and (N, K); bias (O,)."""
+    sums = np.empty((ROWS, COLUMNS), f32)
+    for first in range(begin, end, BLOCK):
+        last = min(first + BLOCK, end)
+        for panel in range(len(panels)):
+            column = panel * COLUMNS
+            width = min(COLUMNS, there.shape[1] - column)
+            for m in range(first, last, ROWS):
+                height = min(ROWS, last - m)
+                for one in range(height):
+                    for j in range(width):
+                        sums[one, j] = bias[column + j]
+                    for j in range(width, COLUMNS):
+                        sums[one, j] = f32(0)
+                for start in range(0, panels.shape[1], TILE):
+                    stop = min(start + TILE, panels.shape[1])
+                    add_tile(height, sums, rows, panels, 0, m, panel, start, stop)
+                for one in range(height):
+                    for j in range(width):
+                        there[m + one, column + j] = sums[one, j]
+
+
+@compiled
+def multiply_transposed(there, left, right, way_left, way_right, first, last):
+    """there[:, first:last] = (left, 1)^T @ right, summed over all rows: what weights' gradients are made of.
+
+    Args:
+        there: float32 (F + 1, O); its last row is the sum of `right`.
+        left: float32 (N, D, F).
+        right: float32 (N, D, O), or wider.
+        way_left: which of the D of `left`.
+        way_right: which of the D of `right`.
+        first: a column of `there`.
+        last: the column after the last one.
+    """
+    rows, height = left.shape[0], there.shape[0]
+    count = (last - first + COLUMNS - 1) // COLUMNS
+    terms = np.ones((height, DEPTH), f32)
+    panels = np.zeros((count, DEPTH, COLUMNS), f32)
+    sums = np.empty((ROWS, COLUMNS), f32)
+    for top in range(0, rows, DEPTH):
+        depth = min(DEPTH, rows - top)
+        for n in range(depth):
+            given = left[top + n, way_left]
+            for j in range(len(given)):
+                terms[j, n] = given[j]
+            for panel in range(count):
+                column = first + panel * COLUMNS
+                width = min(COLUMNS, last - column)
+                copy(panels[panel, n, :width], right[top + n, way_right, column : column + width])
+        for panel in range(count):
+            column = first + panel * COLUMNS
+            width = min(COLUMNS, last - column)
+            for m in range(0, height, ROWS):
+                some = min(ROWS, height - m)
+                for one in range(some):
+                    for j in range(COLUMNS):
+                        sums[one, j] = f32(0)
+                add_tile(some, sums, terms, panels, 0, m, panel, 0, depth)
+                for one in range(some):
+                    for j in range(width):
+                        before = f32(0) if top == 0 else there[m + one, column + j]
+                        there[m + one, column + j] = before + sums[one, j]
 
 
 def room_for(panels, rows):

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,31 +183,50 @@ def go_back(
 
 def weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way) -> list[Tensor]:
     """Return the gradients of W, U and the biases: large products over all steps at once."""
-    dinput, before = back.gates[:, number], back.before[:, number]
-    # The narrower of the two first, which is the quicker product; the gradients come out transposed.
-    dw, db = (rows.t() @ dinput).t(), _sum(dinput)
+    dw, db = _gradients(rows[:, None], 0, back.gates, number)
     if cell == "gru":
-        size = before.shape[1]
-        halves = dinput[:, : 2 * size], back.inner[:, number]
-        du = torch.cat([before.t() @ half for half in halves], dim=1).t()
-        dd = torch.cat([db[: 2 * size], _sum(halves[1])])
+        du, dd = _gradients(back.before, number, back.gates, number, 2 * back.before.shape[2])
+        du_new, dd_new = _gradients(back.before, number, back.inner, number)
+        du, dd = torch.cat([du, du_new]), torch.cat([dd, dd_new])
     else:
-        # The same numbers, but not the same memory: whoever gets them may change one in place.
-        du, dd = (before.t() @ dinput).t(), db.clone()
-    return [found.float() for found in (dw, du, db, dd)][: len(way.weights)]
+        du, dd = _gradients(back.before, number, back.gates, number)
+    return [dw, du, db, dd][: len(way.weights)]
+
+
+def _gradients(
+    left: Tensor, way_left: int, right: Tensor, way_right: int, columns: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Multiply rows (N, D, F) and the first columns (O) of other rows (N, D, O'), one direction of each.
+
+    Returns:
+        float32 (O, F), right^T @ left, and (O,), the sum of `right`.
+    """
+    from bothways.nn.kernel_products import COLUMNS, IS_WIDE, multiply_transposed
+
+    height = right.shape[2] if columns is None else columns
+    if left.dtype == torch.bfloat16 or not IS_WIDE:
+        some = right[:, way_right, :height]
+        # The narrower of the two first, which is the quicker product; the gradients come out transposed. A sum of
+        # bfloat16 is quicker as a product, and exact to float32.
+        total = some.sum(0) if some.dtype == torch.float32 else (some.new_ones(1, len(some)) @ some)[0]
+        return (left[:, way_left].t() @ some).t().float(), total.float()
+    there = left.new_empty(left.shape[2] + 1, height)
+    shares = torch.get_num_threads()
+    ends = [-(-height // COLUMNS) * share // shares * COLUMNS for share in range(shares)]
+    pieces = [piece for piece in pairwise([*ends, height]) if piece[0] < piece[1]]
+    given = there.numpy(), left.contiguous().numpy(), right.numpy(), way_left, way_right
+    run_side_by_side(lambda piece: multiply_transposed(*given, *piece), pieces)
+    return there[:-1].t(), there[-1].clone()
 
 
 def input_gradients(back: Kept, ways: list[Way], *, apart: bool) -> Tensor:
     """Return the gradient of the rows that a layer read, (N, F); with `apart`, (N, D·F), each direction's own."""
     weights = [way.weights[0].to(back.gates.dtype) for way in ways]
-    if not apart:
-        return back.gates.flatten(1) @ torch.cat(weights)
-    return torch.cat([back.gates[:, number] @ weight for number, weight in enumerate(weights)], dim=1)
-
-
-def _sum(rows: Tensor) -> Tensor:
-    """Return the sum of all rows, (N, F) -> (F,); of bfloat16 as a product, which sums in float32 and is quicker."""
-    return rows.sum(0) if rows.dtype == torch.float32 else (rows.new_ones(1, len(rows)) @ rows)[0]
+    if apart:
+        return torch.cat([back.gates[:, number] @ weight for number, weight in enumerate(weights)], dim=1)
+    found = back.gates.new_empty(len(back.gates), weights[0].shape[1])
+    _multiply(found, back.gates.flatten(1), torch.cat(weights).t(), found.new_zeros(found.shape[1]))
+    return found
 
 
 def _input_products(cell: Cell, rows: list[Tensor], ways: list[Way]) -> Tensor:
@@ -219,8 +239,24 @@ def _input_products(cell: Cell, rows: list[Tensor], ways: list[Way]) -> Tensor:
     gates = rows[0].new_empty(len(rows[0]), len(ways), height)
     columns = torch.split(gates.flatten(1), len(weights[0]), dim=1)
     for there, one, weight, bias in zip(columns, rows, weights, biases, strict=False):
-        torch.addmm(bias.to(one.dtype), one, weight.t(), out=there)
+        _multiply(there, one, weight, bias)
     return gates
+
+
+def _multiply(there: Tensor, rows: Tensor, weight: Tensor, bias: Tensor) -> None:
+    """Write rows (N, F) @ weight (O, F)^T + bias into `there` (N, O): by tiles of float32, else by torch.
+
+    torch's own product of float32 is a library's that on some processors uses but half the width of a register.
+    """
+    if rows.dtype != torch.float32 or not (there.is_contiguous() and rows.is_contiguous()):
+        torch.addmm(bias.to(rows.dtype), rows, weight.t(), out=there)
+        return
+    from bothways.nn.kernel_products import multiply
+
+    panels = _packed(weight, rows.dtype)
+    ends = [len(rows) * share // torch.get_num_threads() for share in range(torch.get_num_threads() + 1)]
+    given = there.numpy(), rows.numpy(), panels, bias.numpy()
+    run_side_by_side(lambda piece: multiply(*given, *piece), list(pairwise(ends)))
 
 
 def _input_bias(cell: Cell, way: Way) -> Tensor:
