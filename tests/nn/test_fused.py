@@ -117,6 +117,36 @@ def test_product_is_the_matrix_product(rows, terms, width):
     assert (total[rows] == 1).all()
 
 
+@pytest.mark.parametrize(("rows", "terms", "width"), [(1, 1, 1), (7, 5, 64), (200, 515, 70), (385, 1030, 3)])
+def test_many_rows_are_multiplied_as_matrices_are(rows, terms, width):
+    draw = np.random.default_rng(0)
+    left, right = (draw.standard_normal(shape).astype("f") for shape in ((rows + 2, terms), (terms, width)))
+    bias, found = draw.standard_normal(width).astype("f"), np.full((rows + 2, width), 7, "f")
+
+    panels = kernel_products.pack(torch.from_numpy(right).t(), torch.float32).numpy()
+    for piece in ((1, rows // 2 + 1), (rows // 2 + 1, rows + 1)):
+        kernel_products.multiply(found, left, panels, bias, *piece)
+
+    expected = left.astype("d") @ right + bias
+    np.testing.assert_allclose(found[1:-1], expected[1:-1], atol=1e-4 * (1 + terms / 500))
+    assert (found[[0, -1]] == 7).all()
+
+
+@pytest.mark.parametrize(("rows", "width", "columns"), [(1, 1, 1), (7, 5, 64), (300, 13, 70), (129, 70, 131)])
+def test_gradients_of_weights_are_sums_of_outer_products(rows, width, columns):
+    draw = np.random.default_rng(0)
+    left, right = (draw.standard_normal(shape).astype("f") for shape in ((rows, 2, width), (rows, 3, columns + 4)))
+    found = np.full((width + 1, columns), np.nan, "f")
+
+    half = min(columns, kernel_products.COLUMNS)
+    for piece in ((0, half), (half, columns)):
+        kernel_products.multiply_transposed(found, left, right, 1, 2, *piece)
+
+    one = right[:, 2, :columns].astype("d")
+    np.testing.assert_allclose(found[:-1], left[:, 1].T @ one, atol=1e-4)
+    np.testing.assert_allclose(found[-1], one.sum(0), atol=1e-4)
+
+
 def test_squashing_is_exact_to_float32_and_keeps_nan():
     values = np.concatenate([np.linspace(-200, 200, 100_001), [-np.inf, np.inf]]).astype("f")
     exact = values.astype("d")
