@@ -55,7 +55,6 @@ def test_threads_change_nothing(cell, threads):
 def test_wide_states_are_those_of_torchs_kernels(cell, monkeypatch):
     # Wider than a tile of the product, and not a whole number of tiles or panels.
     reader, (inputs, lengths) = reader_of(cell, hidden_size=261), batch_of([3, 1, 2])
-    monkeypatch.setattr(reader, "fused_up_to", 1000)
     found = read(reader, inputs, lengths)[:2]
     monkeypatch.setattr(fused, "is_available", lambda: False)
     expected = read(reader, inputs, lengths)[:2]
@@ -263,7 +262,6 @@ def test_reading_alone_keeps_nothing_for_a_way_back(cell, monkeypatch):
     kept, real = [], loops.read
     monkeypatch.setattr(loops, "read", lambda *args, **options: kept.append(real(*args, **options)) or kept[-1])
     reader, (inputs, lengths) = reader_of(cell), batch_of([3, 5])
-    monkeypatch.setattr(reader, "fused_up_to", 1000)
     for mode in (torch.no_grad, torch.inference_mode):
         with mode():
             reader(inputs, lengths)

@@ -5,7 +5,7 @@
            c' = sigmoid(f) c + sigmoid(i) tanh(g),  h' = sigmoid(o) tanh(c')
     GRU    r, z = sigmoid(W x + b + U h + d),  n = tanh(W x + b + r (U h + d)),  h' = (1 - z) n + z h
 
-The layers hold the parameters and choose who reads: on a CPU the compiled loops (see `fused`), where they are quicker,
+The layers hold the parameters and choose who reads: on a CPU the compiled loops (see `fused`), in float32 or bfloat16,
 and elsewhere torch's kernels (see `torch_kernels`).
 """
 
@@ -33,8 +33,6 @@ class ExactRecurrent(CellStack):
 
     gates: int
     parts: tuple[str, ...] = ("h",)
-    # The widest state for which the compiled loops beat torch's kernels, as benchmarks.layers measures.
-    fused_up_to = 1024
 
     def __init__(
         self,
@@ -147,8 +145,7 @@ class ExactRecurrent(CellStack):
             return None
         if torch_kernels.casts_for_kernels():
             return torch.bfloat16 if fused.computes_bfloat16() else None
-        is_quicker = inputs.dtype == torch.float32 and self.hidden_size <= self.fused_up_to
-        return torch.float32 if is_quicker and fused.is_available() else None
+        return torch.float32 if inputs.dtype == torch.float32 and fused.is_available() else None
 
     def to_torch(self) -> nn.RNNBase:
         """Return a torch.nn module with a copy of the weights; it reads (B, T, E) and gives (B, T, D·H).
@@ -306,7 +303,6 @@ class LSTM(ExactRecurrent):
 
     gates = 4
     parts = ("h", "c")
-    fused_up_to = 256
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ from bothways.training.checkpoint import (
     unpack_optimizer,
 )
 from bothways.training.device import make_fabric
+from bothways.training.freed_memory import keep_freed_memory
 from bothways.training.listening import Listener, Silence
 from bothways.training.optimizer import Pace, clip_gradients, learning_rate, make_optimizer
 
@@ -165,6 +166,7 @@ def train(
         The scores by epoch and which epoch was kept; `interrupted` after Ctrl-C.
     """
     listener = listener or Silence()
+    keep_freed_memory()
     fabric = make_fabric(settings)
     module: Any
     module, optimizer = fabric.setup(job.module, make_optimizer(job.module, settings, job.paces))
