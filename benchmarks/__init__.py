@@ -1,5 +1,6 @@
-"""What the README's numbers come from. Each module is one command: python -m benchmarks.NAME
+"""What the README's numbers come from; threads wait as under the command line and `make`."""
 
-Real data is read from the folder in the environment variable BOTHWAYS_DATA and never copied.
-Every command prints its table and replaces its own part of benchmarks/results.md.
-"""
+import os
+
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+WAITING = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"  # how long threads spin
 RESULTS = Path(__file__).with_name("results.md")
 
 
@@ -52,8 +53,8 @@ def machine() -> str:
     )
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "numpy"))
     kind = torch.backends.cpu.get_cpu_capability()
-    waiting = os.environ.get("OMP_WAIT_POLICY", "not set")
-    threads = f"threads {torch.get_num_threads()}, OMP_WAIT_POLICY {waiting}"
+    waiting = ", ".join(f"{name} {os.environ[name]}" for name in WAITING if name in os.environ) or "waiting by default"
+    threads = f"threads {torch.get_num_threads()}, {waiting}"
     cores = f"{os.cpu_count()} cores ({model}, {kind}), {threads}"
     return f"{cores}, Python {platform.python_version()}, {packages}"
 

@@ -6,8 +6,9 @@ import sys
 
 def main() -> None:
     """Run the command line. Exit 0: done; 1: refused, with one line that says why; 2: wrong usage; 130: Ctrl-C."""
-    # OpenMP's threads spin while they wait; beside any other busy process that makes training ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # OpenMP's threads spin for milliseconds while they wait, and keep our own from the processor, or another process.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     from bothways.cli.commands import app
     from bothways.cli.output import StandardOutput
     from bothways.errors import OutputError
