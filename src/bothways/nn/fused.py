@@ -148,11 +148,11 @@ class _ReadLayer(torch.autograd.Function):
             kept, tensors = Kept(*rest[: len(Kept._fields)]), rest[len(Kept._fields) :]
             ways = _ways(ctx.cell, ctx.shape, tensors)
             dstate = _per_way(ctx.cell, dfinal, len(ways))
-            back = loops.go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
+            back, sums = loops.go_back(ctx.cell, kept, ctx.plan, ways, doutputs.detach().contiguous(), dstate)
             columns = [_columns(rows, number, ways, ctx.apart) for number in range(len(ways))]
             weights = [
                 loops.weight_gradients(ctx.cell, back, number, *one)
-                for number, one in enumerate(zip(columns, ways, strict=True))
+                for number, one in enumerate(zip(columns, ways, sums, strict=True))
             ]
             drows = loops.input_gradients(back, ways, apart=ctx.apart) if ctx.needs_input_grad[5] else None
             return _in_order(drows, weights, dstate)
@@ -210,9 +210,9 @@ class _ReadInPieces(torch.autograd.Function):
                 )
                 there = torch.stack([doutputs[index, way] for way, index in enumerate(piece.places)], dim=1)
                 there = functional.pad(there, (0, 0, 0, 0, 0, piece.spare))
-                back = loops.go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
+                back, sums = loops.go_back(cell, kept, piece.plan, ways, there.view(len(there), -1), dstate)
                 for way, index in enumerate(piece.rows):
-                    found = loops.weight_gradients(cell, back, way, columns[way], ways[way])
+                    found = loops.weight_gradients(cell, back, way, columns[way], ways[way], sums[way])
                     torch._foreach_add_(weights[way], found)
                     if drows is not None:
                         there = _columns(drows, way, ways, ctx.apart)

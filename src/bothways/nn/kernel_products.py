@@ -204,10 +204,10 @@ def multiply(there, rows, panels, bias, begin, end):
 
 @compiled
 def multiply_transposed(there, left, right, way_left, way_right, first, last):
-    """there[:, first:last] = (left, 1)^T @ right, summed over all rows: what weights' gradients are made of.
+    """there[:, first:last] = left^T @ right, summed over all rows: what weights' gradients are.
 
     Args:
-        there: float32 (F + 1, O); its last row is the sum of `right`.
+        there: float32 (F, O).
         left: float32 (N, D, F).
         right: float32 (N, D, O), or wider.
         way_left: which of the D of `left`.
@@ -217,7 +217,7 @@ def multiply_transposed(there, left, right, way_left, way_right, first, last):
     """
     rows, height = left.shape[0], there.shape[0]
     count = (last - first + COLUMNS - 1) // COLUMNS
-    terms = np.ones((height, DEPTH), f32)
+    terms = np.empty((height, DEPTH), f32)
     panels = np.zeros((count, DEPTH, COLUMNS), f32)
     sums = np.empty((ROWS, COLUMNS), f32)
     for top in range(0, rows, DEPTH):

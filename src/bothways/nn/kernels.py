@@ -85,7 +85,8 @@ def gru_forward(
 
 @compiled
 def gru_backward(
-    gates, dgates, way, mirrored, hidden, dh, doutputs, before, products, dproducts, members, starts, places, lengths
+    gates, dgates, way, mirrored, hidden, dbias, dh, doutputs, before, products, dproducts, members, starts, places,
+    lengths,
 ):  # fmt: skip
     """Go back over what `gru_forward` kept.
 
@@ -95,6 +96,7 @@ def gru_backward(
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
         hidden: the transpose of U, packed by `pack`.
+        dbias: (4·H,); in: zeros; out: the sums of the gradients of W x + b, and of U h + d of n.
         dh: (M, H); in: the gradient of the final state; out: of the initial one.
         doutputs: (N, D, H), the gradient of h at every step.
         before: (N, D, H), the h each step began with.
@@ -131,8 +133,10 @@ def gru_backward(
                 dstate[j] *= take(z, j)
             found = dgates[row, way]
             copy(found[2 * size :], dp)
+            add(dbias[: 3 * size], sums)
             for j in range(size):
                 dp[j] *= take(r, j)
+            add(dbias[3 * size :], dp)
             copy(dproducts[row, way], dp)
             copy(found[: 2 * size], sums[: 2 * size])
         add_product(dh, total, live, hidden, room)
@@ -193,7 +197,9 @@ def lstm_forward(gates, way, mirrored, hidden, h, c, outputs, before, cells, kee
 
 
 @compiled
-def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells, members, starts, places, lengths):
+def lstm_backward(
+    gates, dgates, way, mirrored, hidden, dbias, dh, dc, doutputs, cells, members, starts, places, lengths
+):  # fmt: skip
     """Go back over what `lstm_forward` kept.
 
     Args:
@@ -202,6 +208,7 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
         hidden: the transpose of U, packed by `pack`.
+        dbias: (4·H,); in: zeros; out: the sums of the gradients.
         dh: (M, H); in: the gradient of the final state; out: of the initial one.
         dc: (M, H), that of its other part.
         doutputs: (N, D, H), the gradient of h at every step.
@@ -243,6 +250,7 @@ def lstm_backward(gates, dgates, way, mirrored, hidden, dh, dc, doutputs, cells,
             for j in range(size):
                 df[j] *= old[j] * take(f, j) * (f32(1) - take(f, j))
             copy(dgates[row, way], sums)
+            add(dbias, sums)
             clear(dstate)
         add_product(dh, total, live, hidden, room)
 
@@ -295,7 +303,9 @@ def rnn_forward(gates, way, mirrored, hidden, relu, h, outputs, before, keep, me
 
 
 @compiled
-def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, members, starts, places, lengths):
+def rnn_backward(
+    dgates, way, mirrored, hidden, dbias, relu, dh, doutputs, outputs, members, starts, places, lengths
+):  # fmt: skip
     """Go back over what `rnn_forward` kept.
 
     Args:
@@ -303,6 +313,7 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
         way: which of the D directions.
         mirrored: whether it reads from the last step to the first.
         hidden: the transpose of U, packed by `pack`.
+        dbias: (H,); in: zeros; out: the sums of the gradients.
         relu: whether relu stood in place of tanh.
         dh: (M, H); in: the gradient of the final state; out: of the initial one.
         doutputs: (N, D, H), the gradient of h at every step.
@@ -330,5 +341,6 @@ def rnn_backward(dgates, way, mirrored, hidden, relu, dh, doutputs, outputs, mem
                 slope = (f32(0) if state <= f32(0) else f32(1)) if relu else f32(1) - state * state
                 sums[j] = (dstate[j] + take(dout, j)) * slope
                 put(found, j, sums[j])
+                dbias[j] += sums[j]
                 dstate[j] = f32(0)
         add_product(dh, total, live, hidden, room)

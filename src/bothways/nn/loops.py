@@ -115,7 +115,8 @@ def read(
     extra = [_extra(cell, way) for way in ways]
     states = [[part.numpy() for part in parts] for parts in state]
 
-    def run(number: int, members: Integers) -> None:
+    def run(number: int, share: int) -> None:
+        members = plan.shares[share]
         own = [part[members] for part in states[number]]
         given = begin, number, ways[number].mirrored, hidden[number], *extra[number], *own, *end
         kernel(*given, members, plan.starts, plan.places, plan.lengths)
@@ -151,8 +152,13 @@ def _extra(cell: Cell, way: Way) -> list[Any]:
 
 def go_back(
     cell: Cell, kept: Kept, plan: Plan, ways: list[Way], doutputs: Tensor, dstate: list[tuple[Tensor, ...]]
-) -> Kept:
-    """Return `kept` with gradients in place of `gates` and, of a GRU, of `inner`; `dstate` goes in and out."""
+) -> tuple[Kept, list[Tensor]]:
+    """Go back over what was read; `dstate` goes in and out.
+
+    Returns:
+        `kept` with gradients in place of `gates` and, of a GRU, of `inner`; and for each direction float32 (G·H,), the
+        sums of the first over all steps, and of a GRU those of the second, (4·H,) together.
+    """
     kernel = getattr(compiled_loops(), f"{cell.partition('_')[0]}_backward")
     shape = len(doutputs), len(ways), -1
     dgates = kept.before.new_empty(len(kept.before), len(ways), len(ways[0].weights[0]))
@@ -169,54 +175,52 @@ def go_back(
     hidden = [_packed(way.weights[1].t(), kept.before.dtype) for way in ways]
     extra = [cell == "rnn_relu"] if cell.startswith("rnn") else []
     states = [[part.numpy() for part in parts] for parts in dstate]
+    height = dgates.shape[2] + (dinner.shape[2] if cell == "gru" else 0)
+    sums = {(number, share): np.zeros(height, "f") for number in range(len(ways)) for share in range(len(plan.shares))}
 
-    def run(number: int, members: Integers) -> None:
+    def run(number: int, share: int) -> None:
+        members = plan.shares[share]
         own = [part[members] for part in states[number]]
-        given = *begin, number, ways[number].mirrored, hidden[number], *extra, *own, *end
+        given = *begin, number, ways[number].mirrored, hidden[number], sums[number, share], *extra, *own, *end
         kernel(*given, members, plan.starts, plan.places, plan.lengths)
         for part, value in zip(states[number], own, strict=True):
             part[members] = value
 
     _run(run, plan, len(ways))
-    return kept._replace(gates=dgates, inner=dinner)
+    total = [sum(sums[number, share] for share in range(len(plan.shares))) for number in range(len(ways))]
+    return kept._replace(gates=dgates, inner=dinner), [torch.from_numpy(one) for one in total]
 
 
-def weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way) -> list[Tensor]:
-    """Return the gradients of W, U and the biases: large products over all steps at once."""
-    dw, db = _gradients(rows[:, None], 0, back.gates, number)
+def weight_gradients(cell: Cell, back: Kept, number: int, rows: Tensor, way: Way, sums: Tensor) -> list[Tensor]:
+    """Return the gradients of W, U and the biases: large products over all steps at once, and what `go_back` summed."""
+    size = back.before.shape[2]
+    dw = _gradient(rows[:, None], 0, back.gates, number)
     if cell == "gru":
-        du, dd = _gradients(back.before, number, back.gates, number, 2 * back.before.shape[2])
-        du_new, dd_new = _gradients(back.before, number, back.inner, number)
-        du, dd = torch.cat([du, du_new]), torch.cat([dd, dd_new])
+        reset_and_update = _gradient(back.before, number, back.gates, number, 2 * size)
+        du = torch.cat([reset_and_update, _gradient(back.before, number, back.inner, number)])
+        db, dd = sums[: 3 * size].clone(), torch.cat([sums[: 2 * size], sums[3 * size :]])
     else:
-        du, dd = _gradients(back.before, number, back.gates, number)
+        du = _gradient(back.before, number, back.gates, number)
+        # The same numbers, but not the same memory: whoever gets them may change one in place.
+        db, dd = sums, sums.clone()
     return [dw, du, db, dd][: len(way.weights)]
 
 
-def _gradients(
-    left: Tensor, way_left: int, right: Tensor, way_right: int, columns: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """Multiply rows (N, D, F) and the first columns (O) of other rows (N, D, O'), one direction of each.
-
-    Returns:
-        float32 (O, F), right^T @ left, and (O,), the sum of `right`.
-    """
+def _gradient(left: Tensor, way_left: int, right: Tensor, way_right: int, columns: int | None = None) -> Tensor:
+    """Return right^T @ left, float32 (O, F): of rows (N, D, F) and the first columns of others, one direction each."""
     from bothways.nn.kernel_products import COLUMNS, IS_WIDE, multiply_transposed
 
     height = right.shape[2] if columns is None else columns
     if left.dtype == torch.bfloat16 or not IS_WIDE:
-        some = right[:, way_right, :height]
-        # The narrower of the two first, which is the quicker product; the gradients come out transposed. A sum of
-        # bfloat16 is quicker as a product, and exact to float32.
-        total = some.sum(0) if some.dtype == torch.float32 else (some.new_ones(1, len(some)) @ some)[0]
-        return (left[:, way_left].t() @ some).t().float(), total.float()
-    there = left.new_empty(left.shape[2] + 1, height)
+        # The narrower of the two first, which is the quicker product; the gradient comes out transposed.
+        return (left[:, way_left].t() @ right[:, way_right, :height]).t().float()
+    there = left.new_empty(left.shape[2], height)
     shares = torch.get_num_threads()
     ends = [-(-height // COLUMNS) * share // shares * COLUMNS for share in range(shares)]
     pieces = [piece for piece in pairwise([*ends, height]) if piece[0] < piece[1]]
     given = there.numpy(), left.contiguous().numpy(), right.numpy(), way_left, way_right
     run_side_by_side(lambda piece: multiply_transposed(*given, *piece), pieces)
-    return there[:-1].t(), there[-1].clone()
+    return there.t()
 
 
 def input_gradients(back: Kept, ways: list[Way], *, apart: bool) -> Tensor:
@@ -285,9 +289,9 @@ def compiled_loops() -> Any:
     return kernels
 
 
-def _run(work: Callable[[int, Integers], None], plan: Plan, directions: int) -> None:
-    """Do the work of each direction and share."""
-    tasks = [(number, members) for members in plan.shares for number in range(directions)]
+def _run(work: Callable[[int, int], None], plan: Plan, directions: int) -> None:
+    """Do the work of each direction and share, both by number."""
+    tasks = [(number, share) for share in range(len(plan.shares)) for number in range(directions)]
     run_side_by_side(lambda task: work(*task), tasks)
 
 
