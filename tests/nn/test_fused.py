@@ -97,8 +97,8 @@ def test_a_forked_child_has_threads_of_its_own():
 
 
 @njit
-def _add_product(total, rows, count, panels):
-    kernel_products.add_product(total, rows, count, panels, kernel_products.room_for(panels, len(rows)))
+def _add_product(sums, rows, count, panels):
+    kernel_products.add_product(sums, rows, count, panels, kernel_products.room_for(panels, len(rows)))
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,15 @@ def _add_product(total, rows, count, panels):
 def test_product_is_the_matrix_product(rows, terms, width):
     draw = np.random.default_rng(0)
     left, right = (draw.standard_normal(shape).astype("f") for shape in ((rows + 1, terms), (terms, width)))
-    total = np.ones((rows + 1, width), "f")
+    panels = kernel_products.pack(torch.from_numpy(right).t(), torch.float32).numpy()
+    sums = np.ones((rows + 1, len(panels) * kernel_products.COLUMNS), "f")
 
-    _add_product(total, left, rows, kernel_products.pack(torch.from_numpy(right).t(), torch.float32).numpy())
+    _add_product(sums, left, rows, panels)
 
-    np.testing.assert_allclose(total[:rows], 1 + left[:rows].astype("d") @ right, atol=1e-4 * (1 + terms / 500))
-    assert (total[rows] == 1).all()
+    expected = 1 + left[:rows].astype("d") @ right
+    np.testing.assert_allclose(sums[:rows, :width], expected, atol=1e-4 * (1 + terms / 500))
+    assert (sums[rows] == 1).all()
+    assert (sums[:, width:] == 1).all()
 
 
 @pytest.mark.parametrize(("rows", "terms", "width"), [(1, 1, 1), (7, 5, 64), (200, 515, 70), (385, 1030, 3)])

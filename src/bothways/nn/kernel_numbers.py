@@ -93,8 +93,8 @@ def copy(there, values):
 
 @compiled
 def add(there, values):
-    """there[:] += values, without numpy's checks; `there` is float32."""
-    for j in range(len(values)):
+    """there[:] += the first values, without numpy's checks; `there` is float32."""
+    for j in range(len(there)):
         there[j] += take(values, j)
 
 

@@ -245,48 +245,43 @@ def multiply_transposed(there, left, right, way_left, way_right, first, last):
                         there[m + one, column + j] = before + sums[one, j]
 
 
+def sums_of(panels, rows):
+    """Make room for the sums of so many rows: float32, of as many columns as the panels."""
+
+
 def room_for(panels, rows):
-    """Make what `add_product` needs beside a matrix for so many rows: room for sums, and for narrow terms."""
+    """Make what `add_product` needs beside a matrix for so many rows: room for narrow terms."""
 
 
-def add_product(total, rows, count, panels, room):
-    """total[:count] += rows[:count] @ matrix, (M, N) and (M, K), as it was packed in float32 or in bfloat16."""
+def add_product(sums, rows, count, panels, halves):
+    """sums[:count] += rows[:count] @ matrix, (M, N) and (M, K), as it was packed in float32 or in bfloat16."""
+
+
+@overload(sums_of)
+def _sums_of(panels, rows):
+    return lambda panels, rows: np.empty((rows, len(panels) * COLUMNS), f32)
 
 
 @overload(room_for)
 def _room_for(panels, rows):
     pairs = 0 if panels.dtype == types.float32 else 2
-
-    def make(panels, rows):
-        sums = np.empty((rows, len(panels) * COLUMNS), f32)
-        return sums, np.empty((rows, pairs * panels.shape[1]), np.uint16)
-
-    return make
+    return lambda panels, rows: np.empty((rows, pairs * panels.shape[1]), np.uint16)
 
 
 @overload(add_product)
-def _add_product(total, rows, count, panels, room):
-    is_whole = panels.dtype == types.float32
+def _add_product(sums, rows, count, panels, halves):
+    if panels.dtype == types.float32:
+        return lambda sums, rows, count, panels, halves: add_panels(sums, rows, count, panels)
 
-    def add(total, rows, count, panels, room):
-        sums, halves = room
+    def add_narrow(sums, rows, count, panels, halves):
         for m in range(count):
-            for j in range(sums.shape[1]):
-                sums[m, j] = f32(0)
-        if is_whole:
-            add_panels(sums, rows, count, panels)
-        else:
-            for m in range(count):
-                for j in range(rows.shape[1]):
-                    halves[m, j] = narrow(rows[m, j])
-                for j in range(rows.shape[1], halves.shape[1]):
-                    halves[m, j] = 0
-            add_panels(sums, halves, count, panels)
-        for m in range(count):
-            for j in range(total.shape[1]):
-                total[m, j] += sums[m, j]
+            for j in range(rows.shape[1]):
+                halves[m, j] = narrow(rows[m, j])
+            for j in range(rows.shape[1], halves.shape[1]):
+                halves[m, j] = 0
+        add_panels(sums, halves, count, panels)
 
-    return add
+    return add_narrow
 
 
 def pack(matrix: Tensor, kind: torch.dtype) -> Tensor:

@@ -12,9 +12,9 @@ or bfloat16 (see `kernel_numbers`), but for the c of an LSTM; all others are flo
 
 import numpy as np
 
-from bothways.nn.kernel_activations import squash, squash_both_ways, tanh
+from bothways.nn.kernel_activations import sigmoid, squash, squash_both_ways, tanh
 from bothways.nn.kernel_numbers import add, clear, compiled, copy, f32, put, take
-from bothways.nn.kernel_products import add_product, room_for
+from bothways.nn.kernel_products import add_product, room_for, sums_of
 
 
 @compiled
@@ -46,8 +46,7 @@ def gru_forward(
         lengths: int64 (B,).
     """
     size = h.shape[1]
-    total = np.empty((len(members), 3 * size), f32)
-    room = room_for(hidden, len(members))
+    total, halves = sums_of(hidden, len(members)), room_for(hidden, len(members))
     live = len(members)
     for step in range(lengths[members[0]]):
         while lengths[members[live - 1]] <= step:
@@ -56,17 +55,17 @@ def gru_forward(
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             given = gates[row, way]
-            sums = total[m]
+            sums = total[m, : 3 * size]
             for j in range(2 * size):
                 sums[j] = take(given, j)
             for j in range(size):
                 sums[2 * size + j] = bias[j]
-        add_product(total, h, live, hidden, room)
+        add_product(total, h, live, hidden, halves)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             given = gates[row, way]
-            sums, state = total[m], h[m]
+            sums, state = total[m, : 3 * size], h[m]
             out = outputs[row_of(b, step, mirrored, places, lengths), way]
             r, z, n = sums[:size], sums[size : 2 * size], sums[2 * size :]
             if keep:
@@ -109,7 +108,7 @@ def gru_backward(
     """
     size = dh.shape[1]
     total = np.empty((len(members), 3 * size), f32)
-    room = room_for(hidden, len(members))
+    given_on, halves = sums_of(hidden, len(members)), room_for(hidden, len(members))
     live = 0
     for step in range(lengths[members[0]] - 1, -1, -1):
         while live < len(members) and lengths[members[live]] > step:
@@ -139,7 +138,11 @@ def gru_backward(
             add(dbias[3 * size :], dp)
             copy(dproducts[row, way], dp)
             copy(found[: 2 * size], sums[: 2 * size])
-        add_product(dh, total, live, hidden, room)
+        for m in range(live):
+            clear(given_on[m])
+        add_product(given_on, total, live, hidden, halves)
+        for m in range(live):
+            add(dh[m], given_on[m])
 
 
 @compiled
@@ -163,8 +166,7 @@ def lstm_forward(gates, way, mirrored, hidden, h, c, outputs, before, cells, kee
         lengths: int64 (B,).
     """
     size = h.shape[1]
-    total = np.empty((len(members), 4 * size), f32)
-    room = room_for(hidden, len(members))
+    total, halves = sums_of(hidden, len(members)), room_for(hidden, len(members))
     live = len(members)
     for step in range(lengths[members[0]]):
         while lengths[members[live - 1]] <= step:
@@ -173,26 +175,29 @@ def lstm_forward(gates, way, mirrored, hidden, h, c, outputs, before, cells, kee
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             copy(total[m], gates[row, way])
-        add_product(total, h, live, hidden, room)
+        add_product(total, h, live, hidden, halves)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
-            sums, state, cell = total[m], h[m], c[m]
+            sums, state, cell = total[m, : 4 * size], h[m], c[m]
             out = outputs[row_of(b, step, mirrored, places, lengths), way]
-            squash(sums[: 2 * size])
-            squash_both_ways(sums[2 * size : 3 * size])
-            squash(sums[3 * size :])
+            i, f, g, o = sums[:size], sums[size : 2 * size], sums[2 * size : 3 * size], sums[3 * size :]
             if keep:
                 copy(before[row, way], state)
                 copy(cells[row, way], cell)
+                squash(sums[: 2 * size])
+                squash_both_ways(g)
+                squash(o)
                 copy(gates[row, way], sums)
-            i, f, g, o = sums[:size], sums[size : 2 * size], sums[2 * size : 3 * size], sums[3 * size :]
-            for j in range(size):
-                cell[j] = f[j] * cell[j] + i[j] * g[j]
-            copy(state, cell)
-            squash_both_ways(state)
-            for j in range(size):
-                state[j] *= o[j]
+                for j in range(size):
+                    cell[j] = f[j] * cell[j] + i[j] * g[j]
+                for j in range(size):
+                    state[j] = o[j] * tanh(cell[j])
+            else:
+                for j in range(size):
+                    cell[j] = sigmoid(f[j]) * cell[j] + sigmoid(i[j]) * tanh(g[j])
+                for j in range(size):
+                    state[j] = sigmoid(o[j]) * tanh(cell[j])
             copy(out, state)
 
 
@@ -220,7 +225,7 @@ def lstm_backward(
     """
     size = dh.shape[1]
     total = np.empty((len(members), 4 * size), f32)
-    room = room_for(hidden, len(members))
+    given_on, halves = sums_of(hidden, len(members)), room_for(hidden, len(members))
     live = 0
     for step in range(lengths[members[0]] - 1, -1, -1):
         while live < len(members) and lengths[members[live]] > step:
@@ -252,7 +257,11 @@ def lstm_backward(
             copy(dgates[row, way], sums)
             add(dbias, sums)
             clear(dstate)
-        add_product(dh, total, live, hidden, room)
+        for m in range(live):
+            clear(given_on[m])
+        add_product(given_on, total, live, hidden, halves)
+        for m in range(live):
+            add(dh[m], given_on[m])
 
 
 @compiled
@@ -275,8 +284,7 @@ def rnn_forward(gates, way, mirrored, hidden, relu, h, outputs, before, keep, me
         lengths: int64 (B,).
     """
     size = h.shape[1]
-    total = np.empty((len(members), size), f32)
-    room = room_for(hidden, len(members))
+    total, halves = sums_of(hidden, len(members)), room_for(hidden, len(members))
     live = len(members)
     for step in range(lengths[members[0]]):
         while lengths[members[live - 1]] <= step:
@@ -285,11 +293,11 @@ def rnn_forward(gates, way, mirrored, hidden, relu, h, outputs, before, keep, me
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
             copy(total[m], gates[row, way])
-        add_product(total, h, live, hidden, room)
+        add_product(total, h, live, hidden, halves)
         for m in range(live):
             b = members[m]
             row = row_of(b, step, mirrored, starts, lengths)
-            sums, state = total[m], h[m]
+            sums, state = total[m, :size], h[m]
             out = outputs[row_of(b, step, mirrored, places, lengths), way]
             if keep:
                 copy(before[row, way], state)
@@ -325,7 +333,7 @@ def rnn_backward(
     """
     size = dh.shape[1]
     total = np.empty((len(members), size), f32)
-    room = room_for(hidden, len(members))
+    given_on, halves = sums_of(hidden, len(members)), room_for(hidden, len(members))
     live = 0
     for step in range(lengths[members[0]] - 1, -1, -1):
         while live < len(members) and lengths[members[live]] > step:
@@ -343,4 +351,8 @@ def rnn_backward(
                 put(found, j, sums[j])
                 dbias[j] += sums[j]
                 dstate[j] = f32(0)
-        add_product(dh, total, live, hidden, room)
+        for m in range(live):
+            clear(given_on[m])
+        add_product(given_on, total, live, hidden, halves)
+        for m in range(live):
+            add(dh[m], given_on[m])
