@@ -64,7 +64,10 @@ def packed(module: nn.LSTM, inputs: Tensor, lengths: Tensor) -> Tensor:
 
 def in_torch(reader: Recurrent, inputs: Tensor, lengths: Tensor) -> Tensor:
     """Without the compiled loops of the extra [fast]."""
-    with mock.patch.object(fused, "is_available", return_value=False):
+    with (
+        mock.patch.object(fused, "is_available", return_value=False),
+        mock.patch.object(fused, "computes_bfloat16", return_value=False),
+    ):
         return reader(inputs, lengths).outputs
 
 
