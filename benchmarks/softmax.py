@@ -103,8 +103,8 @@ def main() -> None:
         "Predicting a word in training, by the size of the vocabulary",
         ["words", "softmax", "predictions/s", "to full"],
         rows,
-        f"Median of {rounds} rounds, {torch.get_num_threads()} threads, "
-        f"{'bfloat16' if computes_bfloat16('cpu') else 'float32'}, the adaptive one float32. The optimizer's step counts.",
+        f"Median of {rounds} rounds, {torch.get_num_threads()} threads; the optimizer's step counts. "
+        f"{'bfloat16' if computes_bfloat16('cpu') else 'float32'}, the adaptive one float32.",
     )
 
 

@@ -33,6 +33,7 @@ class ExactRecurrent(CellStack):
 
     gates: int
     parts: tuple[str, ...] = ("h",)
+    float32_up_to: int | None = None  # the widest state that the loops read in float32, where torch's kernel is quicker
 
     def __init__(
         self,
@@ -145,7 +146,8 @@ class ExactRecurrent(CellStack):
             return None
         if torch_kernels.casts_for_kernels():
             return torch.bfloat16 if fused.computes_bfloat16() else None
-        return torch.float32 if inputs.dtype == torch.float32 and fused.is_available() else None
+        is_slower = self.float32_up_to is not None and self.hidden_size > self.float32_up_to
+        return torch.float32 if inputs.dtype == torch.float32 and fused.is_available() and not is_slower else None
 
     def to_torch(self) -> nn.RNNBase:
         """Return a torch.nn module with a copy of the weights; it reads (B, T, E) and gives (B, T, D·H).
@@ -303,6 +305,8 @@ class LSTM(ExactRecurrent):
 
     gates = 4
     parts = ("h", "c")
+    # Beyond that U of both directions leaves the caches, and torch's kernel reads one direction after the other.
+    float32_up_to = 512
 
     def __init__(
         self,
