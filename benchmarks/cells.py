@@ -10,6 +10,7 @@ How fast the cells are is measured by `benchmarks.speed`.
 
 import argparse
 import json
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -24,6 +25,7 @@ from benchmarks.classify import IMDB
 from benchmarks.record import bothways, data_folder, options, record
 from bothways.data.batches import InMemory, collate, plan_epoch, plan_in_order_of_length
 from bothways.nn import GRU, LSTM, SRU, MinGRU, MinLSTM
+from bothways.training.device import computes_bfloat16
 
 CELLS = {"lstm": LSTM, "gru": GRU, "mingru": MinGRU, "minlstm": MinLSTM, "sru": SRU}
 PARALLEL = ("mingru", "minlstm", "sru")
@@ -139,6 +141,8 @@ def ewt(convolution: int) -> None:
 
 def precision() -> None:
     """Five seeds in either precision."""
+    if not computes_bfloat16("cpu"):
+        sys.exit("This processor does not compute in bfloat16.")
     corpus, rows = Ewt(), []
     for cell in ("lstm", "gru", "mingru"):
         found = {

@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from benchmarks.record import record
 from bothways.nn import GRU, LSTM, RNN, Recurrent
+from bothways.training.device import computes_bfloat16
 from bothways.training.freed_memory import keep_freed_memory
 
 E, CUT = 100, 230
@@ -212,6 +213,8 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     chosen = arguments.parse_args()
     torch.set_num_threads(chosen.threads)
+    if chosen.bfloat16 and not computes_bfloat16("cpu"):
+        arguments.error("this processor does not compute in bfloat16")
     kind = torch.bfloat16 if chosen.bfloat16 else torch.float32
     name = str(kind).removeprefix("torch.")
     sizes, batches = ((64, 256), (32,)) if chosen.quick else (SIZES, BATCHES)

@@ -2,7 +2,8 @@
 
 import os
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import pytest
 from hypothesis import settings

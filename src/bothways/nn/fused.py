@@ -237,7 +237,7 @@ class Piece(NamedTuple):
     spare: int  # rows that are read beyond them, whatever stands there
 
     def columns(self, rows: Tensor, ways: list[Way], apart: bool) -> list[Tensor]:
-        """Return what each direction reads, (n, F)."""
+        """Return what each direction reads, (n, F), and the spare rows."""
         wanted = [functional.pad(index, (0, self.spare)) for index in self.rows]
         return [_columns(rows, number, ways, apart).index_select(0, index) for number, index in enumerate(wanted)]
 

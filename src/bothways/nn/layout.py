@@ -85,7 +85,7 @@ def real_steps(lengths: Tensor, steps: int, *, spare: int = 0) -> RealSteps:
     enter, leave, blank = map(torch.from_numpy, (is_here.nonzero()[0], places, (~is_here).nonzero()[0]))
     if spare:
         sequence, enter = (functional.pad(rows, (0, spare)) for rows in (sequence, enter))
-    beyond = torch.arange(count, count + spare) if spare else None
+    beyond = torch.arange(count, count + spare, device="cpu") if spare else None
     return RealSteps(sequence, Selection(enter, beyond), Selection(leave, blank if len(blank) else None))
 
 

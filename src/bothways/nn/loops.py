@@ -27,6 +27,8 @@ from bothways.nn.layout import RealSteps
 
 Integers = NDArray[np.int64]
 
+FEWEST = 64  # rows for which it pays to pack a matrix
+
 
 class Plan(NamedTuple):
     """Where each sequence's steps lie among the rows, and which sequences one thread reads together."""
@@ -85,7 +87,7 @@ def make_plan(lengths: Tensor, directions: int, *, spare: int = 0) -> Plan:
     members = [np.ascontiguousarray(longest_first[share::shares]) for share in range(shares)]
     ends = np.cumsum(size)
     count, starts = int(ends[-1]), ends - size
-    blank = torch.arange(count, count + spare) if spare else None
+    blank = torch.arange(count, count + spare, device="cpu") if spare else None
     return Plan(starts, size, members, starts, count + spare, blank)
 
 
@@ -250,9 +252,11 @@ def _input_products(cell: Cell, rows: list[Tensor], ways: list[Way]) -> Tensor:
 def _multiply(there: Tensor, rows: Tensor, weight: Tensor, bias: Tensor) -> None:
     """Write rows (N, F) @ weight (O, F)^T + bias into `there` (N, O): by tiles of float32, else by torch.
 
-    torch's own product of float32 is a library's that on some processors uses but half the width of a register.
+    torch's own product of float32 is a library's that on some processors uses but half the width of a register. For few
+    rows it is quicker all the same, since the tiles want the weight packed.
     """
-    if rows.dtype != torch.float32 or not (there.is_contiguous() and rows.is_contiguous()):
+    is_tiled = rows.dtype == torch.float32 and len(rows) >= FEWEST and there.is_contiguous() and rows.is_contiguous()
+    if not is_tiled:
         torch.addmm(bias.to(rows.dtype), rows, weight.t(), out=there)
         return
     from bothways.nn.kernel_products import multiply

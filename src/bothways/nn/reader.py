@@ -269,7 +269,7 @@ def check_inputs(inputs: Tensor, input_size: int, lengths: Tensor | None) -> Ten
     if size < 1 or steps < 1:
         raise DataError(f"inputs is {_describe(inputs)}, but B and T must be at least 1. Leave empty batches out.")
     if lengths is None:
-        return torch.full((size,), steps)
+        return torch.full((size,), steps, dtype=torch.int64, device="cpu")
     if not isinstance(lengths, Tensor) or lengths.shape != (size,) or lengths.dtype != torch.int64:
         raise DataError(f"lengths is {_describe(lengths)}, but it must be int64 ({size},): one for each sequence.")
     lengths = lengths.detach().cpu()

@@ -30,7 +30,7 @@ from bothways.training.checkpoint import (
     unpack_optimizer,
 )
 from bothways.training.device import make_fabric
-from bothways.training.freed_memory import keep_freed_memory
+from bothways.training.freed_memory import give_back_freed_memory, keep_freed_memory
 from bothways.training.listening import Listener, Silence
 from bothways.training.optimizer import Pace, clip_gradients, learning_rate, make_optimizer
 
@@ -191,6 +191,7 @@ def train(
     finally:
         listener.ended()
         _set_paces(job, epoch=None)
+        give_back_freed_memory()
     return _outcome(state, interrupted=False)
 
 
