@@ -56,9 +56,9 @@ class Case(NamedTuple):
         return 2.0 * 2 * CELLS[self.cell][2] * self.hidden_size * (E + self.hidden_size) * tokens
 
 
-def seconds(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def seconds(variants: dict[Any, Callable[[], object]], rounds: int) -> dict[Any, float]:
     """The median time of each variant; they take turns, after one round that is not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in variants}
+    taken: dict[Any, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
         for name, run in variants.items():
             began = time.perf_counter()

@@ -6,13 +6,12 @@ al., 2017) with the frequent words and clusters of the others. Variants take tur
 """
 
 import argparse
-import time
 from collections.abc import Callable
-from statistics import median
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.layers import seconds
 from benchmarks.record import record
 from bothways.nn.softmax import VocabularySoftmax, take_rows
 from bothways.training.device import computes_bfloat16
@@ -87,17 +86,9 @@ def main() -> None:
             "adaptive (torch)": adaptive(vocabulary),
         }
         steps = {name: step_of(*one, vocabulary) for name, one in made.items()}
-        taken: dict[str, list[float]] = {name: [] for name in steps}
-        for turn in range(rounds + 1):
-            for name, step in steps.items():
-                began = time.perf_counter()
-                step()
-                if turn:  # the first round warms up
-                    taken[name].append(time.perf_counter() - began)
-        base = median(taken["full"])
-        for name, times in taken.items():
-            speed = STATES / median(times)
-            rows.append([f"{vocabulary:,}", name, f"{speed:,.0f}", f"{base / median(times):.1f}"])
+        taken = seconds(steps, rounds)
+        for name, spent in taken.items():
+            rows.append([f"{vocabulary:,}", name, f"{STATES / spent:,.0f}", f"{taken['full'] / spent:.1f}"])
     record(
         "python -m benchmarks.softmax",
         "Predicting a word in training, by the size of the vocabulary",

@@ -8,9 +8,7 @@ product of the same shapes, all steps at once, in the same precision and the sam
 
 import argparse
 import importlib.util
-import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -19,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.layers import graph_of
+from benchmarks.layers import graph_of, seconds
 from benchmarks.record import record
 from bothways.nn import GRU, SRU, MinGRU, MinLSTM, Recurrent, from_torch, fused
 from bothways.training.device import computes_bfloat16
@@ -176,23 +174,17 @@ def measure(case: Case, rounds: int) -> list[list[str]]:
     for place, (what, work) in enumerate((("training", 3), ("inference", 1))):
         steps: dict[Any, Callable[[], object]] = {**products}
         steps |= {name: run for name, variant in compared.items() if (run := variant[place]) is not None}
-        times: dict[Any, list[float]] = {name: [] for name in steps}
-        for turn in range(rounds + 1):
-            for name, run in steps.items():
-                began = time.perf_counter()
-                run()
-                if turn:  # the first round warms up
-                    times[name].append(time.perf_counter() - began)
-        rates = {kind: operations / median(times[kind]) for kind in products}
-        base = median(times["torch.nn.LSTM, packed"])
+        taken = seconds(steps, rounds)
+        rates = {kind: operations / taken[kind] for kind in products}
+        base = taken["torch.nn.LSTM, packed"]
         for name, variant in compared.items():
             if name not in steps:
                 continue
-            rate = tokens / median(times[name])
+            rate = tokens / taken[name]
             share = ""
             if variant.operations is not None:
                 share = f"{work * variant.operations * rate / rates[variant.kind]:.0%}"
-            rows.append([what, name, f"{rate:,.0f}", f"{base / median(times[name]):.2f}", share])
+            rows.append([what, name, f"{rate:,.0f}", f"{base / taken[name]:.2f}", share])
     return rows
 
 
