@@ -64,6 +64,11 @@ def nearest(value: str, options: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def counted(number: int, thing: str) -> str:
+    """Say how many of a thing there are: "1 word", "2,000 words"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def check_choice(field: str, value: object, allowed: Iterable[str]) -> None:
     """Refuse a value outside `allowed`, suggesting the nearest one."""
     options = sorted(allowed)

@@ -386,14 +386,14 @@ def test_empty_texts_and_nul_are_kept_and_said(tmp_path):
         tmp_path / "odd.csv", ["review", "sentiment"], [list(row) for row in zip(texts, labels, strict=True)]
     )
     _, errors = train(data, tmp_path / "model")
-    assert "1 texts are empty" in errors
+    assert "1 empty text" in errors
     assert "NUL" in errors
 
 
 def test_a_text_of_many_words_is_cut_and_said(model, place):
     data = write_csv(place / "long.csv", ["review", "sentiment"], [["word " * 300_000, "good"], ["joy", "bad"]])
     _, errors = run("evaluate", model, data)
-    assert "1 texts were cut to their first 1024 steps, the first at long.csv, row 1." in errors
+    assert "1 text cut to 1,024 steps, the first at long.csv, row 1." in errors
 
 
 def test_places_count_the_rows_without_a_label_that_evaluate_leaves_out(model, place):
@@ -401,7 +401,7 @@ def test_places_count_the_rows_without_a_label_that_evaluate_leaves_out(model, p
     data = write_csv(place / "gaps.csv", ["review", "sentiment"], rows)
     _, errors = run("evaluate", model, data, "--skip-unlabelled")
     assert "2 rows without a label were left out, the first at gaps.csv, row 2." in errors
-    assert "1 texts are empty, the first at gaps.csv, row 4;" in errors
+    assert "1 empty text, the first at gaps.csv, row 4," in errors
     assert "row 2 has no label. Fill it in, or leave such rows out" in refused("evaluate", model, data)
 
 

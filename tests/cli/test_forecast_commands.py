@@ -79,7 +79,7 @@ def test_predicting_goes_on_after_the_last_day(model, sales, place):
     assert [line.split("\t")[0] for line in lines[1:]] == ["2020-07-19", "2020-07-20", "2020-07-21", "2020-07-22"]
     out = place / "forecast.csv"
     _, errors = run("predict", model, "--file", sales, "--out", out, "--plot", place / "forecast.png")
-    assert "4 rows are in" in errors
+    assert "4 rows written to" in errors
     with out.open() as file:
         rows = list(csv.DictReader(file))
     said = json.loads(run("predict", model, "--file", sales, "--json")[0])

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 import bothways
 from bothways import TextClassifier
 from bothways.cli.commands import app
-from bothways.cli.output import counted, print_json
+from bothways.cli.output import print_json
 from bothways.data.tables import read_table
 from bothways.data.writing import TableWriter
-from bothways.errors import OutputError
+from bothways.errors import OutputError, counted
 from bothways.training.progress import TensorBoardLog, TerminalProgress
 from terminal import run
 from toys import SMALL, toy_texts, write_csv
@@ -75,11 +75,11 @@ def test_a_boolean_label_is_printed_as_tables_spell_it(model):
 def test_empty_and_cut_texts_are_counted_and_the_first_is_named(model):
     _, errors = run("predict", model, "joy", "", "a " * 10, "")
     assert errors.splitlines() == [
-        "1 texts were cut to their first 9 steps, the first at text 3.",
-        "2 texts are empty, the first at text 2; they are predicted like any other.",
+        "1 text cut to 9 steps, the first at text 3.",
+        "2 empty texts, the first at text 2, predicted like any other.",
     ]
     _, errors = run("predict", model, text="joy\n\n")
-    assert errors == "1 texts are empty, the first at line 2; they are predicted like any other.\n"
+    assert errors == "1 empty text, the first at line 2, predicted like any other.\n"
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])

@@ -308,7 +308,7 @@ def test_a_file_of_words_stays_as_it_is_and_gets_tags(model, place, kind):
     out = place / f"tagged-{kind.replace(' ', '-')}.conll"
     said, errors = run("predict", model, "--file", data, "--out", out)
     assert said == ""
-    assert errors.splitlines()[-1] == f"12 sentences, {sum(map(len, words))} words, are in {out}."
+    assert errors.splitlines()[-1] == f"12 sentences ({sum(map(len, words))} words) written to {out}."
     runner = bothways.load(model)
     rows = [
         "".join(f"{word}\t{tag}\n" for word, tag in zip(*pair, strict=True))

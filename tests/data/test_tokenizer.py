@@ -484,10 +484,10 @@ def test_refusals_say_what_to_do():
     )
     assert message(SettingsError, train, ["a"], min_count=0) == "min_count is 0, but it must be at least 1."
     assert message(DataError, train, ["a b", "c"]) == (
-        "No token occurs 2 times (min_count) in the 2 texts; lower min_count or give more texts."
+        "No token occurs 2 times (min_count) in 2 texts. Lower min_count or give more texts."
     )
-    assert message(DataError, train, ["", " \n"]) == "No token can be learned: all of the 2 texts are empty."
-    assert message(DataError, train, [], unit="bpe") == "No token can be learned: all of the 0 texts are empty."
+    assert message(DataError, train, ["", " \n"]) == "No token can be learned: every text is empty (2 texts)."
+    assert message(DataError, train, [], unit="bpe") == "No token can be learned: every text is empty (0 texts)."
     assert message(DataError, train, "a b a b") == (
         "texts is one string, but it must be a list of texts; put it into brackets."
     )

@@ -113,7 +113,7 @@ def test_a_long_stream_is_counted_and_fingerprinted_without_a_copy_in_memory():
 
 def test_empty_documents_are_left_out_and_said(tmp_path):
     prepared = prepare(tmp_path, ["", *SENTENCES, "  \n"], validation_size=0)
-    assert prepared.notes == ["2 texts are empty and left out."]
+    assert prepared.notes == ["2 empty texts left out."]
     assert len(prepared.train.sequences.lengths) == 60
 
 
@@ -157,7 +157,7 @@ def test_after_closing_the_files_can_go(tmp_path):
         (["a b c d"] * 9, {"validation": [" "]}, "There is no text to validate on. Give more text, or set"),
         (["a b c\n"], {"whole": True}, "There is no text to validate on. Give more text, or set --validation-size 0."),
         (["a b c\n"], {"whole": True, "validation_size": 0}, "There are 4 tokens to train on, fewer than one window"),
-        (["", " "] * 9, {}, "No token can be learned: all of the 16 texts are empty."),
+        (["", " "] * 9, {}, "No token can be learned: every text is empty (16 texts)."),
     ],
 )
 def test_texts_that_cannot_be_trained_on_are_refused(tmp_path, texts, options, message):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import literal
 from bothways.cli.output import print_json
-from bothways.errors import OutputError
+from bothways.errors import OutputError, counted
 
 if TYPE_CHECKING:
     from bothways.data.series import Series
@@ -64,7 +64,7 @@ def show_forecasts(
     found = [(one, runner.predict(one)) for one in _long_enough(table.series, spec)]
     if out is not None:
         _write(out, found, spec)
-        print(f"{len(found) * spec.horizon:,} rows are in {literal(out)}.", file=sys.stderr)
+        print(f"{counted(len(found) * spec.horizon, 'row')} written to {literal(out)}.", file=sys.stderr)
     elif as_json:
         for series, forecast in found:
             print_json(_as_json(series, forecast, spec))

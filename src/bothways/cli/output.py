@@ -48,11 +48,6 @@ def print_table(table: "Table") -> None:
     Console(markup=False, highlight=False, emoji=False, width=width).print(table)
 
 
-def counted(number: int, noun: str) -> str:
-    """Say how many there are: "1 word", "2,000 words"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 class StandardOutput(io.TextIOWrapper):
     """Standard output whose faults are errors of ours, and which is dropped after the first of them.
 

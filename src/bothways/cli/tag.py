@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import literal
-from bothways.cli.output import counted, print_json
+from bothways.cli.output import print_json
+from bothways.errors import counted
 
 if TYPE_CHECKING:
     from bothways.decoding.tagging import IntentRunner, TagRunner

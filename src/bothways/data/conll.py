@@ -21,7 +21,7 @@ from pathlib import Path
 from bothways.data.encoding import find_encoding
 from bothways.data.files import opened
 from bothways.data.tagged_sentences import TaggedSentences
-from bothways.errors import DataError
+from bothways.errors import DataError, counted
 
 Line = tuple[int, str]  # the number, from 1, and what stands there, without its end
 Column = str | int | None
@@ -116,9 +116,9 @@ def read_columns(
     if not found.words:
         raise DataError(f"{path.name} holds no sentence: a row for each word and its tag is needed.")
     if documents:
-        notes.append(f"{path.name}: {_counted(documents, f'{_DOCUMENT} row')} skipped.")
+        notes.append(f"{path.name}: {counted(documents, f'{_DOCUMENT} row')} skipped.")
     if comments:
-        notes.append(f"{path.name}: {_counted(len(comments), 'comment')} skipped, the first in line {comments[0]:,}.")
+        notes.append(f"{path.name}: {counted(len(comments), 'comment')} skipped, the first in line {comments[0]:,}.")
     named = [label for label in labels if label is not None]
     if len(named) == len(labels):
         return replace(found, labels=named)
@@ -150,7 +150,7 @@ class _Layout:
         exact = self.tags == -1
         needed = self.width if exact else max(self.words, self.tags or 0) + 1
         if len(fields) < needed or (exact and len(fields) > needed):
-            columns = _counted(needed, "column") + (" (word, tag)" if exact and needed == 2 else "")
+            columns = counted(needed, "column") + (" (word, tag)" if exact and needed == 2 else "")
             advice = "Part them by tabs if words hold spaces, or choose columns with --columns 1,2."
             if len(fields) < needed:
                 advice = "A row is a word and its tag; a blank line ends a sentence."
@@ -219,7 +219,3 @@ def _without_documents(blocks: Iterator[list[Line]]) -> tuple[list[list[Line]], 
 def _shown(fields: Sequence[str]) -> str:
     text = " ".join(fields)
     return f'"{text}"' if len(text) <= 60 else f'"{text[:60]}..."'
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'s' if count > 1 else ''}"

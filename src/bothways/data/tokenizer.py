@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bothways.data.segmenters import segmenter
 from bothways.data.spacing import join_words
 from bothways.data.token_rules import BYTES, PAD, UNK, as_bytes, learn, normal, pipeline, places, shown, split_words
-from bothways.errors import DataError, ModelFolderError, SettingsError, check_choice
+from bothways.errors import DataError, ModelFolderError, SettingsError, check_choice, counted
 from bothways.settings import Unit
 
 Ids = NDArray[np.int32]
@@ -84,11 +84,11 @@ class Tokenizer:
         stream = _Stream(texts)
         model = learn(stream, unit, lowercase, vocabulary_size, min_count, language)
         if not stream.visible:
-            raise DataError(f"No token can be learned: all of the {stream.rows:,} texts are empty.")
+            raise DataError(f"No token can be learned: every text is empty ({counted(stream.rows, 'text')}).")
         if model is None:
             raise DataError(
-                f"No token occurs {min_count} times (min_count) in the {stream.rows:,} texts; "
-                "lower min_count or give more texts."
+                f"No token occurs {min_count} times (min_count) in {counted(stream.rows, 'text')}. "
+                "Lower min_count or give more texts."
             )
         return cls(pipeline(unit, lowercase, model), unit=unit, lowercase=lowercase, language=language)
 

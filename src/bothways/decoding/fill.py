@@ -24,7 +24,7 @@ from bothways.data.windows import Cut
 from bothways.decoding.generation import unknown_words
 from bothways.decoding.language import ScoredToken, losses_of
 from bothways.decoding.probabilities import softmax
-from bothways.errors import DataError, SettingsError
+from bothways.errors import DataError, SettingsError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -203,8 +203,3 @@ def places_of_words(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     steps = np.arange(1, int(lengths.max()) - 1)
     texts, words = np.nonzero(steps < (lengths - 1)[:, None])
     return np.stack([texts, words + 1], axis=1).astype(np.int64)
-
-
-def counted(number: int, thing: str) -> str:
-    """Say how many of a thing there are."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -16,6 +16,7 @@ from bothways.data.cells import spell
 from bothways.data.sequences import as_sequences, as_texts
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.probabilities import softmax
+from bothways.errors import counted
 from bothways.runtime.session import open_session
 
 STEPS_AT_ONCE = 8_192  # padded steps in one call: large enough for full speed, small enough for a cache
@@ -98,14 +99,12 @@ class Tally:
         notes = []
         if self.cut:
             notes.append(
-                f"{self.cut} texts were cut to their first {runner.max_length} steps, the first at "
+                f"{counted(self.cut, 'text')} cut to {counted(runner.max_length, 'step')}, the first at "
                 f"{where(self.first_cut)}."
             )
         if self.empty:
-            notes.append(
-                f"{self.empty} texts are empty, the first at {where(self.first_empty)}; "
-                "they are predicted like any other."
-            )
+            empty = counted(self.empty, "empty text")
+            notes.append(f"{empty}, the first at {where(self.first_empty)}, predicted like any other.")
         return notes
 
 

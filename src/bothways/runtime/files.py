@@ -8,7 +8,7 @@ from bothways.data.columns import choose_columns
 from bothways.data.streaming import in_groups
 from bothways.data.tables import read_table
 from bothways.data.writing import ColumnType, TableWriter, column_type
-from bothways.errors import DataError, OutputError
+from bothways.errors import DataError, OutputError, counted
 from bothways.runtime.classifier import ClassifierRuntime, Tally
 
 
@@ -56,7 +56,8 @@ def predict_file(
             added = _predictions(runner, [spell(row[place]) or "" for row in rows])
             writer.write([(*row, *extra) for row, extra in zip(rows, added, strict=True)])
             tally.add(runner, len(rows))
-    return [*table.notes, *guesses, *tally.notes(runner, table.where), f"{tally.rows} rows are in {out}."]
+    written = f"{counted(tally.rows, 'row')} written to {out}."
+    return [*table.notes, *guesses, *tally.notes(runner, table.where), written]
 
 
 def read_lines(lines: Iterable[bytes], *, name: str = "standard input") -> list[str]:

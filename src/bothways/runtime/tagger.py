@@ -14,7 +14,7 @@ from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.tagging import HmmTagger, IntentRunner, LexiconTagger, TagRunner
 from bothways.decoding.threads import processors
-from bothways.errors import OutputError
+from bothways.errors import OutputError, counted
 from bothways.runtime.session import open_session
 
 if TYPE_CHECKING:
@@ -117,4 +117,4 @@ def tag_file(
     else:
         write_columns(out, sentences, runner.predict(sentences.words))
     count = sum(map(len, sentences.words))
-    return [*sentences.notes, f"{len(sentences):,} sentences, {count:,} words, are in {out}."]
+    return [*sentences.notes, f"{counted(len(sentences), 'sentence')} ({counted(count, 'word')}) written to {out}."]

@@ -16,7 +16,7 @@ from bothways.data.language_tokens import LanguageTokens
 from bothways.data.splits import stratified_split
 from bothways.data.tokenizer import Tokenizer
 from bothways.data.windows import Lanes
-from bothways.errors import DataError, SettingsError
+from bothways.errors import DataError, SettingsError, counted
 from bothways.settings import FillSettings, LanguageSettings
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _write(
             writer.write(part)
     empty = sum(writer.empty for writer in writers)
     if empty:
-        notes.append(f"{empty} texts are empty and left out.")
+        notes.append(f"{counted(empty, 'empty text')} left out.")
     train, rest = (writer.close() for writer in writers)
     if condition is not None and texts.conditions is not None:
         found = condition.encode(texts.conditions)

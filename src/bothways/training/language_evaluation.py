@@ -12,7 +12,7 @@ from bothways.data.batches import InMemory
 from bothways.data.conditions import condition_columns, values_of_table
 from bothways.data.plain_text import PlainTexts, TableTexts, open_texts
 from bothways.data.tokenizer import Tokenizer
-from bothways.errors import DataError, SettingsError
+from bothways.errors import DataError, SettingsError, counted
 from bothways.runtime.language_model import LanguageModelRuntime
 from bothways.training.corpora import Corpus
 from bothways.training.kneser_ney import KneserNey
@@ -91,7 +91,7 @@ def evaluate_language_model(
         raise DataError(f"{texts.name} holds no text to score. Give some.")
     unknown = sum(int((ids == Tokenizer.unk_id).sum()) for ids in found)
     corpus = Corpus(InMemory(found), characters, unknown, None)
-    notes = [*texts.notes, *([f"{empty} texts are empty and left out."] if empty else [])]
+    notes = [*texts.notes, *([f"{counted(empty, 'empty text')} left out."] if empty else [])]
     if unknown:
         share = unknown / max(1, corpus.predictions)
         notes.append(

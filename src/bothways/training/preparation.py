@@ -19,7 +19,7 @@ from bothways.data.corpus import CorpusWriter, TokenCorpus
 from bothways.data.sequences import as_sequences
 from bothways.data.splits import stratified_sample, stratified_split
 from bothways.data.tokenizer import Tokenizer
-from bothways.errors import DataError, SettingsError
+from bothways.errors import DataError, SettingsError, counted
 from bothways.training.baselines import MAX_ROWS
 from bothways.training.labels import distinct_classes, names_of, numbered, plain_label, read_labels, some
 
@@ -237,7 +237,7 @@ def _encode(
             held.write([ids[place] for place in np.flatnonzero(inside == 2)])
     notes += _cut_notes(source, cut, settings.max_length)
     if empty:
-        notes.append(f"{len(empty)} texts are empty, the first at {source.where(empty[0])}; they are kept.")
+        notes.append(f"{counted(len(empty), 'empty text')} kept, the first at {source.where(empty[0])}.")
     none = np.zeros(0, dtype=np.int64)
     return Part(TokenCorpus(paths[0]), none), Part(TokenCorpus(paths[1]), none)
 
@@ -246,7 +246,7 @@ def _cut_notes(source: Source, cut: list[int], most: int) -> list[str]:
     if not cut:
         return []
     where = source.where(cut[0])
-    return [f"{len(cut)} sequences were cut to their first {most} steps (max_length), the first at {where}."]
+    return [f"{counted(len(cut), 'sequence')} cut to {counted(most, 'step')} (max_length), the first at {where}."]
 
 
 def _numbers(

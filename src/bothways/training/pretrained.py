@@ -91,10 +91,15 @@ def read_pretrained(settings: ClassifierSettings) -> Pretrained | None:
 
     Raises:
         ModelFolderError: it is missing or damaged, or holds no language model.
+        SettingsError: its readers need a condition, which a classifier has not.
     """
     if settings.pretrained is None:
         return None
     trained = load_language_model(settings.pretrained)
+    if trained.condition is not None:
+        raise SettingsError(
+            f"pretrained is {settings.pretrained}, which reads texts on a condition. Train one without a condition."
+        )
     weights = {
         name: tensor.detach().clone()
         for name, tensor in trained.model.state_dict().items()
