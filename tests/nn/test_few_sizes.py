@@ -74,7 +74,9 @@ def test_batches_of_many_lengths_are_read_with_products_of_few_sizes(cell, recom
                 reader(torch.randn(3, 700, 5, requires_grad=True), lengths).outputs.float().sum().backward()
         sizes.append(len(met.found))
 
-    assert sizes[1] <= 12 * sizes[0]  # and not 40 times as many
+    # And not 40 times as many; in pieces, most of which are of one size, not 7.75 times.
+    in_pieces = recompute and cell in (RNN, LSTM, GRU)
+    assert sizes[1] <= (6 if in_pieces else 8) * sizes[0]
 
 
 def test_a_sampled_softmax_meets_few_sizes_too_and_what_is_spare_counts_for_nothing():

@@ -42,8 +42,10 @@ BLOCK = 192  # rows that pass all panels, one after the other, before the next o
 TILE = 512  # terms, or pairs of them, of a tile: what it reads of a panel takes 128 kB of the second-level cache
 
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
-PAIRS = ir.VectorType(ir.IntType(32), LANES)
+WORD = ir.IntType(32)
+PAIRS = ir.VectorType(WORD, LANES)
 HALVES = ir.VectorType(BFloat(), 2 * LANES)
+COUNT = ir.IntType(types.intp.bitwidth)
 
 
 def can_sum_bfloat16() -> bool:
@@ -65,6 +67,78 @@ def _add_halves(builder: Any, total: Any, terms: Any, columns: Any) -> Any:
     return builder.call(dot, [total, builder.bitcast(terms, HALVES), builder.bitcast(columns, HALVES)])
 
 
+class _Tile:
+    """Some rows of sums in registers, and how products are added to them: writes LLVM's words for it."""
+
+    def __init__(self, builder: Any, height: int, add_products: Any, in_a_word: int) -> None:
+        """Take what says the words, rows of sums, what adds a product, and terms in a word of 32 bits."""
+        self.builder, self.height, self.in_a_word = builder, height, in_a_word
+        self.add_products = add_products
+        # A sum is ready for the next product only after some cycles: few sums are made in several sets.
+        self.sets = max(1, SUMS * LANES // (height * COLUMNS))
+        zero = ir.Constant(FLOATS, [0.0] * LANES)
+        self.sums = [
+            [[cgutils.alloca_once_value(builder, zero) for _ in range(0, COLUMNS, LANES)] for _ in range(height)]
+            for _ in range(self.sets)
+        ]
+
+    def sum_up(self, terms: Any, row: Any, packed: Any, panel: Any, start: Any, stop: Any) -> None:
+        """Multiply the terms from start to stop, of as many rows from `row` on, with a panel."""
+        builder = self.builder
+        width = builder.udiv(builder.extract_value(terms.shape, 1), _number(self.in_a_word))
+        rows = [
+            _word(builder, terms, builder.mul(builder.add(row, _number(one)), width), WORD)
+            for one in range(self.height)
+        ]
+        begin = builder.mul(builder.mul(panel, _number(COLUMNS)), builder.extract_value(packed.shape, 1))
+        left = builder.urem(builder.sub(stop, start), _number(self.sets))
+        whole = builder.sub(stop, left)
+        with cgutils.for_range_slice(builder, start, whole, _number(self.sets)) as (term, _):
+            for one, sums in enumerate(self.sums):
+                self._add_term(sums, rows, packed, begin, builder.add(term, _number(one)))
+        with cgutils.for_range_slice(builder, whole, stop, _number(1)) as (term, _):
+            self._add_term(self.sums[0], rows, packed, begin, term)
+
+    def _add_term(self, sums: Any, rows: Any, packed: Any, begin: Any, term: Any) -> None:
+        """Add what one term, or pair of terms, is worth to a set of sums."""
+        builder = self.builder
+        line = builder.add(begin, builder.mul(term, _number(COLUMNS)))
+        columns = [
+            builder.load(_word(builder, packed, builder.add(line, _number(part)), PAIRS), align=4)
+            for part in range(0, COLUMNS, LANES)
+        ]
+        for row, totals in zip(rows, sums, strict=True):
+            word = builder.load(builder.gep(row, [term]), align=4)
+            nothing = ir.Constant(PAIRS, ir.Undefined)
+            alone = builder.insert_element(nothing, word, ir.Constant(WORD, 0))
+            spread = builder.shuffle_vector(alone, nothing, ir.Constant(PAIRS, [0] * LANES))
+            for total, part in zip(totals, columns, strict=True):
+                builder.store(self.add_products(builder, builder.load(total), spread, part), total)
+
+    def add_to(self, there: Any, place: Any) -> None:
+        """Add all sets of sums to the rows of an array, from the place-th number on."""
+        builder = self.builder
+        for one, rows in enumerate(zip(*self.sums, strict=True)):
+            first = builder.add(place, builder.mul(_number(one), builder.extract_value(there.shape, 1)))
+            for part, sums in enumerate(zip(*rows, strict=True)):
+                numbers = _word(builder, there, builder.add(first, _number(part * LANES)), FLOATS)
+                found = builder.load(numbers, align=4)
+                for each in sums:
+                    found = builder.fadd(found, builder.load(each))
+                builder.store(found, numbers, align=4)
+
+
+def _number(value: int) -> Any:
+    """Write a number that counts something."""
+    return ir.Constant(COUNT, value)
+
+
+def _word(builder: Any, array: Any, place: Any, kind: Any) -> Any:
+    """Point at the place-th word of an array."""
+    begin = builder.bitcast(array.data, WORD.as_pointer())
+    return builder.bitcast(builder.gep(begin, [place]), kind.as_pointer())
+
+
 def _tile_of(height: int) -> Any:
     """Make what adds to `height` rows of sums the products of as many rows of terms and a part of a panel."""
 
@@ -76,67 +150,16 @@ def _tile_of(height: int) -> Any:
         signature = types.void(sums, terms, panels, *[types.intp] * 5)
         add_products = _add_floats if terms.dtype == types.float32 else _add_halves
         in_a_word = 4 // (terms.dtype.bitwidth // 8)
-        # A sum is ready for the next product only after some cycles: few sums are made in several sets.
-        sets = max(1, SUMS * LANES // (height * COLUMNS))
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             place, row, panel, start, stop = values[3:]
-            words = ir.IntType(32)
             there, given, packed = (
                 context.make_array(kind)(context, builder, value=value)
                 for kind, value in zip(signature.args[:3], values[:3], strict=True)
             )
-
-            def number(value: int) -> Any:
-                return ir.Constant(row.type, value)
-
-            def at(array: Any, place: Any, kind: Any) -> Any:
-                """Point at the place-th word of an array."""
-                begin = builder.bitcast(array.data, words.as_pointer())
-                return builder.bitcast(builder.gep(begin, [place]), kind.as_pointer())
-
-            def words_of_row(array: Any, in_a_word: int) -> Any:
-                return builder.udiv(builder.extract_value(array.shape, 1), number(in_a_word))
-
-            sums_at, terms_at = [], []
-            for one in range(height):
-                first = builder.add(place, builder.mul(number(one), words_of_row(there, 1)))
-                parts = [builder.add(first, number(part)) for part in range(0, COLUMNS, LANES)]
-                sums_at.append([at(there, part, FLOATS) for part in parts])
-                first = builder.mul(builder.add(row, number(one)), words_of_row(given, in_a_word))
-                terms_at.append(at(given, first, words))
-            panel_at = builder.mul(builder.mul(panel, number(COLUMNS)), builder.extract_value(packed.shape, 1))
-            zero = ir.Constant(FLOATS, [0.0] * LANES)
-            kept = [[[cgutils.alloca_once_value(builder, zero) for _ in line] for line in sums_at] for _ in range(sets)]
-
-            def add_term(term: Any, kept: Any) -> None:
-                """Add what one term, or pair of terms, is worth."""
-                line = builder.add(panel_at, builder.mul(term, number(COLUMNS)))
-                columns = [
-                    builder.load(at(packed, builder.add(line, number(part)), PAIRS), align=4)
-                    for part in range(0, COLUMNS, LANES)
-                ]
-                for begin, totals in zip(terms_at, kept, strict=True):
-                    word = builder.load(builder.gep(begin, [term]), align=4)
-                    nothing = ir.Constant(PAIRS, ir.Undefined)
-                    alone = builder.insert_element(nothing, word, ir.Constant(words, 0))
-                    spread = builder.shuffle_vector(alone, nothing, ir.Constant(PAIRS, [0] * LANES))
-                    for total, part in zip(totals, columns, strict=True):
-                        builder.store(add_products(builder, builder.load(total), spread, part), total)
-
-            left = builder.urem(builder.sub(stop, start), number(sets))
-            whole = builder.sub(stop, left)
-            with cgutils.for_range_slice(builder, start, whole, number(sets)) as (term, _):
-                for one, totals in enumerate(kept):
-                    add_term(builder.add(term, number(one)), totals)
-            with cgutils.for_range_slice(builder, whole, stop, number(1)) as (term, _):
-                add_term(term, kept[0])
-            for line, *totals in zip(sums_at, *kept, strict=True):
-                for one, *parts in zip(line, *totals, strict=True):
-                    found = builder.load(one, align=4)
-                    for part in parts:
-                        found = builder.fadd(found, builder.load(part))
-                    builder.store(found, one, align=4)
+            tile = _Tile(builder, height, add_products, in_a_word)
+            tile.sum_up(given, row, packed, panel, start, stop)
+            tile.add_to(there, place)
             return context.get_dummy_value()
 
         return signature, generate

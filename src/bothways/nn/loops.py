@@ -217,12 +217,16 @@ def _gradient(left: Tensor, way_left: int, right: Tensor, way_right: int, column
         # The narrower of the two first, which is the quicker product; the gradient comes out transposed.
         return (left[:, way_left].t() @ right[:, way_right, :height]).t().float()
     there = left.new_empty(left.shape[2], height)
-    shares = torch.get_num_threads()
-    ends = [-(-height // COLUMNS) * share // shares * COLUMNS for share in range(shares)]
-    pieces = [piece for piece in pairwise([*ends, height]) if piece[0] < piece[1]]
     given = there.numpy(), left.contiguous().numpy(), right.numpy(), way_left, way_right
-    run_side_by_side(lambda piece: multiply_transposed(*given, *piece), pieces)
+    run_side_by_side(lambda piece: multiply_transposed(*given, *piece), _pieces(height, COLUMNS))
     return there.t()
+
+
+def _pieces(count: int, step: int = 1) -> list[tuple[int, int]]:
+    """Share `count` out to threads, first and last of each, in whole steps but for the last."""
+    shares, steps = torch.get_num_threads(), -(-count // step)
+    ends = [min(count, steps * share // shares * step) for share in range(shares + 1)]
+    return [piece for piece in pairwise(ends) if piece[0] < piece[1]]
 
 
 def input_gradients(back: Kept, ways: list[Way], *, apart: bool) -> Tensor:
@@ -262,9 +266,8 @@ def _multiply(there: Tensor, rows: Tensor, weight: Tensor, bias: Tensor) -> None
     from bothways.nn.kernel_products import multiply
 
     panels = _packed(weight, rows.dtype)
-    ends = [len(rows) * share // torch.get_num_threads() for share in range(torch.get_num_threads() + 1)]
     given = there.numpy(), rows.numpy(), panels, bias.numpy()
-    run_side_by_side(lambda piece: multiply(*given, *piece), list(pairwise(ends)))
+    run_side_by_side(lambda piece: multiply(*given, *piece), _pieces(len(rows)))
 
 
 def _input_bias(cell: Cell, way: Way) -> Tensor:
