@@ -140,6 +140,23 @@ def test_the_right_token_is_not_compared_with_itself():
     torch.testing.assert_close(losses[0], total.log() - logits[4])
 
 
+def test_sampled_losses_and_their_gradients_are_those_of_the_definition():
+    softmax = make(tied=False)
+    states, targets = torch.randn(N, E, requires_grad=True), torch.tensor([4, 2, 9, 6, 4])  # two of them drawn
+    rows = torch.tensor([2, 4, 5, 6, 9])
+    chance = torch.tensor([0.3, 0.2, 0.9])
+    sample = Sample(rows, torch.tensor([1, 2, 3]), chance.log())
+    logits = softmax(states)
+    right = logits.gather(1, targets[:, None])[:, 0]
+    drawn = rows[sample.drawn]
+    others = (logits[:, drawn].exp() / chance * (targets[:, None] != drawn)).sum(dim=1)
+    expected = ((right.exp() + others).log() - right).mean()
+    found = softmax.sampled_loss(states, targets, sample, softmax.weight[rows])
+    torch.testing.assert_close(found, expected)
+    parameters = [states, softmax.weight, softmax.bias]
+    torch.testing.assert_close(*(torch.autograd.grad(loss, parameters) for loss in (found, expected)))
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_gradients_through_rows_are_those_of_the_whole_matrix(tied):
     softmax = make(tied, negatives=3)
