@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from bothways.declaring import at_least, in_share
 from bothways.errors import SettingsError, check_choice
-from bothways.settings.shared import ContextReaderSettings, CutTextSettings, TrainingSettings
+from bothways.settings.shared import ContextReaderSettings, CutTextSettings, InitialVectors, TrainingSettings
 
-InitialVectors = Literal["cooccurrence", "random"]
 Monitor = Literal["loss", "accuracy", "macro_f1"]
 ClassWeight = Literal["balanced"]
 
@@ -22,9 +21,7 @@ class EncoderSettings(ContextReaderSettings):
     type_dropout: Annotated[float, "share of a text's word types hidden from a training step, wherever they stand"] = (
         0.0
     )
-    initial_vectors: Annotated[
-        InitialVectors, "what token vectors start from: their company in the training texts, or random numbers"
-    ] = "cooccurrence"
+    initial_vectors: InitialVectors = "cooccurrence"
     pretrained: Annotated[
         str | None,
         "folder of a language model to start from: it decides on tokens, sizes and directions; two-way for both",

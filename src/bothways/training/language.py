@@ -15,7 +15,7 @@ from bothways.decoding.cache import SHARPNESS, Cache, choose_cache
 from bothways.decoding.language import LanguageModelRunner, LanguageState
 from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
-from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order
+from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order, vectors_of
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, train
@@ -113,6 +113,9 @@ def train_language_model(
         model = make_network(settings, prepared.tokens, prepared.condition)
         counts = count_tokens(prepared.train, prepared.tokens.size)
         model.softmax.use_counts(torch.from_numpy(counts))
+        vectors = vectors_of(prepared.train, settings, prepared.tokens.size)
+        if vectors is not None:
+            model.use_vectors(vectors)
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,
