@@ -160,7 +160,7 @@ class Sample(NamedTuple):
 
 
 def _sampled_losses(right: Tensor, others: Tensor, log_chance: Tensor, held: Tensor, is_held: Tensor) -> Tensor:
-    """Give log Z' - r of every state, float32 (N,).
+    """Give log Z' - r of every state, float32 (N,); whatever the logits' precision, all sums are float32.
 
     Args:
         right: r, float32 (N,), the logit of the right token.
@@ -184,14 +184,14 @@ class _SampledLosses(torch.autograd.Function):
         top = torch.maximum(terms.amax(dim=1), right)
         own = (right - top).exp()
         total = terms.sub_(top[:, None]).exp_().sum(dim=1) + own
-        ctx.save_for_backward(terms, own, total)
+        ctx.save_for_backward(terms, own, total, right)  # the last tells what was made of weights
         ctx.kind = others.dtype
         return total.log() + top - right
 
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, saved: tuple[Tensor, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
-        terms, own, total = saved
+        terms, own, total, _ = saved
         share = gradient / total
         return own * share - gradient, (terms * share[:, None]).to(ctx.kind), None, None, None
 

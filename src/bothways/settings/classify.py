@@ -21,7 +21,9 @@ class EncoderSettings(ContextReaderSettings):
     type_dropout: Annotated[float, "share of a text's word types hidden from a training step, wherever they stand"] = (
         0.0
     )
-    initial_vectors: InitialVectors = "cooccurrence"
+    initial_vectors: Annotated[
+        InitialVectors, "what token vectors start from: their company in the training texts, or random numbers"
+    ] = "cooccurrence"
     pretrained: Annotated[
         str | None,
         "folder of a language model to start from: it decides on tokens, sizes and directions; two-way for both",

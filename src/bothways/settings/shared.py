@@ -10,10 +10,7 @@ CellType = Literal["rnn", "lstm", "gru", "mingru", "minlstm", "sru"]
 Direction = Literal["forward", "backward", "both"]
 OneWay = Literal["forward", "backward"]
 Stack = Literal["joined", "apart"]
-InitialVectors = Annotated[
-    Literal["cooccurrence", "random"],
-    "what token vectors start from: their company in the training texts, or random numbers",
-]
+InitialVectors = Literal["cooccurrence", "random"]
 EmbeddingMoment = Literal["own", "shared"]
 Schedule = Literal["constant", "linear", "cosine"]
 Precision = Literal["auto", "float32", "bfloat16"]

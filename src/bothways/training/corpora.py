@@ -33,7 +33,7 @@ CorpusSettings = LanguageSettings | FillSettings  # of the tasks on texts withou
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
 COUNTED = 1 << 18  # tokens that are counted at a time
-PIECE = 1_000  # tokens of a stream whose company is counted together
+PIECE = 1_000  # tokens whose company is counted together: a stream is one sequence, of any length
 LONG_PIECE = 1_000  # characters of a piece of a stream above which the held-out part may begin inside it
 
 
@@ -321,10 +321,11 @@ def in_order(sequences: Sequences) -> Iterator[NDArray[np.int32]]:
 
 
 def vectors_of(corpus: Corpus, settings: CorpusSettings, vocabulary: int) -> NDArray[np.float32] | None:
-    """Make the vectors (V,E) that a training starts from; None leaves them random, as characters' are."""
-    if settings.initial_vectors == "random" or settings.unit == "character":
+    """Make the vectors (V,E) that a training starts from; None leaves them random."""
+    chosen = settings.initial_vectors or ("random" if settings.unit == "character" else "cooccurrence")
+    if chosen == "random":
         return None
-    pieces = Cut(corpus.sequences, PIECE)  # a stream is one sequence
+    pieces = Cut(corpus.sequences, PIECE)
     return cooccurrence_vectors(pieces, vocabulary=vocabulary, dim=settings.embedding_dim, seed=settings.seed)
 
 

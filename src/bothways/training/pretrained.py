@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bothways.models.classifier import Classifier
     from bothways.settings import ClassifierSettings, LanguageSettings
+    from bothways.training.language import TrainedLanguageModel
 
 # What the language model decides; a setting of another value that is not the default contradicts it.
 TAKEN_OVER = (
@@ -91,21 +92,30 @@ def read_pretrained(settings: ClassifierSettings) -> Pretrained | None:
 
     Raises:
         ModelFolderError: it is missing or damaged, or holds no language model.
-        SettingsError: its readers need a condition, which a classifier has not.
+        SettingsError: it reads texts on a condition.
     """
     if settings.pretrained is None:
         return None
-    trained = load_language_model(settings.pretrained)
+    trained, weights = read_reader(settings.pretrained)
+    return Pretrained(str(settings.pretrained), trained.settings, trained.tokens.tokenizer, weights)
+
+
+def read_reader(folder: str) -> tuple[TrainedLanguageModel, dict[str, Tensor]]:
+    """Read a language model to start from, and the weights of its vectors and its reader, by name.
+
+    Raises:
+        ModelFolderError: it is missing or damaged, or holds no language model.
+        SettingsError: it reads texts on a condition, which other tasks have not.
+    """
+    trained = load_language_model(folder)
     if trained.condition is not None:
-        raise SettingsError(
-            f"pretrained is {settings.pretrained}, which reads texts on a condition. Train one without a condition."
-        )
+        raise SettingsError(f"pretrained is {folder}, which reads texts on a condition. Train one without a condition.")
     weights = {
         name: tensor.detach().clone()
         for name, tensor in trained.model.state_dict().items()
         if name.startswith(("embedding.", "encoder."))
     }
-    return Pretrained(str(settings.pretrained), trained.settings, trained.tokens.tokenizer, weights)
+    return trained, weights
 
 
 def paces(model: Classifier, settings: ClassifierSettings) -> list[Pace]:
