@@ -91,7 +91,7 @@ def train_classifier(
     vectors = None
     if pretrained is not None:
         prepared.identity = hashlib.sha256(prepared.identity.encode() + pretrained.fingerprint).hexdigest()
-        prepared.notes.append(f"Vectors and reader start from {pretrained.path}, which decided on tokens and sizes.")
+        prepared.notes.append(pretrained.note)
     elif prepared.tokenizer is not None and start_from is None:
         vectors, settings = _initial_vectors(prepared, prepared.tokenizer, settings)
     if vectors is not None:

@@ -44,6 +44,17 @@ class Pretrained:
     settings: LanguageSettings
     tokenizer: Tokenizer
     weights: dict[str, Tensor]  # of the vectors and the reader, by name
+    on_condition: bool  # it read every text on a condition
+
+    @property
+    def note(self) -> str:
+        """Say what starts from it."""
+        begun = f"Vectors and reader start from {self.path}, which decided on tokens and sizes"
+        if not self.on_condition:
+            return f"{begun}."
+        return (
+            f"{begun}. It read texts on a condition, which a classifier has not; one that had none is a better start."
+        )
 
     @property
     def fingerprint(self) -> bytes:
@@ -92,12 +103,17 @@ def read_pretrained(settings: ClassifierSettings) -> Pretrained | None:
 
     Raises:
         ModelFolderError: it is missing or damaged, or holds no language model.
-        SettingsError: it reads texts on a condition.
     """
     if settings.pretrained is None:
         return None
     trained, weights = read_reader(settings.pretrained)
-    return Pretrained(str(settings.pretrained), trained.settings, trained.tokens.tokenizer, weights)
+    return Pretrained(
+        str(settings.pretrained),
+        trained.settings,
+        trained.tokens.tokenizer,
+        weights,
+        on_condition=trained.condition is not None,
+    )
 
 
 def read_reader(folder: str) -> tuple[TrainedLanguageModel, dict[str, Tensor]]:
@@ -105,11 +121,8 @@ def read_reader(folder: str) -> tuple[TrainedLanguageModel, dict[str, Tensor]]:
 
     Raises:
         ModelFolderError: it is missing or damaged, or holds no language model.
-        SettingsError: it reads texts on a condition, which other tasks have not.
     """
     trained = load_language_model(folder)
-    if trained.condition is not None:
-        raise SettingsError(f"pretrained is {folder}, which reads texts on a condition. Train one without a condition.")
     weights = {
         name: tensor.detach().clone()
         for name, tensor in trained.model.state_dict().items()

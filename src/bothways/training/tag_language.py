@@ -59,6 +59,10 @@ def read_language(settings: TaggerSettings) -> TagLanguage | None:
             f"pretrained is {settings.pretrained}, which reads {theirs.unit}s, but a tagger tags words. Train one with "
             f"a unit of: {', '.join(WORD_UNITS)}."
         )
+    if trained.condition is not None:
+        raise SettingsError(
+            f"pretrained is {settings.pretrained}, which reads texts on a condition. Train one without a condition."
+        )
     shape = LanguageShape(
         theirs.cell_type, tokens.size, theirs.embedding_dim, theirs.hidden_size, theirs.num_layers, theirs.two_way
     )
