@@ -30,6 +30,7 @@ RECIPE: dict[str, Any] = {
     "embedding_dim": 256,
     "hidden_size": 256,
     "num_layers": 1,
+    "initial_vectors": "random",
     "dropout": 0.3,
     "embedding_dropout": 0.1,
     "batch_size": 16,

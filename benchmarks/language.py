@@ -50,6 +50,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "vocabulary_size": 40_000,
         "min_count": 1,
         "cell_type": "lstm",
+        "initial_vectors": "random",
         "embedding_dim": 256,
         "hidden_size": 400,
         "num_layers": 1,

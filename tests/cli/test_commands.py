@@ -365,7 +365,7 @@ def test_several_labels_a_row_are_refused(tmp_path):
 def test_rows_without_label_are_skipped_and_counted_on_request(tmp_path):
     data = one_row_less(tmp_path / "data.csv", 1)
     _, errors = train(data, tmp_path / "model", "--skip-unlabelled")
-    assert "1 rows without a label were left out, the first at data.csv, row 5." in errors
+    assert "1 row without a label left out, the first at data.csv, row 5." in errors
 
 
 def test_an_existing_output_is_refused_before_anything_is_read(tmp_path, model):
@@ -393,15 +393,15 @@ def test_empty_texts_and_nul_are_kept_and_said(tmp_path):
 def test_a_text_of_many_words_is_cut_and_said(model, place):
     data = write_csv(place / "long.csv", ["review", "sentiment"], [["word " * 300_000, "good"], ["joy", "bad"]])
     _, errors = run("evaluate", model, data)
-    assert "1 text cut to 1,024 steps, the first at long.csv, row 1." in errors
+    assert "1 text cut after 1,024 steps, the first at long.csv, row 1." in errors
 
 
 def test_places_count_the_rows_without_a_label_that_evaluate_leaves_out(model, place):
     rows = [["joy", "good"], ["plot", ""], ["film", ""], ["", "bad"]]
     data = write_csv(place / "gaps.csv", ["review", "sentiment"], rows)
     _, errors = run("evaluate", model, data, "--skip-unlabelled")
-    assert "2 rows without a label were left out, the first at gaps.csv, row 2." in errors
-    assert "1 empty text, the first at gaps.csv, row 4," in errors
+    assert "2 rows without a label left out, the first at gaps.csv, row 2." in errors
+    assert "1 empty text predicted like any other, the first at gaps.csv, row 4." in errors
     assert "row 2 has no label. Fill it in, or leave such rows out" in refused("evaluate", model, data)
 
 

@@ -104,7 +104,7 @@ def test_evaluate_counts_unknown_words_as_misses(gaps, place):
     out, errors = run("evaluate", gaps, test)
     for words in ("164 words", "accuracy", "pseudo-perplexity", "unigram baseline:"):
         assert words in out
-    assert "1 words (0.6%) are unknown to the model: misses of the accuracy" in errors
+    assert "1 unknown word (0.6%), misses of the accuracy" in errors
     measured = json.loads(run("evaluate", gaps, test, "--json")[0])
     runner, right = bothways.load(gaps), 0
     for line in test.read_text().splitlines():

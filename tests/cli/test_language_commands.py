@@ -179,7 +179,7 @@ def test_evaluate_gives_perplexity_beside_the_baselines(novel, test_text):
 def test_evaluate_says_how_many_words_are_unknown_and_how_many_texts_are_empty(documents, place):
     data = write_csv(place / "odd.csv", ["text"], [["The zebra, sleeps."], [""], ["The cat"], [" "]])
     out, errors = run("evaluate", documents, data, "--text", "text")
-    assert "1 tokens (11.1%) are unknown to the model" in errors
+    assert "1 unknown token (11.1%), scored as one type" in errors
     assert "2 empty texts left out." in errors
     assert "9 tokens, 25 characters" in out
 

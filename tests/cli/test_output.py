@@ -75,11 +75,11 @@ def test_a_boolean_label_is_printed_as_tables_spell_it(model):
 def test_empty_and_cut_texts_are_counted_and_the_first_is_named(model):
     _, errors = run("predict", model, "joy", "", "a " * 10, "")
     assert errors.splitlines() == [
-        "1 text cut to 9 steps, the first at text 3.",
-        "2 empty texts, the first at text 2, predicted like any other.",
+        "1 text cut after 9 steps, the first at text 3.",
+        "2 empty texts predicted like any other, the first at text 2.",
     ]
     _, errors = run("predict", model, text="joy\n\n")
-    assert errors == "1 empty text, the first at line 2, predicted like any other.\n"
+    assert errors == "1 empty text predicted like any other, the first at line 2.\n"
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])

@@ -487,7 +487,7 @@ def test_refusals_say_what_to_do():
         "No token occurs 2 times (min_count) in 2 texts. Lower min_count or give more texts."
     )
     assert message(DataError, train, ["", " \n"]) == "No token can be learned: every text is empty (2 texts)."
-    assert message(DataError, train, [], unit="bpe") == "No token can be learned: every text is empty (0 texts)."
+    assert message(DataError, train, [], unit="bpe") == "No token can be learned: no text is given."
     assert message(DataError, train, "a b a b") == (
         "texts is one string, but it must be a list of texts; put it into brackets."
     )

@@ -5,9 +5,11 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bothways.models.infiller import FillNetwork
 from bothways.nn import GRU, LSTM, RNN, SRU, MinGRU, MinLSTM, fused
 from bothways.nn.few_sizes import linear_of_rows, rounded_rows
 from bothways.nn.softmax import VocabularySoftmax, take_rows
+from bothways.settings import FillSettings
 
 CELLS = [RNN, LSTM, GRU, MinGRU, MinLSTM, SRU]
 
@@ -98,3 +100,20 @@ def test_a_sampled_softmax_meets_few_sizes_too_and_what_is_spare_counts_for_noth
             states, targets = torch.randn(count, 4), targets[torch.arange(count) % 9]
             softmax.sampled_loss(states, targets, one, take_rows(softmax.weight, one.rows))
     assert len(sizes.found) <= 12
+
+
+def test_a_model_of_missing_words_meets_few_sizes_too():
+    if not fused.computes_bfloat16():
+        pytest.skip("this processor adds up no products of bfloat16 pairs")
+    torch.manual_seed(0)
+    model = FillNetwork(FillSettings(embedding_dim=4, hidden_size=8), vocabulary=50)
+    sizes = []
+    for batches in (1, 40):
+        with Sizes() as met, torch.autocast("cpu", torch.bfloat16):
+            for number in range(batches):
+                lengths = torch.tensor([600, 700, 300 + 10 * number])
+                loss, _ = model(torch.randint(2, 50, (3, 700)), lengths)
+                loss.backward()
+        sizes.append(len(met.found))
+
+    assert sizes[1] <= 8 * sizes[0]

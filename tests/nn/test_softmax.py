@@ -140,6 +140,55 @@ def test_the_right_token_is_not_compared_with_itself():
     torch.testing.assert_close(losses[0], total.log() - logits[4])
 
 
+def test_sampled_losses_and_their_gradients_are_those_of_the_definition():
+    softmax = make(tied=False)
+    states, targets = torch.randn(N, E, requires_grad=True), torch.tensor([4, 2, 9, 6, 4])  # 4 and 6 are drawn
+    rows = torch.tensor([2, 4, 5, 6, 9])
+    chance = torch.tensor([0.3, 0.2, 0.9])
+    sample = Sample(rows, torch.tensor([1, 2, 3]), chance.log())
+    logits = softmax(states)
+    right = logits.gather(1, targets[:, None])[:, 0]
+    drawn = rows[sample.drawn]
+    others = (logits[:, drawn].exp() / chance * (targets[:, None] != drawn)).sum(dim=1)
+    expected = ((right.exp() + others).log() - right).mean()
+    found = softmax.sampled_loss(states, targets, sample, softmax.weight[rows])
+    torch.testing.assert_close(found, expected)
+    parameters = [states, softmax.weight, softmax.bias]
+    torch.testing.assert_close(*(torch.autograd.grad(loss, parameters) for loss in (found, expected)))
+
+
+def test_far_logits_lose_nothing():
+    softmax = make(tied=False)
+    states, targets = 1_000 * torch.randn(N, E), torch.randint(V, (N,))
+    sampled = softmax.sampled_loss(states, targets, everything(), softmax.weight)
+    assert 100 < sampled < 1e6
+    torch.testing.assert_close(sampled, softmax.loss(states, targets))
+
+
+def test_under_autocast_small_chances_keep_their_precision():
+    """Of a logit in bfloat16 and a chance of e^-20.03 the chance must not be rounded to e^-20."""
+    softmax = make(tied=False)
+    states, targets, rows = torch.zeros(1, E), torch.tensor([4]), torch.tensor([2, 4])
+    with torch.no_grad():
+        softmax.bias.zero_()
+    sample = Sample(rows, torch.tensor([0]), torch.tensor([-20.03]))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = softmax.sampled_loss(states, targets, sample, softmax.weight[rows])
+    assert found.dtype == torch.float32
+    assert float(found.detach()) == pytest.approx(math.log(1 + math.exp(20.03)), abs=1e-4)
+
+
+def test_a_second_derivative_is_refused_also_where_other_roads_lead_on():
+    """Without the road through the loss, a sum of both would be a wrong number."""
+    softmax = make(tied=False, negatives=3)
+    states, targets = torch.randn(N, E, requires_grad=True), torch.randint(V, (N,))
+    sample = softmax.draw(targets)
+    loss = softmax.sampled_loss(states, targets, sample, softmax.weight[sample.rows])
+    (gradient,) = torch.autograd.grad(loss, states, create_graph=True)
+    with pytest.raises(RuntimeError, match="cannot differentiate twice through them"):
+        torch.autograd.grad((gradient * states).sum(), states)
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_gradients_through_rows_are_those_of_the_whole_matrix(tied):
     softmax = make(tied, negatives=3)

@@ -48,8 +48,8 @@ def test_the_notes_name_the_first_row_that_is_cut_and_the_first_that_is_empty(ru
     data = write_csv(tmp_path / "new.csv", ["id", "review"], [[str(row), text] for row, text in enumerate(texts)])
     notes = predict_file(runner, data, tmp_path / "out.csv", text="review")
     assert notes == [
-        "1 text cut to 5 steps, the first at new.csv, row 4,701.",
-        "2 empty texts, the first at new.csv, row 4,501, predicted like any other.",
+        "1 text cut after 5 steps, the first at new.csv, row 4,701.",
+        "2 empty texts predicted like any other, the first at new.csv, row 4,501.",
         f"5,000 rows written to {tmp_path / 'out.csv'}.",
     ]
 

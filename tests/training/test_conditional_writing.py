@@ -203,10 +203,11 @@ def _doubled(start, vectors):
 
 def test_a_classifier_starts_from_the_reader_of_a_writer(folder):
     options = {"unit": "space", "epochs": 1, "lr": 1e-12, "warmup": 0.0, "weight_decay": 0.0, "validation_size": 0.0}
-    model = TextClassifier(pretrained=str(folder), **options).fit(TEXTS, LABELS).trained_.model
+    trained = TextClassifier(pretrained=str(folder), **options).fit(TEXTS, LABELS).trained_
     reader = LanguageModel.load(folder).trained_.model
     for name, weight in reader.encoder.state_dict().items():
-        torch.testing.assert_close(weight, model.encoder.state_dict()[name])
+        torch.testing.assert_close(weight, trained.model.encoder.state_dict()[name])
+    assert any("It read texts on a condition, which a classifier has not" in note for note in trained.notes)
 
 
 # Killed = never killed

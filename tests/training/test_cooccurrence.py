@@ -26,6 +26,13 @@ def test_counts_are_those_of_a_plain_loop():
     np.testing.assert_allclose(_count(InMemory(rows), 9).toarray(), counted_by_hand(rows, 9), rtol=1e-5)
 
 
+def test_any_seed_will_do():
+    rows = InMemory(random_rows())
+    vectors = [cooccurrence_vectors(rows, vocabulary=9, dim=3, seed=seed) for seed in (0, 2**32)]
+    for one in vectors:
+        assert np.isfinite(one).all()
+
+
 def test_of_too_many_pairs_the_most_frequent_are_kept(monkeypatch):
     # Word 2 stands beside each of 3..7, beside 7 in most rows; every row is counted by itself.
     rows = [np.array([2, other], np.int32) for other in (7, 7, 7, 3, 4, 7, 5, 6, 7)]

@@ -9,10 +9,19 @@ import pytest
 
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.tokenizer import Tokenizer
-from bothways.data.windows import Lanes
+from bothways.data.windows import Cut, Lanes
 from bothways.errors import DataError, SettingsError
 from bothways.settings import LanguageSettings
-from bothways.training.corpora import Corpus, ListedTexts, _identity, count_tokens, in_order, prepare_corpus
+from bothways.training import cooccurrence
+from bothways.training.corpora import (
+    Corpus,
+    ListedTexts,
+    _identity,
+    count_tokens,
+    in_order,
+    prepare_corpus,
+    vectors_of,
+)
 from toys import LANGUAGE, toy_sentences, toy_stream
 
 SENTENCES = toy_sentences(60)
@@ -109,6 +118,20 @@ def test_a_long_stream_is_counted_and_fingerprinted_without_a_copy_in_memory():
     tracemalloc.stop()
     np.testing.assert_array_equal(counts, np.bincount(stream[1:], minlength=300))
     assert most < stream.nbytes
+
+
+def test_the_company_in_a_long_stream_is_counted_piece_by_piece(monkeypatch):
+    stream = np.resize(np.arange(2, 300, dtype=np.int32), 2_000_000)
+    corpus = Corpus(Lanes(stream, 1), 0, 0, stream)
+    monkeypatch.setattr(cooccurrence, "STEPS_AT_ONCE", 20_000)
+    vectors_of(Corpus(Lanes(stream[:2_000], 1), 0, 0, None), settings(embedding_dim=4), 300)  # what it imports is there
+    tracemalloc.start()
+    vectors = vectors_of(corpus, settings(embedding_dim=4), 300)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5 * stream.nbytes  # of the whole at once five distances alone would take fifteen times that
+    expected = cooccurrence.cooccurrence_vectors(Cut(corpus.sequences, 1_000), vocabulary=300, dim=4, seed=0)
+    np.testing.assert_allclose(vectors, expected)
 
 
 def test_empty_documents_are_left_out_and_said(tmp_path):

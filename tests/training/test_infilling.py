@@ -13,6 +13,7 @@ from bothways import GapFiller
 from bothways.data.plain_text import Lines, open_documents, open_texts
 from bothways.errors import DataError, Interrupted, ModelFolderError, NotFittedError, SettingsError
 from bothways.settings import FillSettings
+from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.corpora import ListedTexts, prepare_corpus
 from bothways.training.infilling import train_infiller
 from bothways.training.infilling_from_files import train_infiller_from_file
@@ -55,6 +56,18 @@ def test_it_learns_from_a_sample_of_the_vocabulary():
     assert model.trained_.model.softmax.negatives == 10
     for thing, colour in PAIRS.items():
         assert model.fill(f"the ___ {thing} here").gaps[0][0].word == colour
+
+
+def test_both_networks_start_from_the_company_of_words(tmp_path):
+    barely = tiny(epochs=1, lr=1e-12, warmup=0.0, weight_decay=0.0)
+    ready = prepare_corpus(ListedTexts(toy_lines(60)), None, barely, tmp_path)
+    trained = train_infiller(ready, barely)
+    expected = cooccurrence_vectors(
+        ready.train.sequences, vocabulary=ready.tokens.size, dim=barely.embedding_dim, seed=barely.seed
+    )
+    assert trained.one_way is not None
+    for network in (trained.model, trained.one_way):
+        np.testing.assert_allclose(network.embedding.weight.detach()[2:], expected[2:], atol=1e-6)
 
 
 def test_scores_of_the_training_are_those_of_the_words_one_by_one(model):

@@ -16,6 +16,7 @@ from bothways.decoding.cache import Memory
 from bothways.errors import SettingsError
 from bothways.models.language_model import LanguageNetwork
 from bothways.settings import LanguageSettings
+from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.corpora import Corpus, ListedTexts, in_order, prepare_corpus
 from bothways.training.language import (
     TorchLanguageModel,
@@ -46,6 +47,30 @@ def prepare(folder, *, whole, **changed):
 def network(vocabulary, **changed):
     torch.manual_seed(0)
     return LanguageNetwork(settings(**changed), vocabulary=vocabulary).eval()
+
+
+# What training starts from
+
+BARELY = {"epochs": 1, "lr": 1e-12, "warmup": 0.0, "weight_decay": 0.0}  # the weights are those that it started from
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_vectors_start_from_the_company_of_words(tmp_path, whole):
+    prepared = prepare(tmp_path, whole=whole)
+    found = train_language_model(prepared, settings(**BARELY)).model.embedding.weight.detach().numpy()
+    sequences = InMemory(list(in_order(prepared.train.sequences)))
+    expected = cooccurrence_vectors(sequences, vocabulary=prepared.tokens.size, dim=6, seed=0)
+    np.testing.assert_allclose(found[2:], expected[2:], atol=1e-6)
+    np.testing.assert_allclose(found[0], 0, atol=1e-6)  # padding
+    assert np.abs(found[1]).max() > 0.01  # the unknown token, which is predicted as well
+
+
+@pytest.mark.parametrize("changed", [{"initial_vectors": "random"}, {"unit": "character"}])
+def test_vectors_start_from_random_numbers(tmp_path, changed):
+    prepared = prepare(tmp_path, whole=False, **changed)
+    found = train_language_model(prepared, settings(**BARELY, **changed)).model.embedding.weight
+    fresh = network(prepared.tokens.size, **changed).embedding.weight
+    torch.testing.assert_close(found, fresh, rtol=0, atol=1e-6)
 
 
 # Scores
@@ -206,7 +231,8 @@ def test_it_learns_what_an_animal_does(tmp_path):
 
 def test_training_goes_on_from_the_states_of_the_window_before(tmp_path):
     """With a learning rate of next to nothing the training loss of one epoch is that of one long read of each lane."""
-    changed = {"lr": 1e-12, "epochs": 1, "dropout": 0.0, "embedding_dropout": 0.0}
+    barely = {"lr": 1e-12, "epochs": 1, "dropout": 0.0, "embedding_dropout": 0.0}
+    changed = {**barely, "initial_vectors": "random"}  # among words that are all alike, states would say little
     prepared = prepare(tmp_path, whole=True, validation_size=0, **changed)
     trained = train_language_model(prepared, settings(**changed))
     lanes = prepared.train.side_by_side(4)

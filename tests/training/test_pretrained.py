@@ -48,12 +48,6 @@ def test_the_classifier_begins_with_the_states_of_the_language_model(folders, na
     assert (model.encoder.direction, model.encoder.num_layers) == (name, 2)
 
 
-def test_a_language_model_that_reads_on_a_condition_is_refused(tmp_path):
-    LanguageModel(**READER).fit(TEXTS, LABELS).save(tmp_path / "writer")
-    with pytest.raises(SettingsError, match="reads texts on a condition. Train one without"):
-        fitted(tmp_path / "writer")
-
-
 def test_it_knows_the_words_that_the_language_model_knew(folders):
     model = fitted(folders / "both", epochs=1, unit="word")
     reader = LanguageModel.load(folders / "both")

@@ -15,7 +15,7 @@ from pathlib import Path
 from bothways.data.cells import Kind
 from bothways.data.encoding import find_encoding
 from bothways.data.files import opened
-from bothways.errors import DataError
+from bothways.errors import DataError, counted
 
 # A quote left open would otherwise gather the rest of the file in memory.
 _LONGEST_VALUE = 1 << 26
@@ -95,7 +95,7 @@ class DelimitedFile:
     def _wrong_width(self, row: int, line: int, found: int, width: int, delimiter: str) -> str:
         name = _DELIMITERS[delimiter][:-1]
         return (
-            f"{self._place(row, line)}: found {found} value{'s' if found > 1 else ''}, "
+            f"{self._place(row, line)}: found {counted(found, 'value')}, "
             f"but the header has {width}. Put a value that holds a {name} in quotes."
         )
 

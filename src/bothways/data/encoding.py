@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bothways.data.files import opened
-from bothways.errors import DataError, SettingsError
+from bothways.errors import DataError, SettingsError, counted
 
 _BLOCK = 1 << 20
 # UTF-32's mark begins with UTF-16's, so it is asked for first.
@@ -70,8 +70,7 @@ def find_encoding(path: Path, encoding: str = "auto") -> tuple[str, list[str]]:
         advice = "Name its encoding, for example --encoding utf-16-le, or save it as UTF-8."
         raise DataError(f"{path.name} holds {decoding.nuls:,} NUL characters: it is not plain text. {advice}")
     if decoding.nuls:
-        plural = "s" if decoding.nuls > 1 else ""
-        notes.append(f"{path.name} holds {decoding.nuls:,} NUL character{plural}, kept as found.")
+        notes.append(f"{path.name} holds {counted(decoding.nuls, 'NUL character')}, kept as found.")
     return codec, notes
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from bothways.data.cells import Kind, Value, kind_of, spell
 from bothways.data.encoding import find_encoding
 from bothways.data.files import opened
-from bothways.errors import DataError
+from bothways.errors import DataError, counted
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -39,8 +39,7 @@ class JsonLinesFile:
         self.columns = list(self._kinds)
         self.empty = rows == 0
         if broken:
-            plural = "s" if broken > 1 else ""
-            self.notes.append(f"{path.name} holds half characters in {broken:,} row{plural}, each read as U+FFFD.")
+            self.notes.append(f"{path.name} holds half characters in {counted(broken, 'row')}, each read as U+FFFD.")
 
     def kinds(self, column: str) -> frozenset[Kind]:
         """Return the kinds of value that stand in a column; "null" among them where one is missing."""

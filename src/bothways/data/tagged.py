@@ -23,7 +23,7 @@ from bothways.data.encoding import find_encoding
 from bothways.data.files import format_of, is_packed
 from bothways.data.tables import Table, read_table
 from bothways.data.tagged_sentences import TaggedSentences
-from bothways.errors import DataError, MissingFileError, SettingsError
+from bothways.errors import DataError, MissingFileError, SettingsError, counted
 
 WORDS, TAGS, LABELS = "seq.in", "seq.out", "label"
 
@@ -266,7 +266,7 @@ def _add(
     if "" in words or "" in (tags or []):
         raise DataError(f"{place}: a {'word' if '' in words else 'tag'} of the sentence is empty.")
     if tags is not None and len(tags) != len(words):
-        counts = [f"{len(part):,} {of}{'s' if len(part) != 1 else ''}" for part, of in ((words, "word"), (tags, "tag"))]
+        counts = [counted(len(part), of) for part, of in ((words, "word"), (tags, "tag"))]
         raise DataError(f"{place}: {counts[0]}, but {counts[1]} in {where_tags}. Each word needs one tag.")
     found.words.append([sys.intern(word) for word in words])
     found.tags.append([sys.intern(tag) for tag in tags or []])

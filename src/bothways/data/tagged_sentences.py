@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bothways.data.tables import Table
-from bothways.errors import DataError
+from bothways.errors import DataError, counted
 
 
 class Multiword(NamedTuple):
@@ -112,4 +112,4 @@ def compare_tokens(gold: TaggedSentences, given: TaggedSentences) -> None:
 
 
 def _words(sentence: Sequence[str]) -> str:
-    return f"{len(sentence):,} word{'s' if len(sentence) > 1 else ''}"
+    return counted(len(sentence), "word")

@@ -84,10 +84,11 @@ class Tokenizer:
         stream = _Stream(texts)
         model = learn(stream, unit, lowercase, vocabulary_size, min_count, language)
         if not stream.visible:
-            raise DataError(f"No token can be learned: every text is empty ({counted(stream.rows, 'text')}).")
+            what = f"every text is empty ({counted(stream.rows, 'text')})" if stream.rows else "no text is given"
+            raise DataError(f"No token can be learned: {what}.")
         if model is None:
             raise DataError(
-                f"No token occurs {min_count} times (min_count) in {counted(stream.rows, 'text')}. "
+                f"No token occurs {counted(min_count, 'time')} (min_count) in {counted(stream.rows, 'text')}. "
                 "Lower min_count or give more texts."
             )
         return cls(pipeline(unit, lowercase, model), unit=unit, lowercase=lowercase, language=language)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bothways.decoding import schemes
 from bothways.decoding.schemes import NAMES, SCHEMES, Detected, Fault, Scheme
-from bothways.errors import DataError, check_choice
+from bothways.errors import DataError, check_choice, counted
 
 if TYPE_CHECKING:
     from bothways.data.tagged_sentences import TaggedSentences
@@ -51,9 +51,8 @@ def check_scheme(
             "--repair."
         )
     tags, count = schemes.repair(sentences.tags, scheme)
-    plural = "s" if count > 1 else ""
     notes.append(
-        f"{sentences.name}: {count:,} misplaced tag{plural} repaired, the first in {place}: {fault.why} is read as "
+        f"{sentences.name}: {counted(count, 'misplaced tag')} repaired, the first in {place}: {fault.why} is read as "
         f"{fault.repaired}."
     )
     return replace(sentences, tags=tags, notes=notes), scheme

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from bothways.errors import DataError, OutputError
+from bothways.errors import DataError, OutputError, counted
 from bothways.lab.comparing import ASKED, PAGE, PICTURES, TABLE, read_results
 from bothways.lab.entries import Question, scoring
 from bothways.lab.pictures import (
@@ -236,7 +236,7 @@ def _conditions(report: Report) -> str:
     if question.minutes is not None:
         early = ", unless patience ends one" if "patience" in question.settings else ""
         each = f"{question.minutes:g} minutes of training each{early}"
-    return f"{seeds} training{'s' if seeds > 1 else ''} of each cell and direction, {each}."
+    return f"{counted(seeds, 'training')} of each cell and direction, {each}."
 
 
 def _how_to_read(report: Report) -> str:

@@ -14,12 +14,13 @@ Shapes: B texts, T steps in the longest, E width of a token's vector, H hidden w
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from bothways.models.language_model import TokenNetwork, add_softmax, mask
+from bothways.nn.few_sizes import linear_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ class FillNetwork(TokenNetwork):
             float (N,V); what stands in `tokens` at these places does not matter to them.
         """
         context = self._context(tokens, lengths, None, self.embedding(tokens))[0]
-        return self.softmax(self.join(context[places[:, 0], places[:, 1] - 1]))  # type: ignore[no-any-return]
+        return self.softmax(self._joined(context[places[:, 0], places[:, 1] - 1]))  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def judge(self, tokens: Tensor, lengths: Tensor, never: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -79,7 +80,13 @@ class FillNetwork(TokenNetwork):
         context, after = self._context(tokens, lengths, state, vectors)
         words = tokens[:, 1:-1]
         real = mask(words, lengths - 2)
-        return self.join(self._dropped(context)[real]), words[real], after
+        return self._joined(self._dropped(context)[real]), words[real], after
+
+    def _joined(self, context: Tensor) -> Tensor:
+        """Turn what stands around words, (N,2H) or (N,H), into what predicts them, (N,E)."""
+        first, second = cast("nn.Linear", self.join[0]), cast("nn.Linear", self.join[2])
+        inner = linear_of_rows(context, first.weight, first.bias).relu()
+        return linear_of_rows(inner, second.weight, second.bias)
 
     def _context(self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor) -> tuple[Tensor, State]:
         """Give what stands around every place but the first and the last, float (B,T-2,2H); one-way (B,T-2,H)."""

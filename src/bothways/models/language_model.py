@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bothways.data.tokenizer import Tokenizer
 from bothways.errors import SettingsError
 from bothways.models.classifier import CELLS
 from bothways.nn.condition import Conditioner
@@ -23,6 +24,8 @@ from bothways.nn.softmax import VocabularySoftmax, take_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from bothways.models.graph_builder import GraphBuilder, GraphState
     from bothways.settings import LanguageSettings, TokenReaderSettings
@@ -65,6 +68,12 @@ class TokenNetwork(nn.Module):
             negatives=_negatives(negatives, vocabulary),
         )
         self.condition: Conditioner | None = None  # what a text is written on
+
+    @torch.no_grad()
+    def use_vectors(self, matrix: NDArray[np.float32]) -> None:
+        """Start from vectors, float32 (V,E); padding and the unknown token keep their own."""
+        known = Tokenizer.unk_id + 1
+        self.embedding.weight[known:] = torch.from_numpy(matrix[known:])
 
     def forward(
         self, tokens: Tensor, lengths: Tensor, state: State | None = None, condition: Tensor | None = None

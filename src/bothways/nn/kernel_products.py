@@ -45,7 +45,7 @@ FLOATS = ir.VectorType(ir.FloatType(), LANES)
 WORD = ir.IntType(32)
 PAIRS = ir.VectorType(WORD, LANES)
 HALVES = ir.VectorType(BFloat(), 2 * LANES)
-COUNT = ir.IntType(types.intp.bitwidth)
+COUNT = ir.IntType(types.intp.bitwidth)  # type: ignore[attr-defined]
 
 
 def can_sum_bfloat16() -> bool:

@@ -17,7 +17,8 @@ Backward = Callable[..., tuple[Tensor | None, ...]]
 def differentiable_once(backward: Backward) -> Backward:
     """Make the backward of a `torch.autograd.Function` one that runs without gradients and refuses to have any.
 
-    It is given what was saved: backward(ctx, saved, *gradients), for what is checkpointed can be had only once.
+    It is given what was saved: backward(ctx, saved, *gradients), for what is checkpointed can be had only once. Among
+    what was saved must be an input: through it the refusal stays on the road.
     """
 
     @wraps(backward)
@@ -46,6 +47,6 @@ class _RefuseTwice(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, ...]:
         raise RuntimeError(
-            "bothways.nn's gradients are written by hand, and torch cannot differentiate twice through them. "
-            "For second derivatives use torch.nn (`to_torch()` of an RNN, LSTM or GRU)."
+            "bothways.nn's gradients are written by hand, and torch cannot differentiate twice through them. For "
+            "second derivatives use torch.nn (`to_torch()` of an RNN, LSTM or GRU), or a softmax without negatives."
         )

@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from bothways.errors import SettingsError
 from bothways.nn.few_sizes import linear_of_rows, rounded_rows
+from bothways.nn.once import differentiable_once
 from bothways.nn.reader import check_at_least
 
 FLATTER = 0.75  # power of the frequencies that are drawn from (Mikolov et al., 2013)
@@ -99,11 +100,9 @@ class VocabularySoftmax(nn.Module):
         spare = (0, rounded_rows(len(sample.drawn)) - len(sample.drawn))
         places = functional.pad(sample.drawn, spare)
         log_chance = functional.pad(sample.log_chance, spare, value=torch.inf)
-        # In float32, whatever the product is computed in: the logarithm of a small chance is a large number.
-        others = linear_of_rows(states, vectors[places], self.bias[sample.rows[places]]).float() - log_chance
-        others = others.masked_fill_(at[:, None] == places, -torch.inf)
-        right = right.float()
-        return (torch.logaddexp(right, torch.logsumexp(others, dim=-1)) - right).mean()
+        others = linear_of_rows(states, vectors[places], self.bias[sample.rows[places]])
+        held = torch.searchsorted(sample.drawn, at).clamp(max=len(sample.drawn) - 1)
+        return _sampled_losses(right.float(), others, log_chance, held, sample.drawn[held] == at).mean()
 
     @torch.no_grad()
     def losses(self, states: Tensor, targets: Tensor) -> Tensor:
@@ -152,12 +151,49 @@ class Sample(NamedTuple):
     """The tokens that one call needs."""
 
     rows: Tensor  # int64 (R,), in ascending order: all that are read, predicted or drawn
-    drawn: Tensor  # int64 (S',), the places in `rows` of those drawn, each once
+    drawn: Tensor  # int64 (S',), the places in `rows` of those drawn, in ascending order, each once
     log_chance: Tensor  # float (S',), the log of the probability of being drawn
 
     def places(self, tokens: Tensor) -> Tensor:
         """Give the places in `rows` of tokens, which all stand there."""
         return torch.searchsorted(self.rows, tokens)
+
+
+def _sampled_losses(right: Tensor, others: Tensor, log_chance: Tensor, held: Tensor, is_held: Tensor) -> Tensor:
+    """Give log Z' - r of every state, float32 (N,); whatever the logits' precision, all sums are float32.
+
+    Args:
+        right: r, float32 (N,), the logit of the right token.
+        others: (N,S), the logits of those drawn, of any precision.
+        log_chance: float32 (S,), the log of q.
+        held: int64 (N,), where the right token stands among those drawn, if it does.
+        is_held: bool (N,): it does.
+    """
+    return _SampledLosses.apply(right, others, log_chance, held, is_held)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _SampledLosses(torch.autograd.Function):
+    """In as few passes over (N,S) as it takes: what torch makes of the formula goes over it three times as often."""
+
+    @staticmethod
+    def forward(ctx: Any, right: Tensor, others: Tensor, log_chance: Tensor, held: Tensor, is_held: Tensor) -> Tensor:
+        # In float32, whatever the product was computed in: the logarithm of a small chance is a large number.
+        terms = others - log_chance
+        there = held[:, None]
+        terms.scatter_(1, there, terms.gather(1, there).masked_fill_(is_held[:, None], -torch.inf))
+        top = torch.maximum(terms.amax(dim=1), right)
+        own = (right - top).exp()
+        total = terms.sub_(top[:, None]).exp_().sum(dim=1) + own
+        ctx.save_for_backward(terms, own, total, right)  # the last tells what was made of weights
+        ctx.kind = others.dtype
+        return total.log() + top - right
+
+    @staticmethod
+    @differentiable_once
+    def backward(ctx: Any, saved: tuple[Tensor, ...], gradient: Tensor) -> tuple[Tensor | None, ...]:
+        terms, own, total, _ = saved
+        share = gradient / total
+        return own * share - gradient, (terms * share[:, None]).to(ctx.kind), None, None, None
 
 
 def take_rows(matrix: Tensor, rows: Tensor) -> Tensor:

@@ -99,12 +99,12 @@ class Tally:
         notes = []
         if self.cut:
             notes.append(
-                f"{counted(self.cut, 'text')} cut to {counted(runner.max_length, 'step')}, the first at "
+                f"{counted(self.cut, 'text')} cut after {counted(runner.max_length, 'step')}, the first at "
                 f"{where(self.first_cut)}."
             )
         if self.empty:
             empty = counted(self.empty, "empty text")
-            notes.append(f"{empty}, the first at {where(self.first_empty)}, predicted like any other.")
+            notes.append(f"{empty} predicted like any other, the first at {where(self.first_empty)}.")
         return notes
 
 

@@ -10,7 +10,6 @@ from bothways.settings.classify import (
     ClassifierSettings,
     ClassWeight,
     EncoderSettings,
-    InitialVectors,
     Monitor,
     SupervisedSettings,
 )
@@ -55,6 +54,7 @@ from bothways.settings.shared import (
     Direction,
     DirectionSettings,
     EmbeddingMoment,
+    InitialVectors,
     OneWay,
     Precision,
     ReaderSettings,

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from bothways.declaring import at_least, in_share
 from bothways.errors import SettingsError, check_choice
-from bothways.settings.shared import ContextReaderSettings, CutTextSettings, TrainingSettings
+from bothways.settings.shared import ContextReaderSettings, CutTextSettings, InitialVectors, TrainingSettings
 
-InitialVectors = Literal["cooccurrence", "random"]
 Monitor = Literal["loss", "accuracy", "macro_f1"]
 ClassWeight = Literal["balanced"]
 

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bothways.declaring import Settings, at_least, in_share
-from bothways.settings.shared import EXACT_CELLS, WORD_UNITS, ReaderSettings, TextSettings, TrainingSettings
+from bothways.settings.shared import (
+    EXACT_CELLS,
+    WORD_UNITS,
+    InitialVectors,
+    ReaderSettings,
+    TextSettings,
+    TrainingSettings,
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,6 +40,11 @@ class TokenReaderSettings(ReaderSettings):
 
     weight_dropout: Annotated[float, "probability, on the recurrent weights; exact cells only"] = 0.0
     type_dropout: Annotated[float, "share of the vocabulary whose vectors are zero in a training step"] = 0.0
+    initial_vectors: Annotated[
+        InitialVectors | None,
+        "what token vectors start from: their company in the training texts, or random numbers; none: random for "
+        "characters, company for all others",
+    ] = None
     tied: Annotated[bool, "one matrix for the vectors of tokens that are read and of tokens that are predicted"] = True
 
     def _problems(self) -> list[str]:

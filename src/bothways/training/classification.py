@@ -16,7 +16,7 @@ from torch.nn import functional
 from bothways.data.batches import Batch, InMemory, budget_for, collate, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
-from bothways.errors import MissingFileError
+from bothways.errors import MissingFileError, counted
 from bothways.models.classifier import Classifier
 from bothways.training.adversarial import adversarial_descent
 from bothways.training.baselines import Baselines
@@ -91,7 +91,7 @@ def train_classifier(
     vectors = None
     if pretrained is not None:
         prepared.identity = hashlib.sha256(prepared.identity.encode() + pretrained.fingerprint).hexdigest()
-        prepared.notes.append(f"Vectors and reader start from {pretrained.path}, which decided on tokens and sizes.")
+        prepared.notes.append(pretrained.note)
     elif prepared.tokenizer is not None and start_from is None:
         vectors, settings = _initial_vectors(prepared, prepared.tokenizer, settings)
     if vectors is not None:
@@ -351,7 +351,7 @@ def _refit(
     trained.model = model
     trained.facts |= {"rows": len(rows), "steps": int(sequences.lengths[rows].sum())}
     trained.notes.append(
-        f"Trained again on all {len(rows)} rows for {trained.best_epoch} epochs; "
+        f"Trained again on all {counted(len(rows), 'row')} for {counted(trained.best_epoch, 'epoch')}; "
         "the scores and the temperature are those of the model before, which had not seen the validation rows."
     )
 

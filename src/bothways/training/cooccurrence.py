@@ -48,7 +48,7 @@ def cooccurrence_vectors(sequences: Sequences, *, vocabulary: int, dim: int, see
     matrix = np.random.default_rng(seed).normal(scale=SPREAD, size=(vocabulary, dim)).astype(np.float32)
     rank = min(dim, *(size - 1 for size in information.shape))
     if information.nnz and rank > 0:
-        left, strengths, _ = randomized_svd(information, n_components=rank, n_iter=3, random_state=seed)
+        left, strengths, _ = randomized_svd(information, n_components=rank, n_iter=3, random_state=seed % 2**32)
         vectors = left * np.sqrt(strengths)
         occurs = np.asarray(information.sum(axis=1)).ravel() > 0
         vectors = vectors - vectors[occurs].mean(axis=0)

@@ -15,9 +15,10 @@ from bothways.data.corpus import CorpusWriter, TokenCorpus
 from bothways.data.language_tokens import LanguageTokens
 from bothways.data.splits import stratified_split
 from bothways.data.tokenizer import Tokenizer
-from bothways.data.windows import Lanes
+from bothways.data.windows import Cut, Lanes
 from bothways.errors import DataError, SettingsError, counted
 from bothways.settings import FillSettings, LanguageSettings
+from bothways.training.cooccurrence import cooccurrence_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,7 @@ CorpusSettings = LanguageSettings | FillSettings  # of the tasks on texts withou
 
 CHUNK = 2_000  # texts of a list that are tokenized at a time
 COUNTED = 1 << 18  # tokens that are counted at a time
+PIECE = 1_000  # tokens whose company is counted together: a stream is one sequence, of any length
 LONG_PIECE = 1_000  # characters of a piece of a stream above which the held-out part may begin inside it
 
 
@@ -316,6 +318,15 @@ def in_order(sequences: Sequences) -> Iterator[NDArray[np.int32]]:
     count = len(sequences.lengths)
     for start in range(0, count, CHUNK):
         yield from cast("list[NDArray[np.int32]]", sequences.take(np.arange(start, min(start + CHUNK, count))))
+
+
+def vectors_of(corpus: Corpus, settings: CorpusSettings, vocabulary: int) -> NDArray[np.float32] | None:
+    """Make the vectors (V,E) that a training starts from; None leaves them random."""
+    chosen = settings.initial_vectors or ("random" if settings.unit == "character" else "cooccurrence")
+    if chosen == "random":
+        return None
+    pieces = Cut(corpus.sequences, PIECE)
+    return cooccurrence_vectors(pieces, vocabulary=vocabulary, dim=settings.embedding_dim, seed=settings.seed)
 
 
 def count_tokens(corpus: Corpus, vocabulary: int) -> Ints:

@@ -11,7 +11,7 @@ from bothways.bundle import open_folder
 from bothways.data.columns import choose_columns, refuse_multi_label
 from bothways.data.streaming import in_groups
 from bothways.data.tables import Table, read_table
-from bothways.errors import DataError
+from bothways.errors import DataError, counted
 from bothways.runtime import load
 from bothways.runtime.classifier import Tally
 from bothways.training.labels import names_of
@@ -146,4 +146,4 @@ class _Labelled:
         if not self._skipped:
             return []
         where = self._table.where(self._skipped[0])
-        return [f"{len(self._skipped)} rows without a label were left out, the first at {where}."]
+        return [f"{counted(len(self._skipped), 'row')} without a label left out, the first at {where}."]

@@ -18,7 +18,7 @@ from bothways.data.batches import Batch, budget_for, collate, plan_epoch
 from bothways.data.windows import Cut
 from bothways.decoding.fill import FillRunner, never_proposed
 from bothways.models.infiller import FillNetwork, one_way_of_same_size
-from bothways.training.corpora import count_tokens, in_order
+from bothways.training.corpora import count_tokens, in_order, vectors_of
 from bothways.training.language import interval_of_mean
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
@@ -102,6 +102,7 @@ def train_infiller(
     began = time.monotonic()
     counts = count_tokens(prepared.train, prepared.tokens.size)
     counts[prepared.tokens.eos] = 0  # read, and never predicted
+    vectors = vectors_of(prepared.train, settings, prepared.tokens.size)
     if folder is not None and not resume:
         _place(folder, settings, two_way=False).unlink(missing_ok=True)
 
@@ -113,6 +114,8 @@ def train_infiller(
             torch.manual_seed(settings.seed)
             network = FillNetwork(own, vocabulary=prepared.tokens.size, two_way=two_way)
             network.softmax.use_counts(torch.from_numpy(counts))
+            if vectors is not None:
+                network.use_vectors(vectors)
             return network, train(_job(network, prepared, settings), settings, checkpoints=plan, listener=listener)
 
     model, outcome = fit(settings, two_way=True)

@@ -12,6 +12,7 @@ from bothways.data.batches import InMemory
 from bothways.data.plain_text import open_documents
 from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.fill import never_proposed
+from bothways.errors import counted
 from bothways.runtime.infiller import InfillerRuntime
 from bothways.training.infilling import UNIGRAM, FillScores, scores_of
 from bothways.training.saving_infiller import BASELINE
@@ -52,8 +53,8 @@ def evaluate_infiller(model: Path, data: Path, *, text: str | None = None, encod
     notes = list(texts.notes)
     if unknown:
         notes.append(
-            f"{unknown:,} words ({unknown / len(words):.1%}) are unknown to the model: misses of the accuracy, and one "
-            "type, <unk>, of the pseudo-perplexity. Compare it only between models with the same vocabulary."
+            f"{counted(unknown, 'unknown word')} ({unknown / len(words):.1%}), misses of the accuracy and one type, "
+            "<unk>, of the pseudo-perplexity. Compare it only between models with the same vocabulary."
         )
     losses, hits = runner.judge(InMemory(found))
     baselines = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bothways.data.cells import spell
-from bothways.errors import DataError
+from bothways.errors import DataError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,9 @@ def read_labels(source: Source, skip: bool, notes: list[str]) -> tuple[list[Any]
             raise DataError(
                 f"{source.where(row)} has no label. Fill it in, or leave such rows out with --skip-unlabelled."
             )
-        notes.append(f"{int((~kept).sum())} rows without a label were left out, the first at {source.where(row)}.")
+        notes.append(
+            f"{counted(int((~kept).sum()), 'row')} without a label left out, the first at {source.where(row)}."
+        )
     return [label for label, good in zip(labels, kept, strict=True) if good], kept
 
 

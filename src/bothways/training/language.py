@@ -15,7 +15,7 @@ from bothways.decoding.cache import SHARPNESS, Cache, choose_cache
 from bothways.decoding.language import LanguageModelRunner, LanguageState
 from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
-from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order
+from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order, vectors_of
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, train
@@ -111,8 +111,7 @@ def train_language_model(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         model = make_network(settings, prepared.tokens, prepared.condition)
-        counts = count_tokens(prepared.train, prepared.tokens.size)
-        model.softmax.use_counts(torch.from_numpy(counts))
+        _start(model, prepared, settings)
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,
@@ -142,6 +141,14 @@ def make_network(settings: LanguageSettings, tokens: LanguageTokens, condition: 
     if condition.labels is not None:
         return LanguageNetwork(settings, vocabulary=tokens.size, labels=len(condition.labels))
     return LanguageNetwork(settings, vocabulary=tokens.size, numbers=len(condition.columns))
+
+
+def _start(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSettings) -> None:
+    """Start from how often the tokens of the training texts occur, and from the company that they keep."""
+    model.softmax.use_counts(torch.from_numpy(count_tokens(prepared.train, prepared.tokens.size)))
+    vectors = vectors_of(prepared.train, settings, prepared.tokens.size)
+    if vectors is not None:
+        model.use_vectors(vectors)
 
 
 def _job(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSettings) -> Job:

@@ -95,7 +95,7 @@ def evaluate_language_model(
     if unknown:
         share = unknown / max(1, corpus.predictions)
         notes.append(
-            f"{unknown:,} tokens ({share:.1%}) are unknown to the model and scored as one type, <unk>: "
+            f"{counted(unknown, 'unknown token')} ({share:.1%}), scored as one type, <unk>: "
             "compare perplexities only between models with the same vocabulary."
         )
     losses, mixed = _losses(runner, found, None if given is None else given[kept])

@@ -246,7 +246,7 @@ def _cut_notes(source: Source, cut: list[int], most: int) -> list[str]:
     if not cut:
         return []
     where = source.where(cut[0])
-    return [f"{counted(len(cut), 'sequence')} cut to {counted(most, 'step')} (max_length), the first at {where}."]
+    return [f"{counted(len(cut), 'sequence')} cut after {counted(most, 'step')} (max_length), the first at {where}."]
 
 
 def _numbers(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bothways.models.classifier import Classifier
     from bothways.settings import ClassifierSettings, LanguageSettings
+    from bothways.training.language import TrainedLanguageModel
 
 # What the language model decides; a setting of another value that is not the default contradicts it.
 TAKEN_OVER = (
@@ -43,6 +44,17 @@ class Pretrained:
     settings: LanguageSettings
     tokenizer: Tokenizer
     weights: dict[str, Tensor]  # of the vectors and the reader, by name
+    on_condition: bool  # it read every text on a condition
+
+    @property
+    def note(self) -> str:
+        """Say what starts from it."""
+        begun = f"Vectors and reader start from {self.path}, which decided on tokens and sizes"
+        if not self.on_condition:
+            return f"{begun}."
+        return (
+            f"{begun}. It read texts on a condition, which a classifier has not; one that had none is a better start."
+        )
 
     @property
     def fingerprint(self) -> bytes:
@@ -91,21 +103,32 @@ def read_pretrained(settings: ClassifierSettings) -> Pretrained | None:
 
     Raises:
         ModelFolderError: it is missing or damaged, or holds no language model.
-        SettingsError: its readers need a condition, which a classifier has not.
     """
     if settings.pretrained is None:
         return None
-    trained = load_language_model(settings.pretrained)
-    if trained.condition is not None:
-        raise SettingsError(
-            f"pretrained is {settings.pretrained}, which reads texts on a condition. Train one without a condition."
-        )
+    trained, weights = read_reader(settings.pretrained)
+    return Pretrained(
+        str(settings.pretrained),
+        trained.settings,
+        trained.tokens.tokenizer,
+        weights,
+        on_condition=trained.condition is not None,
+    )
+
+
+def read_reader(folder: str) -> tuple[TrainedLanguageModel, dict[str, Tensor]]:
+    """Read a language model to start from, and the weights of its vectors and its reader, by name.
+
+    Raises:
+        ModelFolderError: it is missing or damaged, or holds no language model.
+    """
+    trained = load_language_model(folder)
     weights = {
         name: tensor.detach().clone()
         for name, tensor in trained.model.state_dict().items()
         if name.startswith(("embedding.", "encoder."))
     }
-    return Pretrained(str(settings.pretrained), trained.settings, trained.tokens.tokenizer, weights)
+    return trained, weights
 
 
 def paces(model: Classifier, settings: ClassifierSettings) -> list[Pace]:

@@ -10,7 +10,7 @@ from bothways.data.lexicon import LanguageWords
 from bothways.errors import SettingsError
 from bothways.models.tagger import LanguageShape
 from bothways.settings import WORD_UNITS
-from bothways.training.saving_language import load_language_model
+from bothways.training.pretrained import read_reader
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ def read_language(settings: TaggerSettings) -> TagLanguage | None:
     """
     if settings.pretrained is None:
         return None
-    trained = load_language_model(settings.pretrained)
+    trained, weights = read_reader(settings.pretrained)
     theirs, tokens = trained.settings, trained.tokens
     if theirs.unit not in WORD_UNITS:
         raise SettingsError(
@@ -63,11 +63,6 @@ def read_language(settings: TaggerSettings) -> TagLanguage | None:
         raise SettingsError(
             f"pretrained is {settings.pretrained}, which reads texts on a condition. Train one without a condition."
         )
-    weights = {
-        name: tensor.detach().clone()
-        for name, tensor in trained.model.state_dict().items()
-        if name.startswith(("embedding.", "encoder."))
-    }
     shape = LanguageShape(
         theirs.cell_type, tokens.size, theirs.embedding_dim, theirs.hidden_size, theirs.num_layers, theirs.two_way
     )
