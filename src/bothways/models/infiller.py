@@ -14,13 +14,14 @@ Shapes: B texts, T steps in the longest, E width of a token's vector, H hidden w
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bothways.models.language_model import TokenNetwork, add_softmax, mask
-from bothways.nn.few_sizes import linear_of_rows
+from bothways.nn.few_sizes import spare_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,9 +85,8 @@ class FillNetwork(TokenNetwork):
 
     def _joined(self, context: Tensor) -> Tensor:
         """Turn what stands around words, (N,2H) or (N,H), into what predicts them, (N,E)."""
-        first, second = cast("nn.Linear", self.join[0]), cast("nn.Linear", self.join[2])
-        inner = linear_of_rows(context, first.weight, first.bias).relu()
-        return linear_of_rows(inner, second.weight, second.bias)
+        rows = functional.pad(context, (0, 0, 0, spare_rows(context)))
+        return self.join(rows)[: len(context)]  # type: ignore[no-any-return]
 
     def _context(self, tokens: Tensor, lengths: Tensor, state: State | None, vectors: Tensor) -> tuple[Tensor, State]:
         """Give what stands around every place but the first and the last, float (B,T-2,2H); one-way (B,T-2,H)."""

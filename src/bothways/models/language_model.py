@@ -70,10 +70,15 @@ class TokenNetwork(nn.Module):
         self.condition: Conditioner | None = None  # what a text is written on
 
     @torch.no_grad()
-    def use_vectors(self, matrix: NDArray[np.float32]) -> None:
-        """Start from vectors, float32 (V,E); padding and the unknown token keep their own."""
-        known = Tokenizer.unk_id + 1
-        self.embedding.weight[known:] = torch.from_numpy(matrix[known:])
+    def start_from(self, counts: NDArray[np.int64], vectors: NDArray[np.float32] | None) -> None:
+        """Start from how often each token occurs, int64 (V,), and from vectors, float32 (V,E), or the random ones.
+
+        Padding and the unknown token keep their own vectors.
+        """
+        self.softmax.use_counts(torch.from_numpy(counts))
+        if vectors is not None:
+            known = Tokenizer.unk_id + 1
+            self.embedding.weight[known:] = torch.from_numpy(vectors[known:])
 
     def forward(
         self, tokens: Tensor, lengths: Tensor, state: State | None = None, condition: Tensor | None = None

@@ -113,9 +113,7 @@ def train_infiller(
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             network = FillNetwork(own, vocabulary=prepared.tokens.size, two_way=two_way)
-            network.softmax.use_counts(torch.from_numpy(counts))
-            if vectors is not None:
-                network.use_vectors(vectors)
+            network.start_from(counts, vectors)
             return network, train(_job(network, prepared, settings), settings, checkpoints=plan, listener=listener)
 
     model, outcome = fit(settings, two_way=True)
@@ -124,16 +122,7 @@ def train_infiller(
         history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes), unigram=Unigram(counts),
         interrupted=outcome.interrupted,
     )  # fmt: skip
-    trained.facts = {
-        "texts": len(prepared.train.sequences.lengths),
-        "tokens": words_of(prepared.train),
-        "unknown": prepared.train.unknown,
-        "validation_tokens": 0 if prepared.validation is None else words_of(prepared.validation),
-        "vocabulary": prepared.tokens.size,
-        "parameters": _parameters(model),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
+    trained.facts = _facts(model, prepared)
     if prepared.validation is not None and trained.best_epoch:
         trained.scores = score(trained, model, prepared.validation).to_dict()
         trained.baseline_scores[UNIGRAM] = score_unigram(trained, prepared.validation).to_dict()
@@ -143,6 +132,20 @@ def train_infiller(
             _take_one_way(trained, *fit(own, two_way=False), own, prepared.validation)
     trained.facts["training_seconds"] = round(time.monotonic() - began, 1)
     return trained
+
+
+def _facts(model: FillNetwork, prepared: PreparedCorpus) -> dict[str, Any]:
+    """What was trained, and on what."""
+    return {
+        "texts": len(prepared.train.sequences.lengths),
+        "tokens": words_of(prepared.train),
+        "unknown": prepared.train.unknown,
+        "validation_tokens": 0 if prepared.validation is None else words_of(prepared.validation),
+        "vocabulary": prepared.tokens.size,
+        "parameters": _parameters(model),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
 
 
 def _take_one_way(

@@ -111,7 +111,8 @@ def train_language_model(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         model = make_network(settings, prepared.tokens, prepared.condition)
-        _start(model, prepared, settings)
+        size = prepared.tokens.size
+        model.start_from(count_tokens(prepared.train, size), vectors_of(prepared.train, settings, size))
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,
@@ -141,14 +142,6 @@ def make_network(settings: LanguageSettings, tokens: LanguageTokens, condition: 
     if condition.labels is not None:
         return LanguageNetwork(settings, vocabulary=tokens.size, labels=len(condition.labels))
     return LanguageNetwork(settings, vocabulary=tokens.size, numbers=len(condition.columns))
-
-
-def _start(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSettings) -> None:
-    """Start from how often the tokens of the training texts occur, and from the company that they keep."""
-    model.softmax.use_counts(torch.from_numpy(count_tokens(prepared.train, prepared.tokens.size)))
-    vectors = vectors_of(prepared.train, settings, prepared.tokens.size)
-    if vectors is not None:
-        model.use_vectors(vectors)
 
 
 def _job(model: LanguageNetwork, prepared: PreparedCorpus, settings: LanguageSettings) -> Job:
