@@ -13,6 +13,7 @@ from bothways import GapFiller
 from bothways.data.plain_text import Lines, open_documents, open_texts
 from bothways.errors import DataError, Interrupted, ModelFolderError, NotFittedError, SettingsError
 from bothways.settings import FillSettings
+from bothways.training import corpora
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.corpora import ListedTexts, prepare_corpus
 from bothways.training.infilling import train_infiller
@@ -147,6 +148,19 @@ def test_stopped_at_any_batch_of_both_trainings_and_resumed_is_never_stopped(tmp
     assert trained.scores == never.scores
     assert trained.baseline_scores == never.baseline_scores
     assert trained.history == never.history
+
+
+def test_what_goes_on_does_not_make_the_vectors_again_that_it_began_with(tmp_path, monkeypatch):
+    """Half a minute for each resumed training of twenty million words, thrown away by the checkpoint."""
+    made = []
+    monkeypatch.setattr(corpora, "cooccurrence_vectors", lambda *_, **__: made.append(1))
+    settings, data = tiny(epochs=1), prepared(tmp_path)
+    assert train_infiller(data, settings, folder=tmp_path, listener=StopAt(1)).interrupted
+    assert made == [1]
+    assert train_infiller(data, settings, folder=tmp_path, resume=True).one_way is not None
+    assert made == [1, 1]  # the one-way model had not begun
+    train_infiller(data, settings, folder=tmp_path, resume=True)
+    assert made == [1, 1]
 
 
 def test_ctrl_c_in_the_second_training_keeps_the_model_of_the_first(tmp_path):

@@ -16,6 +16,7 @@ from bothways.decoding.cache import Memory
 from bothways.errors import SettingsError
 from bothways.models.language_model import LanguageNetwork
 from bothways.settings import LanguageSettings
+from bothways.training import corpora
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.corpora import Corpus, ListedTexts, in_order, prepare_corpus
 from bothways.training.language import (
@@ -28,7 +29,7 @@ from bothways.training.language import (
 from bothways.training.language_evaluation import evaluate_language_model
 from bothways.training.language_from_files import train_language_model_from_file
 from bothways.training.saving_language import load_language_model
-from stopping import count_in_a_process, kill_and_resume, one_thread
+from stopping import StopAt, count_in_a_process, kill_and_resume, one_thread
 from toys import LANGUAGE, toy_sentences, toy_stream
 
 SENTENCES = toy_sentences(40)
@@ -269,6 +270,14 @@ def train_in(folder, *, whole, listener=None):
     return train_language_model(
         prepared, settings(**chosen), folder=folder, resume=True, listener=listener, checkpoint_steps=2
     )
+
+
+def test_what_goes_on_does_not_make_the_vectors_again_that_it_began_with(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(corpora, "cooccurrence_vectors", lambda *_, **__: made.append(1))
+    assert train_in(tmp_path, whole=True, listener=StopAt(1)).interrupted
+    assert not train_in(tmp_path, whole=True).interrupted
+    assert made == [1]
 
 
 def kill_twice(place):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +103,11 @@ def train_infiller(
     began = time.monotonic()
     counts = count_tokens(prepared.train, prepared.tokens.size)
     counts[prepared.tokens.eos] = 0  # read, and never predicted
-    vectors = vectors_of(prepared.train, settings, prepared.tokens.size)
+
+    @cache
+    def vectors() -> NDArray[np.float32] | None:
+        return vectors_of(prepared.train, settings, prepared.tokens.size)
+
     if folder is not None and not resume:
         _place(folder, settings, two_way=False).unlink(missing_ok=True)
 
@@ -113,7 +118,7 @@ def train_infiller(
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             network = FillNetwork(own, vocabulary=prepared.tokens.size, two_way=two_way)
-            network.start_from(counts, vectors)
+            network.start_from(counts, None if plan and plan.goes_on else vectors())
             return network, train(_job(network, prepared, settings), settings, checkpoints=plan, listener=listener)
 
     model, outcome = fit(settings, two_way=True)

@@ -112,7 +112,8 @@ def train_language_model(
         torch.manual_seed(settings.seed)
         model = make_network(settings, prepared.tokens, prepared.condition)
         size = prepared.tokens.size
-        model.start_from(count_tokens(prepared.train, size), vectors_of(prepared.train, settings, size))
+        vectors = None if plan and plan.goes_on else vectors_of(prepared.train, settings, size)
+        model.start_from(count_tokens(prepared.train, size), vectors)
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,

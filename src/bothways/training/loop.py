@@ -99,6 +99,11 @@ class CheckpointPlan:
     seconds: float = 30.0
     steps: int | None = None  # also after every so many batches
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether training goes on from a checkpoint, which replaces whatever the module starts from."""
+        return self.resume and self.path.exists()
+
 
 @dataclass
 class _State:
@@ -172,7 +177,7 @@ def train(
     module, optimizer = fabric.setup(job.module, make_optimizer(job.module, settings, job.paces))
     averaged = {name: weight.detach().clone() for name, weight in job.module.named_parameters()}
     state = _State(job.module, optimizer.optimizer, averaged if settings.averaging else {}, {}, job.carried)
-    if checkpoints and checkpoints.resume and checkpoints.path.exists():
+    if checkpoints and checkpoints.goes_on:
         state.thaw(load_checkpoint(checkpoints.path, identity=job.identity))
     state.began = time.monotonic() - state.progress.seconds
     last_epoch = min(stop_after or settings.epochs, settings.epochs)
