@@ -59,7 +59,7 @@ ALONE = {**CLASSIFIER, **SHAPE, "stack": "apart", "lr": 0.002, "embedding_lr": 0
 RECIPES: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
     "imdb-hour": ({**READER, "epochs": 2, "minutes": 30}, {**AFTER_READING, "minutes": 23}),
     "imdb-alone": (None, {**ALONE, "minutes": 23}),
-    "imdb-three-hours": ({**READER, "epochs": 5, "minutes": 70}, AFTER_READING),
+    "imdb-three-hours": ({**READER, "epochs": 5, "minutes": 70}, {**AFTER_READING, "epochs": 6}),
 }
 
 
