@@ -65,7 +65,8 @@ class ExactRecurrent(CellStack):
             weight_dropout: probability, on the recurrent weights U in training (DropConnect: Wan et al., 2013; Merity
                 et al., 2018); one mask for all steps and sequences of a call, drawn anew at each call.
             recompute: if given, training keeps the states after every so many steps, and reads again what lies between
-                them for the gradients: the same numbers, less memory and about a third more time (Chen et al., 2016).
+                them for the gradients: the same numbers in less memory, and up to half as much time again (Chen et
+                al., 2016).
 
         Raises:
             SettingsError: a size or a choice that cannot be.
