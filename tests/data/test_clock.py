@@ -98,6 +98,20 @@ def test_numbers_are_times_but_compact_dates_are_dates():
     assert clock.spell(times[-1]) == "2020-02-01"
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1699999999998", "1699999999999", "1700000000000"],
+        ["20260131180000", "20260131180001", "20260131180002"],
+        ["1700000000.123", "1700000000.246", "1700000000.369"],
+        ["0.1", "0.2", "0.3"],
+    ],
+)
+def test_a_number_is_written_as_it_was_however_many_digits_it_has(texts):
+    times, clock = read(texts[:2])
+    assert [clock.spell(time) for time in (*times, *clock.after(times[1], 1))] == texts
+
+
 def test_zones_are_one_time():
     times, clock = read(["2020-01-01T00:00:00+02:00", "2020-01-01T00:00:00+01:00", "2020-01-01T00:00:00Z"])
     assert np.diff(times).tolist() == [3_600, 3_600]

@@ -126,6 +126,38 @@ def test_scheduled_sampling_of_every_step_reads_what_the_network_itself_wrote(fe
     assert not torch.isclose(some, model(source, read, target, written)[1])
 
 
+def test_what_the_network_wrote_itself_is_masked_as_the_right_tokens_are(monkeypatch):
+    model = translator(num_layers=1, dropout=0.0, embedding_dropout=0.5).train()
+    batch = pairs_of([(4, 6)] * 3)
+    given, original = [], Translator.chooser
+
+    def spy(self, vectors, share, mask=None):
+        given.append((vectors, mask))
+        return original(self, vectors, share, mask)
+
+    monkeypatch.setattr(Translator, "chooser", spy)
+    model(*batch, scheduled_sampling=1.0)
+    ((vectors, mask),) = given
+    torch.testing.assert_close(vectors, model.target_embedding(batch[2][:, :-1]) * mask)
+    assert 0 < (mask == 0).float().mean() < 1
+    features = torch.randn(3, 5)
+    guessed = model.target_embedding(model.softmax(features).argmax(dim=-1))
+    torch.testing.assert_close(model.chooser(vectors, 1.0, mask)(2, features), guessed * mask[:, 0])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_states_of_the_decoder_are_not_rounded_under_autocast(cell):
+    model = translator(cell_type=cell).train()
+    source, read, target, written = pairs_of(LENGTHS)
+    with torch.autocast("cpu", torch.bfloat16):
+        known = model.read(source, read)
+        after = model.decoder(model.target_embedding(target[:, :-1]), known.start, known.keys).state
+        loss = model(source, read, target, written)[0]
+    assert {part.dtype for part in (*known.start.parts, *after.parts)} == {torch.float32}
+    loss.backward()
+    assert all(torch.isfinite(weight.grad).all() for weight in model.parameters() if weight.grad is not None)
+
+
 @pytest.mark.parametrize(("shared", "tied"), [*product([True, False], repeat=2)])
 def test_vectors_are_one_matrix_where_they_are_to_be(shared, tied):
     model = translator(shared=shared, tied=tied)

@@ -524,6 +524,22 @@ def test_a_batch_that_cannot_be_read_is_refused_in_one_line(inputs, lengths, mes
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_no_tensor_or_stands_elsewhere_is_refused_in_one_line():
+    reader = LSTM(3, 4)
+    packed = pack_padded_sequence(torch.zeros(2, 5, 3), torch.tensor([5, 2]), batch_first=True)
+    with pytest.raises(DataError, match=r"^inputs is a PackedSequence, but it must be float \(B, T, 3\)\."):
+        reader(packed)
+    with pytest.raises(DataError, match="^inputs is on 'cpu', but the weights are on 'meta'. Move one of them.$"):
+        reader.to("meta")(torch.zeros(2, 5, 3))
+
+
+def test_weights_are_those_of_a_way_that_is_read():
+    assert LSTM(3, 4, direction="backward").weights(0, "backward")[0].shape == (16, 3)
+    for direction, way in (("forward", "backward"), ("backward", "forward"), ("both", "forwards")):
+        with pytest.raises(SettingsError, match=f"^direction is '{way}', but it must be one of: "):
+            LSTM(3, 4, direction=direction).weights(0, way)
+
+
 def test_a_state_that_does_not_fit_is_refused():
     inputs, _ = batch_of([4, 4], dtype=torch.float32)
     h = torch.zeros(1, 2, H)

@@ -99,7 +99,7 @@ class Clock:
         if self.kind == "row":
             return f"row {int(time) + 1:,}"
         if self.kind == "number":
-            return f"{time:.12g}"
+            return str(int(time)) if float(time).is_integer() else f"{time:.15g}"
         found = (_START + timedelta(seconds=float(time))).astimezone(_offset(self.zone))
         if self.form in ("month", "compact month"):
             return f"{found:%Y-%m}" if self.form == "month" else f"{found:%Y%m}"

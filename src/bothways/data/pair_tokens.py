@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,12 @@ class PairTokens:
         return self.target.documents(texts)
 
 
+def _in_words(character: str) -> bool:
+    """Whether a character, or none, stands in words: letters, digits, their combining marks, and what joins them."""
+    joins = character in ("\u200c", "\u200d")
+    return character.isalnum() or joins or (character != "" and unicodedata.category(character)[0] == "M")
+
+
 def whole_words(tokens: LanguageTokens, ids: Sequence[int] | NDArray[np.integer[Any]]) -> list[int]:
     """Say which word each token belongs to, counted from 0: a byte pair may be a part of one, others are words.
 
@@ -74,7 +81,7 @@ def whole_words(tokens: LanguageTokens, ids: Sequence[int] | NDArray[np.integer[
         before = whole[max(0, place - 4) : place].decode(errors="replace")[-1:]
         after = whole[place : place + 4].decode(errors="replace")[:1]
         inside = part[0] & 0xC0 == 0x80  # a byte of UTF-8 that begins no character
-        begins = after.isspace() or (not before.isspace() and before.isalnum() != after.isalnum())
+        begins = after.isspace() or (not before.isspace() and _in_words(before) != _in_words(after))
         words.append(words[-1] + (begins and not inside) if words else 0)
         place += len(part)
     return words

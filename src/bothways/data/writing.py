@@ -32,6 +32,23 @@ def column_type(kinds: Set[Kind]) -> ColumnType:
     return float if held and held <= {"integer", "float"} else str
 
 
+def check_place(path: Path) -> None:
+    """Refuse, before anything slow starts, a place that no file can be written to.
+
+    Raises:
+        OutputError: it is a folder, or its folder does not exist or may not be written to.
+        MissingExtraError: it is to be a Parquet file and pyarrow is not installed.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Name a file to write.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist. Make it.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path} cannot be written: you may not write to {path.parent}. Nothing was changed there.")
+    if format_of(path) == "parquet":
+        require_pyarrow("Writing", path)
+
+
 class TableWriter:
     """Rows into a CSV, TSV, JSON Lines or Parquet file, by the name's ending; .gz packs the text formats.
 
@@ -67,13 +84,8 @@ class TableWriter:
             OutputError: the place cannot be written.
             MissingExtraError: a Parquet file is to be written and pyarrow is not installed.
         """
-        if self.path.is_dir():
-            raise OutputError(f"{self.path} is a folder. Name a file to write.")
-        if not self.path.parent.is_dir():
-            raise OutputError(f"{self.path} cannot be written: the folder {self.path.parent} does not exist. Make it.")
+        check_place(self.path)
         with self._explained():
-            if format_of(self.path) == "parquet":
-                require_pyarrow("Writing", self.path)
             self._sink = _open_sink(self.path, self._aside, self._columns)
         return self
 

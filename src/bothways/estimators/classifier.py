@@ -90,7 +90,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         self.check()
         settings = ClassifierSettings.from_dict(self.get_params())
         check_device(settings)
-        check_vectors(settings)
+        if before is None:
+            check_vectors(settings)
         pretrained = read_pretrained(settings) if before is None else None
         if before is not None:
             settings = _settings_to_go_on(settings, before)

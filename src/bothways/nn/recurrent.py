@@ -97,8 +97,12 @@ class ExactRecurrent(CellStack):
             nn.init.uniform_(parameter, -bound, bound)
 
     def weights(self, layer: int, direction: str) -> list[Tensor]:
-        """Return one layer's W (G·H, E), U (G·H, H) and, with bias, b and d (G·H,), in torch.nn's order of gates."""
-        return list(self._parameters_of(layer, direction).values())
+        """Return one layer's W (G·H, E), U (G·H, H) and, with bias, b and d (G·H,), in torch.nn's order of gates.
+
+        Raises:
+            SettingsError: the direction is not read.
+        """
+        return list(self._parameters_read(layer, direction).values())
 
     def flatten_parameters(self) -> None:
         """Lay each kernel's weights out in one piece, which cuDNN would otherwise do, and warn of, at each call."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from bothways.bundle import GRAPH
 from bothways.data.lexicon import Lexicon
-from bothways.data.tag_writing import write_columns
+from bothways.data.tag_writing import check_columns, write_columns
 from bothways.data.tagged import named_columns, read_tagged
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
@@ -111,6 +111,7 @@ def tag_file(
         raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
     named = named_columns(columns, need_tags=False)
     sentences = read_tagged(data, words=named.words, need_tags=False, encoding=encoding)
+    check_columns(out, sentences, runner.labels, runner.intents if isinstance(runner, IntentRunner) else ())
     if isinstance(runner, IntentRunner):
         intents, tags = runner.predict_both(sentences.words)
         write_columns(out, sentences, tags, intents)

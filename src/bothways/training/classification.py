@@ -25,6 +25,7 @@ from bothways.training.labels import names_of
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
+from bothways.training.places import forget_others
 from bothways.training.preparation import Part, Prepared, concatenated
 from bothways.training.pretrained import Pretrained, paces
 
@@ -97,6 +98,8 @@ def train_classifier(
     if vectors is not None:
         prepared.identity = hashlib.sha256(prepared.identity.encode() + vectors.tobytes()).hexdigest()
     budget = budget_for(_read_lengths(prepared.train.sequences, settings), settings.batch_size)
+    if folder is not None and not resume:
+        forget_others(folder, folder / f"seed-{settings.seed}.safetensors")
     tried = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
@@ -241,8 +244,8 @@ def _fresh(
 def _scale(sequences: Sequences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and deviation of every number over all steps of the training data, each (F,)."""
     steps = np.concatenate(sequences.take(np.arange(len(sequences.lengths)))).astype(np.float64)
-    deviation = steps.std(axis=0)
-    return steps.mean(axis=0).astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
+    still = (steps == steps[0]).all(axis=0)  # compared, as rounding may make a deviation of 1e-17
+    return steps.mean(axis=0).astype(np.float32), np.where(still, 1, steps.std(axis=0)).astype(np.float32)
 
 
 def _job(model: Classifier, prepared: Prepared, settings: ClassifierSettings, seed: int, budget: int) -> Job:

@@ -23,6 +23,7 @@ from bothways.training.corpora import count_tokens, in_order, vectors_of
 from bothways.training.language import interval_of_mean
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
+from bothways.training.places import forget_others
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def train_infiller(
         return vectors_of(prepared.train, settings, prepared.tokens.size)
 
     if folder is not None and not resume:
-        _place(folder, settings, two_way=False).unlink(missing_ok=True)
+        forget_others(folder, _place(folder, settings, two_way=True))
 
     def fit(own: FillSettings, *, two_way: bool) -> tuple[FillNetwork, Outcome]:
         plan = None

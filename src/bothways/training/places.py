@@ -43,6 +43,32 @@ def check_places(out: Path, *, resume: bool, force: bool) -> Path:
     return workplace
 
 
+def refuse_inside(folder: Path, out: Path, option: str) -> None:
+    """Refuse, before anything is written there, a folder of an option that lies where a model folder will stand.
+
+    Raises:
+        OutputError: it is the model folder, or lies in it, or in that of the training's state.
+    """
+    asked = folder.resolve()
+    for taken in (out.resolve(), out.with_name(f"{out.name}.training").resolve()):
+        if taken in (asked, *asked.parents):
+            raise OutputError(
+                f"{folder} is or lies in {taken}, which is the model's alone. Choose another folder with {option}."
+            )
+
+
+def forget_others(folder: Path, first: Path) -> None:
+    """Take checkpoints of an older training away that a new one would meet at its second network or later.
+
+    Args:
+        folder: of the training's state.
+        first: the checkpoint that the new training writes first; an old one stays until that.
+    """
+    for checkpoint in folder.glob("*.safetensors"):
+        if checkpoint != first:
+            checkpoint.unlink()
+
+
 def _is_ours(file: Path) -> bool:
     """Whether a file in a workplace was written by a training."""
     return file.is_file() and file.suffix in (".arrow", ".ids", ".safetensors", ".new")
