@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import bothways
 from bothways import TextClassifier
-from bothways.errors import DataError, NotFittedError, OutputError, SettingsError
+from bothways.errors import DataError, MissingFileError, NotFittedError, OutputError, SettingsError
 from bothways.settings import ClassifierSettings
 from toys import SMALL, toy_texts
 
@@ -188,6 +188,16 @@ def test_training_goes_on_from_a_folder(folder, tmp_path):
     assert not np.array_equal(before.numpy(), after.detach().numpy())
     assert np.abs(before.numpy() - after.detach().numpy()).max() < 0.2
     again.save(tmp_path / "again")
+
+
+def test_going_on_needs_no_file_of_vectors_that_it_would_not_read(tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("joy 1 2 3\ngloom 3 2 1\n", encoding="utf-8")
+    model = small(vectors=str(vectors), epochs=1).fit(TEXTS, LABELS)
+    vectors.unlink()
+    model.partial_fit(TEXTS, LABELS)
+    with pytest.raises(MissingFileError):
+        model.fit(TEXTS, LABELS)
 
 
 def test_only_plain_files_are_saved(folder):

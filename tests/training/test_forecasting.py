@@ -331,6 +331,13 @@ def test_parts_of_missing_values_alone_are_called_so():
             prepare(values)
 
 
+def test_a_column_without_a_value_to_validate_on_is_refused_by_its_name():
+    values = np.column_stack([waves(200)[:, 0], waves(200)[:, 0]])
+    values[120:160, 1] = math.nan
+    with pytest.raises(DataError, match=r"has no known value of '.*' in the validation part, so that it cannot be"):
+        prepare(values)
+
+
 def test_one_time_after_another_has_no_quantiles_without_errors_to_take_them_from(tmp_path):
     trained, prepared = fit(waves(100), decoder="steps", validation_size=0.0, epochs=1)
     assert any("the mean alone is given" in note for note in trained.notes)

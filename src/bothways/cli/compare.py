@@ -161,7 +161,7 @@ def compare_problem(
         with TemporaryDirectory() as folder:
             from bothways.lab.entries import ask_teddy
 
-            question = ask_teddy(Path(folder), _changed(settings, given))
+            question = ask_teddy(Path(folder), _changed(settings, given - {"problem"}))
             _compare(replace(question, minutes=asked.budget), settings.seed, asked)
         return
     numbers = None if lengths is None else [_whole(one) for one in lengths.split(",")]
