@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
+from bothways.data.files import probe
 from bothways.errors import ModelFolderError, OutputError
 
 FORMAT_VERSION = 1
@@ -80,6 +81,7 @@ def open_folder(path: Path | str) -> ModelFolder:
     """
     given, path = path, _real(path)
     try:
+        probe(path)
         return _opened(path)
     except OSError as error:
         raise ModelFolderError(f"{given} cannot be read: {error.strerror or error}.") from error
@@ -140,7 +142,7 @@ def refuse_existing(path: Path | str, *, force: bool) -> None:
     if path.name in ("", ".."):
         raise OutputError(f"{str(path)!r} names no folder of its own to write. Name a new one, such as 'my-model'.")
     try:
-        path.exists()
+        probe(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from None
     _take_back(path)

@@ -334,6 +334,21 @@ def test_a_split_is_not_written_among_the_data(tmp_path, inside):
     assert [file.name for file in data.iterdir()] == ["reviews.csv"]
 
 
+def test_a_name_too_long_for_a_file_is_refused_in_one_line_by_every_command(model, reviews, tmp_path):
+    long = "I really enjoyed it. " * 20
+    for command in (
+        ("predict", long, "hello"),
+        ("predict", model, "--file", reviews, "--out", tmp_path / f"{long}.csv"),
+        ("predict", model, "--file", long, "--out", tmp_path / "out.csv"),
+        ("evaluate", model, long),
+        ("train", "classify", reviews, "--out", tmp_path / long),
+        ("train", "classify", reviews, "--out", tmp_path / "m", "--save-splits", tmp_path / long),
+        ("train", "translate", long, long, "--out", tmp_path / "m"),
+        ("compare", "classify", long, "--out", tmp_path / "c"),
+    ):
+        assert "File name too long" in refused(*command)
+
+
 @pytest.mark.parametrize("option", ["--save-splits", "--tensorboard"])
 @pytest.mark.parametrize("inside", ["model", "model/inner", "model.training"])
 def test_nothing_else_is_written_where_the_model_will_stand(tmp_path, reviews, option, inside):

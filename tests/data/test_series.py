@@ -92,11 +92,15 @@ def test_a_number_that_begins_again_is_no_time_and_one_out_of_order_is_told(tabl
     days = [*range(1, 366), *range(1, 366)]
     found = read_series(table("day,x", *(f"{day},{row}" for row, day in enumerate(days))), targets=["x"])
     assert found.time is None
+    assert any("row 366: 'day' begins again" in note and "--series" in note for note in found.notes)
     by_year = read_series(
         table("year,day,x", *(f"{row // 365},{day},1" for row, day in enumerate(days))), targets=["x"], by="year"
     )
     assert by_year.time == "day"
-    days[300] = 7
+    days[200] = ""
+    with pytest.raises(DataError, match="row 201: column 'day' is empty"):
+        read_series(table("day,x", *(f"{day},1" for day in days[:365])), targets=["x"])
+    days[200], days[300] = 201, 7
     with pytest.raises(DataError, match="row 301: the time '7' comes before that of row 300, '300'"):
         read_series(table("day,x", *(f"{day},1" for day in days[:365])), targets=["x"])
 

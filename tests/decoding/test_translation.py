@@ -154,6 +154,7 @@ def test_byte_pairs_are_joined_to_words_at_spaces_and_where_letters_end():
         ("one two!?", ["one", " two", "!?"]),
         ("a-b 語 é9", ["a", "-", "b", " 語", " é9"]),
         ("हिन्दी cafe\u0301s.", ["हिन्दी", " cafe\u0301s", "."]),  # with combining marks
+        ("a ❤\ufe0f!x 👩\u200d💻", ["a", " ❤\ufe0f!", "x", " 👩\u200d💻"]),
         ("", []),
     ):
         (ids,) = tokens.encode([text])

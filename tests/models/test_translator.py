@@ -8,6 +8,7 @@ import torch
 
 from bothways.models.translator import Translator
 from bothways.models.translator_graph import decoder_graph, encoder_graph
+from bothways.nn.decoder import Decoder
 from bothways.runtime.translator import TranslatorGraphs
 from bothways.settings import TranslatorSettings
 
@@ -126,23 +127,26 @@ def test_scheduled_sampling_of_every_step_reads_what_the_network_itself_wrote(fe
     assert not torch.isclose(some, model(source, read, target, written)[1])
 
 
-def test_what_the_network_wrote_itself_is_masked_as_the_right_tokens_are(monkeypatch):
+def test_one_mask_hides_the_same_of_every_token_whoever_wrote_it(monkeypatch):
+    read, sampled = [], Decoder.sampled
+
+    def spy(self, vectors, state, keys, choose):
+        def chosen(step, features):
+            read.append(choose(step, features))
+            return read[-1]
+
+        return sampled(self, vectors, state, keys, chosen)
+
+    monkeypatch.setattr(Decoder, "sampled", spy)
     model = translator(num_layers=1, dropout=0.0, embedding_dropout=0.5).train()
-    batch = pairs_of([(4, 6)] * 3)
-    given, original = [], Translator.chooser
-
-    def spy(self, vectors, share, mask=None):
-        given.append((vectors, mask))
-        return original(self, vectors, share, mask)
-
-    monkeypatch.setattr(Translator, "chooser", spy)
-    model(*batch, scheduled_sampling=1.0)
-    ((vectors, mask),) = given
-    torch.testing.assert_close(vectors, model.target_embedding(batch[2][:, :-1]) * mask)
-    assert 0 < (mask == 0).float().mean() < 1
-    features = torch.randn(3, 5)
-    guessed = model.target_embedding(model.softmax(features).argmax(dim=-1))
-    torch.testing.assert_close(model.chooser(vectors, 1.0, mask)(2, features), guessed * mask[:, 0])
+    for share in (0.0, 0.5, 1.0):
+        read.clear()
+        model(*pairs_of([(4, 6)] * 3), scheduled_sampling=share or 1e-9)
+        hidden = torch.stack(read) == 0  # (T,B,E)
+        assert len(read) >= 4
+        assert hidden.any()
+        assert not hidden.all()
+        assert (hidden == hidden[0]).all()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])

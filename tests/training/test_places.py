@@ -5,7 +5,8 @@ import pytest
 from bothways.errors import Interrupted, OutputError
 from bothways.settings import ClassifierSettings, TaggerSettings
 from bothways.training.from_files import train_classifier_from_file
-from bothways.training.places import forget_others, refuse_inside
+from bothways.training.listening import Silence
+from bothways.training.places import check_places, refuse_inside
 from bothways.training.tagging_from_files import train_tagger_from_file
 from stopping import StopAt
 from toys import SMALL, toy_csv
@@ -38,12 +39,28 @@ def test_begun_again_a_training_never_meets_an_older_ones_checkpoint(tmp_path, t
     assert not state.exists()
 
 
-def test_the_first_checkpoint_stays_until_it_is_replaced(tmp_path):
-    for name in ("seed-3", "seed-4", "refit"):
-        (tmp_path / f"{name}.safetensors").write_bytes(b"")
-    (tmp_path / "train.arrow").write_bytes(b"")
-    forget_others(tmp_path, tmp_path / "seed-3.safetensors")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["seed-3.safetensors", "train.arrow"]
+def test_older_checkpoints_stay_until_the_first_new_one_is_written(tmp_path):
+    class Impatient(Silence):
+        def started(self, **_):
+            raise KeyboardInterrupt
+
+    state = tmp_path / "model.training"
+    state.mkdir()
+    old = [state / f"{name}.safetensors" for name in ("seed-0", "seed-1", "refit")]
+    for file in old:
+        file.write_bytes(b"of an older training")
+    settings = ClassifierSettings(**SMALL, seeds=2)
+    with pytest.raises(Interrupted):
+        train_classifier_from_file(
+            toy_csv(tmp_path / "data.csv", 60), tmp_path / "model", settings, force=True, listener=Impatient()
+        )
+    assert all(file.read_bytes() == b"of an older training" for file in old)
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "x" * 300])
+def test_a_name_too_long_for_the_model_or_its_state_is_refused_in_one_line(tmp_path, name):
+    with pytest.raises(OutputError, match="cannot be written: File name too long. Choose another --out."):
+        check_places(tmp_path / name, resume=False, force=False)
 
 
 def test_a_folder_beside_the_model_or_around_it_is_allowed_also_by_a_link(tmp_path):

@@ -219,7 +219,8 @@ def _question(
     from bothways.lab.entries import Question
 
     _refuse_two_ends(given, asked.budget)
-    changed = _changed(settings, () if asked.budget is None else given)
+    # Of all settings patience alone has another default where a clock ends the trainings.
+    changed = _changed(settings, () if asked.budget is None else {"patience"} & set(given))
     return Question(task, changed, data, validation, test, reading or {}, asked.budget)
 
 

@@ -91,7 +91,7 @@ def read_series(
     notes = list(table.notes)
     rows = _rows_by_series(table, by, found)
     if time is None and guess:
-        time = _guess_time(table, found, {*(targets or ()), *(inputs or ()), by}, list(rows.values()))
+        time = _guess_time(table, found, {*(targets or ()), *(inputs or ()), by}, list(rows.values()), notes)
         said = "Rows are taken to be in order of time: no column holds times. Name one with --time if one does."
         notes.append(said if time is None else f"Column {time!r} is read as the time.")
     chosen = _choose(table, found, targets, inputs, {time, by}, notes)
@@ -144,11 +144,18 @@ def _guess_time(
     found: dict[str, tuple[str | None, ...]],
     taken: set[str | None],
     rows: Sequence[NDArray[np.int64]],
+    notes: list[str],
 ) -> str | None:
     free = [column for column in table.columns if column not in taken]
-    named = [column for column in free if column.strip().lower() in _TIME_NAMES and _holds_times(found[column], rows)]
-    if named:
-        return min(named, key=lambda column: _TIME_NAMES.index(column.strip().lower()))
+    named = [column for column in free if column.strip().lower() in _TIME_NAMES and _holds_times(found[column])]
+    for column in sorted(named, key=lambda column: _TIME_NAMES.index(column.strip().lower())):
+        again = _begins_again(found[column], rows)
+        if again is None:
+            return column
+        notes.append(
+            f"{table.where(again)}: {column!r} begins again, so it is not read as the time. If rows belong to several "
+            "series, name the column that tells them apart with --series."
+        )
     return next((column for column in free if _holds_dates(found[column])), None)
 
 
@@ -159,25 +166,29 @@ def _holds_dates(values: tuple[str | None, ...]) -> bool:
         return False
 
 
-def _holds_times(values: tuple[str | None, ...], rows: Sequence[NDArray[np.int64]]) -> bool:
-    """Whether values are dates, or numbers that rise in the rows of each series."""
-    if _holds_dates(values):
-        return True
+def _holds_times(values: tuple[str | None, ...]) -> bool:
+    """Whether values are dates, or numbers that rise."""
     try:
-        times, _, _ = parse_times(values, lambda _: "", "")
+        times, kind, _ = parse_times(values[:_LOOKED_AT], lambda _: "", "")
     except DataError:
         return False
-    return all(_rise(times[some]) for some in rows)
+    return kind == "date" or bool((np.diff(times) > 0).all())
 
 
-def _rise(times: Times) -> bool:
-    """Whether numbers rise at their beginning, and do not begin again, as the days of each year do.
+def _begins_again(values: tuple[str | None, ...], rows: Sequence[NDArray[np.int64]]) -> int | None:
+    """The row in which numbers begin again, as the days of each year do, within a series; None if in none.
 
-    One that is out of order further on may be a mistake, which is to be told.
+    One that is out of order or cannot be read may be a mistake, which is to be told.
     """
-    falls = np.flatnonzero(np.diff(times) <= 0) + 1
-    again = len(falls) > 0 and bool((times[falls] == times.min()).all())
-    return not again and not (falls < _LOOKED_AT).any()
+    try:
+        times, kind, _ = parse_times(values, lambda _: "", "")
+    except DataError:
+        return None
+    for some in rows if kind == "number" else ():
+        falls = some[1:][np.diff(times[some]) <= 0]
+        if len(falls) and (times[falls] == times[some].min()).all():
+            return int(falls[0])
+    return None
 
 
 def _choose(

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from bothways.data.cells import Kind, Value
 from bothways.data.delimited import DelimitedFile
-from bothways.data.files import READABLE, format_of
+from bothways.data.files import READABLE, format_of, probe
 from bothways.data.json_lines import JsonLinesFile
 from bothways.data.parquet import ParquetFile
 from bothways.errors import BothwaysError, DataError, MissingFileError, nearest
@@ -146,6 +146,7 @@ def read_table(path: Path | str, *, encoding: str = "auto") -> Table:
     """
     path = Path(path)
     try:
+        probe(path)
         return _read(path, encoding)
     except BothwaysError:
         raise

@@ -25,24 +25,35 @@ _BREAKS = re.compile("[\t\v\f\r\n]")
 _BLANKS = " \t\v\f\r\n"
 
 
-def check_columns(path: Path, sentences: TaggedSentences, tags: Iterable[str], intents: Iterable[str] = ()) -> None:
-    """Refuse, before anything slow starts, what `write_columns` could not write.
+def check_columns_place(path: Path, *, force: bool) -> None:
+    """Refuse, before anything is read, a place that no columns can be written to.
 
     Args:
         path: the file.
-        sentences: the words.
-        tags: all that words may have.
-        intents: all that sentences may have.
+        force: whether a file that stands there may be replaced.
 
     Raises:
-        DataError: the name stands for a table, or a word, a tag or an intent holds what would break a row.
-        OutputError: the place is a folder, or its folder does not exist or may not be written to.
+        DataError: the name stands for a table.
+        OutputError: the place is taken, or is a folder, or its folder does not exist or may not be written to.
     """
     if format_of(path) is not None:
         raise DataError(
             f"{path.name} is the name of a table, but tags are written as columns. Name it as in tags.conll."
         )
-    check_place(path)
+    check_place(path, force=force)
+
+
+def check_columns(sentences: TaggedSentences, tags: Iterable[str], intents: Iterable[str] = ()) -> None:
+    """Refuse, before anything is predicted, what `write_columns` could not write.
+
+    Args:
+        sentences: the words.
+        tags: all that words may have.
+        intents: all that sentences may have.
+
+    Raises:
+        DataError: a word, a tag or an intent holds what would break a row.
+    """
     for intent in intents:
         if _BREAKS.search(intent):
             raise DataError(f"The intent {intent!r} holds a tab or a line's end, which no row can.")

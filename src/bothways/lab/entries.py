@@ -131,7 +131,8 @@ class Question:
         """
         facts = {**self.to_dict(), "data": None, "validation": None, "test": None, "name": None}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        beside = [Path(self.settings[name]) for name in ("vectors", "pretrained") if name in self.settings]
+        vectors, pretrained = (self.settings.get(name) for name in ("vectors", "pretrained"))
+        beside = [None if vectors is None else Path(vectors), *([] if pretrained is None else [Path(pretrained)])]
         for path in (self.data, self.validation, self.test, *beside):
             digest.update(b"\0")
             if path is None:

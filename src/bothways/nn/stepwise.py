@@ -51,7 +51,7 @@ class _AddLater(torch.autograd.Function):
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, saved: tuple[()], gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        if any(inputs._version != version for inputs, version in ctx.read):
+        if any(not inputs.is_inference() and inputs._version != version for inputs, version in ctx.read):
             raise RuntimeError(
                 "A state or vectors that a decoder read were changed in place before their gradients were found. "
                 "Change a copy (tensor.clone()), or change them after the backward pass."

@@ -7,8 +7,8 @@ from bothways.data.cells import spell
 from bothways.data.columns import choose_columns
 from bothways.data.streaming import in_groups
 from bothways.data.tables import read_table
-from bothways.data.writing import ColumnType, TableWriter, column_type
-from bothways.errors import DataError, OutputError, counted
+from bothways.data.writing import ColumnType, TableWriter, check_place, column_type
+from bothways.errors import DataError, counted
 from bothways.runtime.classifier import ClassifierRuntime, Tally
 
 
@@ -42,8 +42,7 @@ def predict_file(
         MissingExtraError: a Parquet file is to be read or written and pyarrow is not installed.
         OutputError: `out` exists or cannot be written; what stood there is untouched.
     """
-    if out.exists() and not force:
-        raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
+    check_place(out, force=force)
     table = read_table(data, encoding=encoding)
     text, _, guesses = choose_columns(table, text, None, need_label=False)
     names = dict(zip(("prediction", "probability"), _free_names(table.columns), strict=True))

@@ -158,9 +158,7 @@ def translate_file(
         DataError: the file cannot be read.
         OutputError: `out` exists or cannot be written; what stood there is untouched.
     """
-    if out.exists() and not force:
-        raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
-    check_place(out)
+    check_place(out, force=force)
     sources = read_sources(data, source=source, encoding=encoding)
     tally = Tally()
     translated = runner.predict(

@@ -76,11 +76,6 @@ class SupervisedSettings(TrainingSettings):
             *at_least(self, 0, "adversarial"),
             *in_share(self, "label_smoothing"),
             *([] if 0 < self.layer_decay <= 1 else [f"layer_decay is {self.layer_decay}, but it must be in (0, 1]."]),
-            *(
-                ["refit is True beside minutes, but it trains for whole epochs, as many as were chosen. Leave one out."]
-                if self.refit and self.minutes is not None
-                else []
-            ),
         ]
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from bothways.data.batches import Batch, InMemory, budget_for, collate, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
-from bothways.errors import MissingFileError, counted
+from bothways.errors import MissingFileError, SettingsError, counted
 from bothways.models.classifier import Classifier
 from bothways.training.adversarial import adversarial_descent
 from bothways.training.baselines import Baselines
@@ -25,7 +25,6 @@ from bothways.training.labels import names_of
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
-from bothways.training.places import forget_others
 from bothways.training.preparation import Part, Prepared, concatenated
 from bothways.training.pretrained import Pretrained, paces
 
@@ -98,12 +97,11 @@ def train_classifier(
     if vectors is not None:
         prepared.identity = hashlib.sha256(prepared.identity.encode() + vectors.tobytes()).hexdigest()
     budget = budget_for(_read_lengths(prepared.train.sequences, settings), settings.batch_size)
-    if folder is not None and not resume:
-        forget_others(folder, folder / f"seed-{settings.seed}.safetensors")
     tried = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
-        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
+        begins = seed == settings.seed
+        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps, begins=begins)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = _fresh(prepared, settings, start_from or pretrained, vectors)
@@ -197,6 +195,14 @@ def check_vectors(settings: ClassifierSettings) -> None:
     """Refuse, before anything slow starts, a file of vectors that is not there."""
     if settings.vectors is not None and not Path(settings.vectors).is_file():
         raise MissingFileError(f"{settings.vectors} does not exist. Check the path given with --vectors.")
+
+
+def check_refit(settings: ClassifierSettings) -> None:
+    """Refuse, before anything slow starts, a refit that the clock would cut: it trains for the epochs chosen."""
+    if settings.refit and settings.minutes is not None:
+        raise SettingsError(
+            "refit is True beside minutes, but it trains for whole epochs, as many as were chosen. Leave one out."
+        )
 
 
 def _read_lengths(sequences: Sequences, settings: ClassifierSettings) -> Ints:

@@ -23,7 +23,6 @@ from bothways.training.corpora import count_tokens, in_order, vectors_of
 from bothways.training.language import interval_of_mean
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
-from bothways.training.places import forget_others
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:
@@ -109,13 +108,11 @@ def train_infiller(
     def vectors() -> NDArray[np.float32] | None:
         return vectors_of(prepared.train, settings, prepared.tokens.size)
 
-    if folder is not None and not resume:
-        forget_others(folder, _place(folder, settings, two_way=True))
-
     def fit(own: FillSettings, *, two_way: bool) -> tuple[FillNetwork, Outcome]:
         plan = None
         if folder is not None:
-            plan = CheckpointPlan(_place(folder, settings, two_way=two_way), resume, steps=checkpoint_steps)
+            place = _place(folder, settings, two_way=two_way)
+            plan = CheckpointPlan(place, resume, steps=checkpoint_steps, begins=two_way)
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             network = FillNetwork(own, vocabulary=prepared.tokens.size, two_way=two_way)

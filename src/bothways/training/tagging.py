@@ -18,7 +18,6 @@ from bothways.training.baselines import Baselines
 from bothways.training.hmm import fit_hmm
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, Outcome, train
-from bothways.training.places import forget_others
 from bothways.training.tag_baselines import score_baselines
 from bothways.training.tag_network import make_tagger, running, tensors
 from bothways.training.tag_scores import TagScores, accuracy_and_f1, score_tags
@@ -114,12 +113,11 @@ def train_tagger(
         return _count(prepared, settings)
     began = time.monotonic()
     vectors, settings = _initial_vectors(prepared, settings)
-    if folder is not None and not resume:
-        forget_others(folder, folder / f"seed-{settings.seed}.safetensors")
     tried = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
-        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
+        begins = seed == settings.seed
+        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps, begins=begins)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             shape = None if prepared.language is None else prepared.language.shape
