@@ -289,7 +289,7 @@ def test_a_forward_reader_never_sees_the_future(cell, stack):
         before, after = reader(inputs, lengths), reader(changed, lengths)
         torch.testing.assert_close(after.forward[:, :3], before.forward[:, :3], rtol=0, atol=0)
         assert (after.forward[:, 3] != before.forward[:, 3]).any()
-    torch.testing.assert_close(apart(changed, lengths).backward[:, 6:], before.backward[:, 6:], rtol=0, atol=0)
+    assert (after.backward[:, 0] != before.backward[:, 0]).any()  # apart, whose other reader came from there
 
 
 @pytest.mark.parametrize("cell", CELLS)
