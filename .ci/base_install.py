@@ -11,7 +11,7 @@ from pathlib import Path
 import bothways
 
 model, table, environment = map(Path, sys.argv[1:])
-for heavy in ("torch", "sklearn", "lightning", "matplotlib", "pyarrow"):
+for heavy in ("torch", "sklearn", "lightning_fabric", "matplotlib", "pyarrow"):
     if importlib.util.find_spec(heavy) is not None:
         sys.exit(f"{heavy} is installed: this is not the base install")
 texts = ["This movie was fantastic! I really enjoyed it.", ""]

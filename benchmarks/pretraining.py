@@ -95,8 +95,8 @@ def main() -> None:
     train, test = (data_folder("imdb") / f"{part}.csv.gz" for part in ("train", "test"))
     notes, title, reading = [], "starts from nothing", 0.0
     with tempfile.TemporaryDirectory() as folder:
-        place = chosen.keep or Path(folder)
-        place.mkdir(exist_ok=True)
+        place = (chosen.keep or Path(folder)) / f"{chosen.recipe}-{chosen.seed}"
+        place.mkdir(parents=True, exist_ok=True)
         language, model = place / "reader", place / "classifier"
         if reader is not None:
             command = ["train", "language", reviews(place), "--out", language, *options(reader), *anew]

@@ -211,6 +211,27 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_starts(tmp_pa
         bundle.refuse_existing(tmp_path / "file" / "model", force=False)
 
 
+def test_a_name_too_long_for_a_file_is_refused_in_one_line():
+    with pytest.raises(ModelFolderError, match="File name too long"):
+        open_folder("I really enjoyed it. " * 20)
+    with pytest.raises(OutputError, match="File name too long"):
+        bundle.refuse_existing("x" * 300, force=False)
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    make(tmp_path / "v1")
+    (tmp_path / "model").symlink_to("v1")
+    for content in ("new", "newer"):
+        make(tmp_path / "model", content, force=True)
+        assert (tmp_path / "model").is_symlink()
+        assert open_folder(tmp_path / "model").description["content"] == content
+        assert open_folder(tmp_path / "v1").description["content"] == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "v1"]
+    (tmp_path / "dangling").symlink_to("v3")
+    make(tmp_path / "dangling", "third")
+    assert open_folder(tmp_path / "v3").description["content"] == "third"
+
+
 @given(st.text())
 def test_literal_text_has_no_control_characters(text):
     shown = literal(text)

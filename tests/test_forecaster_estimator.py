@@ -32,7 +32,8 @@ def test_shapes_follow_what_was_given(fitted):
     assert fitted.predict(wave()).shape == (4,)
     assert fitted.predict_quantiles(wave()).shape == (4, 3)
     assert fitted.predict(wave()[:, None]).shape == (4, 1)
-    assert [one.shape for one in fitted.predict([wave(), wave(50)])] == [(4,), (4,)]
+    np.testing.assert_allclose(fitted.predict([wave(), wave(50)])[1], fitted.predict(wave(50)), atol=1e-6)
+    assert (np.diff(fitted.predict_quantiles(wave()), axis=1) >= 0).all()
     np.testing.assert_array_equal(fitted.predict(wave().tolist()), fitted.predict(wave()))
     both = Forecaster(**SMALL).fit(wave(columns=2), targets=1)
     assert both.predict(wave(columns=2)).shape == (4, 1)

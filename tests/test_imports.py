@@ -10,7 +10,7 @@ import pytest
 import bothways
 
 SOURCE = Path(bothways.__file__).parent
-HEAVY_PACKAGES = {"torch", "lightning", "sklearn", "matplotlib", "onnx", "scipy"}
+HEAVY_PACKAGES = {"torch", "lightning_fabric", "sklearn", "matplotlib", "onnx", "scipy"}
 BASE = ["errors", "declaring", "settings", "data", "decoding", "bundle"]
 LIGHT = [*BASE, "runtime", "serve", "cli"]
 HEAVY = [*BASE, "nn", "models", "training", "estimators", "lab", "scale"]

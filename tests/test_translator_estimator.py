@@ -25,7 +25,7 @@ def small(**changed):
 
 @pytest.fixture(scope="module")
 def model():
-    return small().fit(SOURCES, TARGETS)
+    return small(epochs=25, patience=25).fit(SOURCES, TARGETS)  # enough to write words
 
 
 def test_parameters_are_the_settings():
@@ -71,7 +71,7 @@ def test_series_and_tuples_are_the_same_as_lists_and_nothing_outside_changes(mod
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    again = small().fit(pd.Series(SOURCES, index=range(100, 160)), tuple(TARGETS))
+    again = clone(model).fit(pd.Series(SOURCES, index=range(100, 160)), tuple(TARGETS))
     assert torch.equal(torch.rand(3), expected)
     assert again.predict(ODD) == model.predict(ODD)
 
@@ -93,8 +93,9 @@ def test_saved_is_loaded_is_exported_also_for_odd_texts(model, tmp_path):
 
 
 def test_the_score_is_the_bleu_of_its_translations(model):
-    sources, targets = SOURCES[:20], [f"{text} and so it goes on" for text in SOURCES[:20]]
-    assert model.score(sources, targets) == sacrebleu.corpus_bleu(model.predict(sources), [targets]).score
+    sources = SOURCES[:20]
+    targets = [f"{text} and so it goes on" for text in model.predict(sources)]
+    assert model.score(sources, targets) == sacrebleu.corpus_bleu(model.predict(sources), [targets]).score > 0
 
 
 def test_what_is_no_pair_of_lists_of_texts_is_refused(model, tmp_path):

@@ -59,7 +59,7 @@ _HOMES = {
 # The modules of the [train] extra, and the packages that bring them.
 _TRAINING = {
     "torch": "torch",
-    "lightning": "lightning",
+    "lightning_fabric": "lightning-fabric",
     "sklearn": "scikit-learn",
     "onnx": "onnx",
     "pyarrow": "pyarrow",

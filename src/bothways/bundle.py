@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
+from bothways.data.files import probe
 from bothways.errors import ModelFolderError, OutputError
 
 FORMAT_VERSION = 1
@@ -78,7 +79,20 @@ def open_folder(path: Path | str) -> ModelFolder:
     Raises:
         ModelFolderError: it is missing, holds no model, is damaged, or was written by a newer version.
     """
-    path = Path(path)
+    given, path = path, _real(path)
+    try:
+        probe(path)
+        return _opened(path)
+    except OSError as error:
+        raise ModelFolderError(f"{given} cannot be read: {error.strerror or error}.") from error
+
+
+def _real(path: Path | str) -> Path:
+    """Follow a link, so that what it leads to is read and replaced, and the link stays."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+
+
+def _opened(path: Path) -> ModelFolder:
     _take_back(path)
     if not path.is_dir():
         raise ModelFolderError(f"{path} is not a folder. Train a model with 'bothways train', or check the path.")
@@ -124,9 +138,13 @@ def write_json(path: Path, content: Any) -> None:
 
 def refuse_existing(path: Path | str, *, force: bool) -> None:
     """Refuse, before anything slow starts, a place that holds something already or cannot be written."""
-    path = Path(path)
+    path = _real(path)
     if path.name in ("", ".."):
         raise OutputError(f"{str(path)!r} names no folder of its own to write. Name a new one, such as 'my-model'.")
+    try:
+        probe(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from None
     _take_back(path)
     empty = path.is_dir() and not any(path.iterdir())
     if path.exists() and not force and not empty:
@@ -146,7 +164,7 @@ def new_folder(path: Path | str, *, force: bool = False) -> Iterator[Path]:
     Raises:
         OutputError: the place is taken (and `force` is False), or writing failed; what stood there is untouched.
     """
-    path = Path(path)
+    path = _real(path)
     refuse_existing(path, force=force)
     aside = path.with_name(f".{path.name}.new")
     try:

@@ -251,6 +251,27 @@ def start(reviews, out, *more):
     return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def test_a_training_that_writes_splits_goes_on_by_the_same_command(place, reviews):
+    more = ("--save-splits", str(place / "parts"))
+    process = start(reviews, place / "parted", *more)
+    for line in process.stderr:
+        if line.startswith("epoch  1"):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    before = {file.name: file.read_bytes() for file in (place / "parts").iterdir()}
+    process = start(reviews, place / "parted", *more, "--resume")
+    said = ""
+    for line in process.stderr:
+        said += line
+        if line.startswith("epoch"):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert {file.name: file.read_bytes() for file in (place / "parts").iterdir()} == before
+
+
 def test_ctrl_c_keeps_the_best_so_far_and_says_how_to_go_on(place, reviews):
     process = start(reviews, place / "stopped")
     for line in process.stderr:
@@ -313,6 +334,32 @@ def test_a_split_is_not_written_among_the_data(tmp_path, inside):
     assert [file.name for file in data.iterdir()] == ["reviews.csv"]
 
 
+def test_a_name_too_long_for_a_file_is_refused_in_one_line_by_every_command(model, reviews, tmp_path):
+    long = "I really enjoyed it. " * 20
+    for command in (
+        ("predict", long, "hello"),
+        ("predict", model, "--file", reviews, "--out", tmp_path / f"{long}.csv"),
+        ("predict", model, "--file", long, "--out", tmp_path / "out.csv"),
+        ("evaluate", model, long),
+        ("train", "classify", reviews, "--out", tmp_path / long),
+        ("train", "classify", reviews, "--out", tmp_path / "m", "--save-splits", tmp_path / long),
+        ("train", "translate", long, long, "--out", tmp_path / "m"),
+        ("compare", "classify", long, "--out", tmp_path / "c"),
+    ):
+        assert "File name too long" in refused(*command)
+
+
+@pytest.mark.parametrize("option", ["--save-splits", "--tensorboard"])
+@pytest.mark.parametrize("inside", ["model", "model/inner", "model.training"])
+def test_nothing_else_is_written_where_the_model_will_stand(tmp_path, reviews, option, inside):
+    if option == "--tensorboard":
+        pytest.importorskip("tensorboard")
+    said = refused("train", "classify", reviews, "--out", tmp_path / "model", *OPTIONS, option, tmp_path / inside)
+    assert f"{tmp_path / inside} is or lies in {tmp_path / inside.split('/')[0]}, which is the model's alone." in said
+    assert said.endswith(f"Choose another folder with {option}.")
+    assert not list(tmp_path.iterdir())
+
+
 def one_row_less(path, column):
     rows = [list(row) for row in zip(*toy_texts(12), strict=True)]
     rows[4][column] = ""
@@ -331,6 +378,12 @@ def one_row_less(path, column):
             [],
             "row 2 has no label. Fill it in, or leave such rows out with --skip-unlabelled",
         ),
+        (
+            b"review,sentiment\na,\nb,\n",
+            ["--skip-unlabelled"],
+            "row 1 and all other rows have no label. Name another column with --label.",
+        ),
+        (b"review,sentiment\na,x\nb,y\n" * 20, ["--refit", "--minutes", "1"], "refit is True beside minutes, but it"),
         (b"review,sentiment\na,x\nb,x\n", [], "All 2 rows have the label 'x', but two labels or more are needed"),
         (b'review,sentiment\na,x\n"b,y\nc,x\n', [], "a quote is opened here"),
         ("review,sentiment\né,x\nü,y\n".encode() + b"\xff,x\n", [], "--encoding"),

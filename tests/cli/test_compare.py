@@ -55,6 +55,17 @@ def test_settings_seed_and_budget_reach_every_network(data, tmp_path, asked):
     assert min(one.epochs for one in asked) > 1_000  # the clock ends the training
 
 
+def test_what_is_given_counts_though_it_is_a_default_elsewhere(data, tmp_path, asked):
+    one = ("--cells", "gru", "--directions", "both", "--seeds", 1)
+    run("compare", "--problem", "teddy", *one, "--out", tmp_path / "recipe")
+    run("compare", "--problem", "teddy", *one, "--epochs", 50, "--lr", 0.002, "--out", tmp_path / "given")
+    run("compare", "classify", data, *one, "--budget", 1, "--patience", 3, "--out", tmp_path / "patient")
+    run("compare", "classify", data, *one, "--budget", 1, "--out", tmp_path / "endless")
+    recipe, given, patient, endless = asked
+    assert (given.epochs, given.lr) == (50, 0.002) != (recipe.epochs, recipe.lr)
+    assert patient.patience == 3 < endless.patience
+
+
 @pytest.mark.parametrize(
     ("task", "directions"),
     [("classify", {"forward", "both"}), ("tag", {"forward", "backward", "both"}), ("forecast", {"forward"})],
@@ -123,6 +134,7 @@ def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
         (("classify", "DATA", "--budget", 0), "budget is 0.0 minutes, but it must be at least 0.01."),
         (("classify", "DATA", "--budget", "nan"), "budget is nan minutes"),
         (("classify", "DATA", "--budget", 1, "--epochs", 4), "--epochs and --budget cannot be given both"),
+        (("classify", "DATA", "--budget", 1, "--epochs", 10), "--epochs and --budget cannot be given both"),
         (("--problem", "teddy", "--budget", 1, "--epochs", 4), "--epochs and --budget cannot be given both"),
         (("classify", "MISSING"), "does not exist."),
         (("--cells", "rnn", "classify", "DATA"), "--cells stands before 'classify'. Give it after the data."),

@@ -90,6 +90,8 @@ def test_predicting_goes_on_after_the_last_day(model, sales, place):
                                    numbers, rtol=1e-5)  # fmt: skip
     assert (place / "forecast.png").read_bytes().startswith(b"\x89PNG")
     assert "exists" in refused("predict", model, "--file", sales, "--out", out)
+    both = ("--out", place / "other.csv", "--json")
+    assert "--json is for what is printed, but --out is given" in refused("predict", model, "--file", sales, *both)
 
 
 def test_info_tells_what_was_learned(model):

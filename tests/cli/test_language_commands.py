@@ -408,7 +408,7 @@ def test_generating_needs_no_torch(novel):
     code = (
         "import sys; from bothways.cli import main\n"
         "try: main()\n"
-        "finally: assert not {'torch', 'sklearn', 'lightning', 'pyarrow'} & set(sys.modules), 'heavy'"
+        "finally: assert not {'torch', 'sklearn', 'lightning_fabric', 'pyarrow'} & set(sys.modules), 'heavy'"
     )
     for command in (["generate", novel, "--max-length", "3"], ["predict", novel, "The cat"]):
         done = subprocess.run([sys.executable, "-c", code, *map(str, command)], capture_output=True, text=True)

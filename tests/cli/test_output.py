@@ -110,7 +110,7 @@ def test_an_argument_that_is_not_utf_8_is_refused(model):
 # The base install
 
 
-@pytest.mark.parametrize("missing", [("torch", "lightning", "sklearn", "onnx", "matplotlib"), ("torch",)])
+@pytest.mark.parametrize("missing", [("torch", "lightning_fabric", "sklearn", "onnx", "matplotlib"), ("torch",)])
 def test_training_without_the_extra_says_what_to_install(place, missing):
     asked = 'Training needs torch, which is not installed. Run: pip install "bothways[train]"'
     done = process("train", "classify", "x.csv", "--out", place / "never", before=without(*missing))
@@ -128,7 +128,7 @@ def test_the_missing_package_is_the_one_that_is_named(place, module, package):
 
 
 def test_evaluate_and_predict_need_nothing_of_the_extra(model, data):
-    before = without("torch", "lightning", "sklearn", "onnx", "matplotlib", "scipy", "pyarrow", "pandas")
+    before = without("torch", "lightning_fabric", "sklearn", "onnx", "matplotlib", "scipy", "pyarrow", "pandas")
     done = process("evaluate", model, data, "--json", before=before)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads(run("evaluate", model, data, "--json")[0])

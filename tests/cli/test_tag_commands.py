@@ -331,6 +331,17 @@ def test_words_are_taken_from_the_column_that_is_named(model, place):
     assert "--columns names the columns of --file, but there is no file. Leave it out." in said
 
 
+def test_what_is_printed_only_is_refused_beside_a_file(model, place):
+    (place / "few.conll").write_text("Ada x\n")
+    said = refused("predict", model, "--file", place / "few.conll", "--out", place / "few.out", "--json")
+    assert "--json is for what is printed, but --out is given. Leave one of them out." in said
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(model, place):
+    for out, words in ((place / "no" / "x.conll", "does not exist. Make it."), (place / "x.csv", "name of a table")):
+        assert words in refused("predict", model, "--file", place / "missing.conll", "--out", out)
+
+
 def test_tags_that_were_written_are_scored_as_those_of_the_model(model, place, test_file):
     out = place / "said.conll"
     run("predict", model, "--file", test_file, "--out", out)
@@ -525,7 +536,7 @@ def test_tagging_needs_no_torch(model, hmm, test_file, tmp_path):
     code = (
         "import sys; from bothways.cli import main\n"
         "try: main()\n"
-        "finally: assert not {'torch', 'sklearn', 'lightning', 'pyarrow', 'onnx'} & set(sys.modules), 'heavy'"
+        "finally: assert not {'torch', 'sklearn', 'lightning_fabric', 'pyarrow', 'onnx'} & set(sys.modules), 'heavy'"
     )
     for number, command in enumerate(
         (["predict", model, "met Ada", "--json"], ["predict", hmm, "--file", test_file, "--out", tmp_path / "y.conll"])

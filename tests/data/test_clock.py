@@ -98,6 +98,26 @@ def test_numbers_are_times_but_compact_dates_are_dates():
     assert clock.spell(times[-1]) == "2020-02-01"
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1699999999998", "1699999999999", "1700000000000"],
+        ["20260131180000", "20260131180001", "20260131180002"],
+        ["1700000000.123", "1700000000.246", "1700000000.369"],
+        ["0.1", "0.2", "0.3"],
+    ],
+)
+def test_a_number_is_written_as_it_was_however_many_digits_it_has(texts):
+    times, clock = read(texts[:2])
+    assert [clock.spell(time) for time in (*times, *clock.after(times[1], 1))] == texts
+
+
+def test_what_follows_many_steps_later_has_no_digits_of_rounding():
+    times, clock = read([f"{number / 10:.1f}" for number in range(701)])
+    expected = [f"{number / 10:g}" for number in range(701, 797)]
+    assert [clock.spell(time) for time in clock.after(times[-1], 96)] == expected
+
+
 def test_zones_are_one_time():
     times, clock = read(["2020-01-01T00:00:00+02:00", "2020-01-01T00:00:00+01:00", "2020-01-01T00:00:00Z"])
     assert np.diff(times).tolist() == [3_600, 3_600]
@@ -121,3 +141,5 @@ def test_what_is_no_time_is_refused_with_its_row(bad, reason):
     with pytest.raises(DataError, match=r"^row 2: column 'when' ") as caught:
         parse_times(["2020-01-01", bad], lambda row: f"row {row + 1}", "when")
     assert reason in str(caught.value)
+    with pytest.raises(DataError, match=rf"^row 3: column 'when' .*{reason}"):
+        parse_times(["1", "2", bad, "4"], lambda row: f"row {row + 1}", "when")

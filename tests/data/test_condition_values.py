@@ -155,6 +155,11 @@ def test_what_says_nothing_is_refused():
         "'condition' is 'a' for every text, so that it says nothing. Drop it."
     )
     assert "is 2 for every text" in refused(lambda: labels_of([[1, 2], [3, 2]]))
+    assert "is 0.1 for every text" in refused(lambda: labels_of([[1, 0.1], [3, 0.1], [4, 0.1]]))  # whose mean is not
+
+
+def test_what_python_alone_reads_as_a_number_is_a_label():
+    assert labels_of(["1_0", "1_1", "1_0", "1_1"]) == ("1_0", "1_1")
 
 
 def test_too_many_labels_are_refused_with_the_first_that_is_no_number():

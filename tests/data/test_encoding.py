@@ -97,6 +97,26 @@ def test_a_named_encoding_is_obeyed_though_another_is_likelier(tmp_path):
     assert read_table(path, encoding="cp1252").notes == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "UTF16", "utf-32"])
+def test_a_named_encoding_that_needs_a_mark_is_refused_without_one(tmp_path, encoding):
+    path = tmp_path / "plain.csv"
+    path.write_bytes(b"text\nplain words\n")
+
+    with pytest.raises(
+        DataError, match=r"^plain.csv cannot be read as .*: it has no byte order mark. Choose utf-.*-le"
+    ):
+        read_table(path, encoding=encoding)
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_named_order_of_bytes_drops_the_mark_and_needs_none(tmp_path, codec):
+    path = tmp_path / "mark.csv"
+    mark = "\ufeff".encode(codec)
+    for start in (mark, b""):
+        path.write_bytes(start + "text\nnaïve\n".encode(codec))
+        assert texts(path, codec) == ["naïve"]
+
+
 def test_a_named_utf8_drops_the_byte_order_mark(tmp_path):
     path = tmp_path / "mark.csv"
     path.write_bytes(codecs.BOM_UTF8 + b"text\na\n")

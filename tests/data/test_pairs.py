@@ -40,6 +40,15 @@ def test_a_carriage_return_inside_a_line_ends_none_unless_nothing_else_does(tmp_
     assert read_sources(tmp_path / "c").sources == ["one", "two", "", "four"]
 
 
+def test_a_line_of_a_folder_is_told_by_its_file(tmp_path):
+    for side in ("en", "de"):
+        (tmp_path / side).mkdir()
+        for name in ("a", "b"):
+            lines(tmp_path / side / name, "one", "two")
+    pairs = read_pairs(tmp_path / "en", tmp_path / "de")
+    assert [pairs.where(row) for row in range(4)] == ["a, line 1", "a, line 2", "b, line 1", "b, line 2"]
+
+
 def test_different_numbers_of_lines_are_refused_with_both_counts(tmp_path):
     one, other = lines(tmp_path / "a.en", *["x"] * 1200), lines(tmp_path / "a.de", *["y"] * 1199)
     with pytest.raises(DataError, match=r"a\.en has 1,200 lines, but a\.de has 1,199: line by line they must be"):

@@ -80,6 +80,31 @@ def test_what_cannot_be_read_is_refused_with_its_place(table, lines, options, me
     assert "\n" not in str(caught.value)
 
 
+def test_a_time_that_stands_twice_in_a_folder_is_told_by_both_files(tmp_path):
+    for name, days in (("a", (1, 2)), ("b", (2, 3))):
+        (tmp_path / f"{name}.csv").write_text("date,x\n" + "".join(f"2020-01-0{day},1\n" for day in days))
+    with pytest.raises(DataError, match=r"^b.csv, row 1: the time '2020-01-02' stands in a.csv, row 2, too\."):
+        read_series(tmp_path, targets=["x"])
+
+
+def test_a_number_that_begins_again_is_no_time_and_one_out_of_order_is_told(table):
+    """The days of each year rise for longer than the rows that are looked at."""
+    days = [*range(1, 366), *range(1, 366)]
+    found = read_series(table("day,x", *(f"{day},{row}" for row, day in enumerate(days))), targets=["x"])
+    assert found.time is None
+    assert any("row 366: 'day' begins again" in note and "--series" in note for note in found.notes)
+    by_year = read_series(
+        table("year,day,x", *(f"{row // 365},{day},1" for row, day in enumerate(days))), targets=["x"], by="year"
+    )
+    assert by_year.time == "day"
+    days[200] = ""
+    with pytest.raises(DataError, match="row 201: column 'day' is empty"):
+        read_series(table("day,x", *(f"{day},1" for day in days[:365])), targets=["x"])
+    days[200], days[300] = 201, 7
+    with pytest.raises(DataError, match="row 301: the time '7' comes before that of row 300, '300'"):
+        read_series(table("day,x", *(f"{day},1" for day in days[:365])), targets=["x"])
+
+
 def test_another_step_is_refused(table):
     days = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2"))
     hours = read_series(table("date,x", "2020-01-01 00:00,1", "2020-01-01 01:00,2"))

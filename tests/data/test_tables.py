@@ -413,6 +413,22 @@ def test_a_damaged_parquet_file_is_refused(tmp_path, written):
             read_table(written("b.parquet", content))
 
 
+def test_damage_inside_a_parquet_file_is_told_where_the_rows_are_read(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"text {number} of many" for number in range(5000)]}), path, compression="gzip")
+    content = bytearray(path.read_bytes())
+    content[200:3000] = bytes(2800)  # the pages; the footer with the schema is whole
+    path.write_bytes(content)
+    table = read_table(path)
+    with pytest.raises(DataError, match=r"^a.parquet is no whole Parquet file: .* Write it again.$"):
+        list(table.rows(["text"]))
+
+
+def test_a_name_that_no_file_can_have_is_told_in_one_line():
+    with pytest.raises(DataError, match="cannot be read: File name too long"):
+        read_table("x" * 300)
+
+
 def test_a_column_that_does_not_exist_is_refused_at_once(written):
     table = read_table(written("a.csv", "text,label\na,1\n"))
 

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from bothways.data.tag_writing import write_columns
+from bothways.data.tag_writing import check_columns, check_columns_place, write_columns
 from bothways.data.tagged import read_tagged
 from bothways.data.tagged_sentences import TaggedSentences
 from bothways.errors import DataError, OutputError
@@ -49,8 +49,6 @@ def test_intents_are_written_and_read_again(tmp_path, asked):
 def test_an_intent_is_a_comment_before_its_sentence(tmp_path):
     write_columns(tmp_path / "out.conll", given([["a", "b"], ["c"]]), [["X", "Y"], ["Z"]], ["Go on", "Stop"])
     assert (tmp_path / "out.conll").read_bytes() == b"# intent = Go on\na\tX\nb\tY\n\n# intent = Stop\nc\tZ\n\n"
-    with pytest.raises(DataError, match=r"The intent 'Go\\nto' holds a tab or a line's end"):
-        write_columns(tmp_path / "out.conll", given([["a"]]), [["X"]], ["Go\nto"])
 
 
 def test_intents_of_some_sentences_alone_are_not_read_and_that_is_said(tmp_path):
@@ -66,20 +64,35 @@ def test_intents_of_some_sentences_alone_are_not_read_and_that_is_said(tmp_path)
 @pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.jsonl.gz", "out.parquet"])
 def test_the_name_of_a_table_is_refused(tmp_path, name):
     with pytest.raises(DataError, match=f"{name} is the name of a table, but tags are written as columns"):
-        write_columns(tmp_path / name, given(), TAGS)
+        check_columns_place(tmp_path / name, force=True)
 
 
 @pytest.mark.parametrize("word", ["a\tb", "a\n", "\r"])
 def test_a_word_that_would_break_a_row_is_refused_by_its_place(tmp_path, word):
     with pytest.raises(DataError, match=r"given, line 2: .* holds a tab or a line's end\. Take it out\."):
-        write_columns(tmp_path / "out.conll", given([["a"], ["b", word]]), [["X"], ["X", "X"]])
-    assert not list(tmp_path.iterdir())
+        check_columns(given([["a"], ["b", word]]), ["X"])
 
 
-def test_a_place_that_cannot_be_written_stays_as_it_is(tmp_path):
+@pytest.mark.parametrize("word", [" ", "New ", "\x0bYork"])
+def test_a_word_that_a_column_would_not_keep_is_refused_by_its_place(tmp_path, word):
+    with pytest.raises(DataError, match=r"given, line 2: .* (begins or ends with a blank|holds a tab)"):
+        check_columns(given([["a"], ["b", word]]), ["X"])
+
+
+def test_tags_and_intents_that_would_break_a_row_are_refused(tmp_path):
+    with pytest.raises(DataError, match="The tag 'B-departure city' holds a blank"):
+        check_columns(given(), ["O", "B-departure city"])
+    with pytest.raises(DataError, match=r"The intent 'a\\nb' holds a tab or a line's end"):
+        check_columns(given(), ["O"], ["a\nb"])
+    check_columns(given(), ["O", "B-place"], ["book a flight"])
+
+
+def test_a_place_that_cannot_be_written_is_refused_first_and_stays_as_it_is(tmp_path):
     (tmp_path / "folder.conll").mkdir()
+    with pytest.raises(OutputError, match=r"folder.conll is a folder\. Name a file to write\."):
+        check_columns_place(tmp_path / "folder.conll", force=True)
+    with pytest.raises(OutputError, match="the folder .*nowhere does not exist"):
+        check_columns_place(tmp_path / "nowhere" / "out.conll", force=True)
     with pytest.raises(OutputError, match=r"folder.conll cannot be written: .* Nothing was changed there\."):
         write_columns(tmp_path / "folder.conll", given(), TAGS)
-    with pytest.raises(OutputError, match="No such file or directory"):
-        write_columns(tmp_path / "nowhere" / "out.conll", given(), TAGS)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.conll"]

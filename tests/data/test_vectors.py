@@ -157,6 +157,8 @@ REPAIR = "The file is damaged or cut; copy or download it again."
         ("1 3\ncat 1 2\n", f", line 2: expected a word and 3 numbers, found 2 numbers: 'cat 1 2'. {REPAIR}"),
         ("cat 1 2\ncow 1 2 3\n", f", line 2: expected a word and 2 numbers, found 3 numbers: 'cow 1 2 3'. {REPAIR}"),
         ("cat 1 2\n\ncow\n", f", line 3: expected a word and 2 numbers, found 0 numbers: 'cow'. {REPAIR}"),
+        ("cow 1 2\ncat  3\n", f", line 2: expected a word and 2 numbers, found 1 numbers: 'cat  3'. {REPAIR}"),
+        ("cow 1 2 3\ncat 1  3\n", f", line 2: expected a word and 3 numbers, found 2 numbers: 'cat 1  3'. {REPAIR}"),
         ("cow 1 2\ncat 1 x\n", ", line 2: 'x' is not a finite number. Correct or leave out the line."),
         ("cow 1 2\ncat nan 2\n", ", line 2: 'nan' is not a finite number. Correct or leave out the line."),
         ("cow 1 2\ncat 1 1e39\n", ", line 2: '1e39' is not a finite number. Correct or leave out the line."),

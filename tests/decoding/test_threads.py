@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bothways.decoding.threads import processors, work_ahead
+from bothways.decoding.threads import work_ahead
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, 100])
@@ -47,7 +47,3 @@ def test_an_error_is_raised_at_its_place(threads):
     assert [next(found) for _ in range(4)] == [-3, -4, -6, -12]
     with pytest.raises(ZeroDivisionError):
         next(found)
-
-
-def test_there_is_a_processor():
-    assert processors() >= 1

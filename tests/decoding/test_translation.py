@@ -150,7 +150,13 @@ def test_a_search_that_cannot_be_is_refused(options, changed, said):
 
 def test_byte_pairs_are_joined_to_words_at_spaces_and_where_letters_end():
     tokens = runner_of(unit="bpe").tokens.source
-    for text, ends in (("one two!?", ["one", " two", "!?"]), ("a-b 語 é9", ["a", "-", "b", " 語", " é9"]), ("", [])):
+    for text, ends in (
+        ("one two!?", ["one", " two", "!?"]),
+        ("a-b 語 é9", ["a", "-", "b", " 語", " é9"]),
+        ("हिन्दी cafe\u0301s.", ["हिन्दी", " cafe\u0301s", "."]),  # with combining marks
+        ("a ❤\ufe0f!x 👩\u200d💻", ["a", " ❤\ufe0f!", "x", " 👩\u200d💻"]),
+        ("", []),
+    ):
         (ids,) = tokens.encode([text])
         pairs = groupby(zip(whole_words(tokens, ids), ids, strict=True), key=itemgetter(0))
         assert [tokens.tokenizer.decode(index for _, index in some) for _, some in pairs] == ends

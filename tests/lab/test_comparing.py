@@ -375,7 +375,7 @@ COMMAND = (
 def command(out, *more):
     return [
         sys.executable, "-c", COMMAND, "compare", "--problem", "first-token",
-        "--lengths", "6", "--cells", "rnn", "--seeds", "1", "--hidden-size", "5", "--batches-per-epoch", "300",
+        "--lengths", "6", "--cells", "rnn", "--seeds", "1", "--hidden-size", "5", "--batches-per-epoch", "25",
         "--held-out", "40", "--target", "2", "--out", str(out), *more,
     ]  # fmt: skip
 
@@ -383,7 +383,7 @@ def command(out, *more):
 def test_ctrl_c_and_the_same_command_end_where_a_comparison_never_stopped_does(tmp_path):
     out = tmp_path / "stopped"
     with subprocess.Popen(
-        [*command(out), "--epochs", "12"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*command(out), "--epochs", "40"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         while process.poll() is None and not list(out.glob("runs/*.training/*.safetensors")):
             time.sleep(0.02)
@@ -393,9 +393,9 @@ def test_ctrl_c_and_the_same_command_end_where_a_comparison_never_stopped_does(t
     assert "Stopped: 0 of 1 networks are in" in said
     assert list(out.glob("runs/*.training/*.safetensors"))
     for folder in (out, tmp_path / "whole"):
-        subprocess.run([*command(folder), "--epochs", "12"], check=True, capture_output=True)
+        subprocess.run([*command(folder), "--epochs", "40"], check=True, capture_output=True)
     stopped, whole = (read_results(folder)[0] for folder in (out, tmp_path / "whole"))
-    assert len(whole.history) == 12
+    assert len(whole.history) == 40
     assert stopped.history == whole.history
     assert stopped.score == whole.score
     assert stopped.gradients == whole.gradients

@@ -73,6 +73,30 @@ def test_a_classifier_is_scored_on_the_test_file_as_evaluate_scores_it(tmp_path)
     assert result.test == evaluate_classifier(tmp_path / "model", test).scores.accuracy
 
 
+def test_validation_rows_with_labels_that_training_never_had_are_wrong_and_have_no_gradient(tmp_path):
+    data, checked = toy_csv(tmp_path / "data.csv", 60), toy_csv(tmp_path / "checked.csv", 20, seed=1)
+    first, *rows = checked.read_text().splitlines()
+    text, _, _ = rows[0].rpartition(",")
+    checked.write_text("\n".join([first, f"{text},never", *rows[1:]]) + "\n")
+    question = Question("classify", {**SMALL, "embedding_dim": 6}, data, validation=checked,
+                        reading={"text": None, "label": None, "encoding": "auto"})  # fmt: skip
+    result = entered(question, Entry("rnn", "both", 0), tmp_path)
+    assert result.score <= 19 / 20
+    assert all(math.isfinite(norm) for norm in (*result.gradients, *result.fresh_gradients))
+    assert result.gradients
+
+
+def test_tags_of_the_test_file_are_repaired_as_those_of_the_others(tmp_path):
+    data, test = (write_conll(tmp_path / f"{seed}.conll", rows=40, seed=seed) for seed in (0, 1))
+    test.write_text("alone\tI-PER\n\n" + test.read_text())
+    reading = {"columns": None, "encoding": "auto"}
+    chosen = {**SMALL, "embedding_dim": 6, "scheme": "bio"}
+    with pytest.raises(DataError, match="alone|--repair"):
+        enter(Question("tag", chosen, data, test=test, reading=reading), Entry("gru", "both", 0), tmp_path, Silence())
+    repaired = Question("tag", {**chosen, "repair": True}, data, test=test, reading=reading)
+    assert entered(repaired, Entry("gru", "both", 0), tmp_path).test is not None
+
+
 def test_a_test_file_that_cannot_be_read_is_refused_before_training_begins(tmp_path):
     class Deaf(Silence):
         def started(self, **_):

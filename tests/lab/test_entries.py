@@ -55,3 +55,14 @@ def test_in_a_folder_of_data_the_names_of_files_count(tmp_path):
     assert question.fingerprint() == before
     (tmp_path / "bad").rename(tmp_path / "awful")
     assert question.fingerprint() != before
+
+
+@pytest.mark.parametrize("name", ["vectors", "pretrained"])
+def test_what_networks_start_from_is_part_of_the_question(tmp_path, name):
+    (tmp_path / "start").mkdir()
+    file = tmp_path / "start" / "weights"
+    file.write_text("one")
+    question = Question("tag", {name: str(tmp_path / "start")})
+    before = question.fingerprint()
+    file.write_text("two")
+    assert question.fingerprint() != before

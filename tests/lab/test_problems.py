@@ -9,7 +9,7 @@ import torch
 from bothways.data.problems import COPIED, make_problem
 from bothways.errors import DataError, MissingFileError, ResumeError, SettingsError
 from bothways.lab.problem_data import problem_data
-from bothways.lab.problems import make_network, train_problem
+from bothways.lab.problems import train_problem
 from bothways.settings import ProblemSettings
 from stopping import StopAt
 from toy_images import write_images
@@ -194,13 +194,6 @@ def test_training_leaves_the_random_numbers_of_others_alone():
     torch.manual_seed(5)
     train_problem(settings(length=4, epochs=1, batches_per_epoch=1))
     torch.testing.assert_close(torch.rand(3), wanted)
-
-
-def test_a_network_can_be_built_without_training():
-    chosen = settings(problem="adding", length=9)
-    data = problem_data(chosen, None)
-    (batch, *_) = data.held_out("validation")
-    assert make_network(chosen, data)(torch.from_numpy(batch.inputs)).shape == batch.wanted.shape
 
 
 # Refusals

@@ -8,6 +8,7 @@ import torch
 
 from bothways.models.translator import Translator
 from bothways.models.translator_graph import decoder_graph, encoder_graph
+from bothways.nn.decoder import Decoder
 from bothways.runtime.translator import TranslatorGraphs
 from bothways.settings import TranslatorSettings
 
@@ -124,6 +125,41 @@ def test_scheduled_sampling_of_every_step_reads_what_the_network_itself_wrote(fe
     torch.manual_seed(2)
     some = model(source, read, target, written, scheduled_sampling=0.5)[1]
     assert not torch.isclose(some, model(source, read, target, written)[1])
+
+
+def test_one_mask_hides_the_same_of_every_token_whoever_wrote_it(monkeypatch):
+    read, sampled = [], Decoder.sampled
+
+    def spy(self, vectors, state, keys, choose):
+        def chosen(step, features):
+            read.append(choose(step, features))
+            return read[-1]
+
+        return sampled(self, vectors, state, keys, chosen)
+
+    monkeypatch.setattr(Decoder, "sampled", spy)
+    model = translator(num_layers=1, dropout=0.0, embedding_dropout=0.5).train()
+    for share in (0.0, 0.5, 1.0):
+        read.clear()
+        model(*pairs_of([(4, 6)] * 3), scheduled_sampling=share or 1e-9)
+        hidden = torch.stack(read) == 0  # (T,B,E)
+        assert len(read) >= 4
+        assert hidden.any()
+        assert not hidden.all()
+        assert (hidden == hidden[0]).all()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_states_of_the_decoder_are_not_rounded_under_autocast(cell):
+    model = translator(cell_type=cell).train()
+    source, read, target, written = pairs_of(LENGTHS)
+    with torch.autocast("cpu", torch.bfloat16):
+        known = model.read(source, read)
+        after = model.decoder(model.target_embedding(target[:, :-1]), known.start, known.keys).state
+        loss = model(source, read, target, written)[0]
+    assert {part.dtype for part in (*known.start.parts, *after.parts)} == {torch.float32}
+    loss.backward()
+    assert all(torch.isfinite(weight.grad).all() for weight in model.parameters() if weight.grad is not None)
 
 
 @pytest.mark.parametrize(("shared", "tied"), [*product([True, False], repeat=2)])

@@ -136,11 +136,16 @@ def test_where_nothing_is_possible_the_sum_is_zero_and_nothing_is_nan():
     emissions, chain, lengths = make(3, [4, 2])
     emissions[0, 2] = -torch.inf
     emissions.requires_grad_()
+    chain = Chain(*(part.requires_grad_() for part in chain))
     found = log_partition(emissions, chain, lengths)
     assert found[0] == -torch.inf
     assert torch.isfinite(found[1])
     found[1].backward()
-    assert torch.isfinite(emissions.grad).all()
+    for part in (emissions, *chain):
+        assert torch.isfinite(part.grad).all()
+    alone = Chain(*(part.detach().clone().requires_grad_() for part in chain))
+    log_partition(emissions[1:, :2].detach(), alone, lengths[1:]).backward()
+    torch.testing.assert_close(chain.transitions.grad, alone.transitions.grad)
 
 
 def test_the_losses_of_a_crf_are_the_logs_of_chances_that_sum_to_one():

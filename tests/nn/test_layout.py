@@ -1,12 +1,13 @@
 """The layout that the kernels read: packed where exact, few shapes otherwise, and back without a trace."""
 
 import hypothesis.strategies as st
+import pytest
 import torch
 from hypothesis import given
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from bothways.nn import LSTM
-from bothways.nn.layout import ROWS_AT_A_TIME, STEPS_BETWEEN_CHANGES, copy_rows, lay_out
+from bothways.nn import GRU, LSTM, SRU, MinGRU
+from bothways.nn.layout import ROWS_AT_A_TIME, STEPS_BETWEEN_CHANGES, _lay_out_unpadded, copy_rows, lay_out
 
 CPU = torch.device("cpu")
 lengths_of_batches = st.lists(st.integers(1, 80), min_size=1, max_size=20).map(torch.tensor)
@@ -75,6 +76,23 @@ def test_the_gradient_of_a_copy_is_that_of_plain_indexing():
 
     assert torch.autograd.gradcheck(copy, rows)
     assert torch.autograd.gradgradcheck(copy, rows)
+
+
+@pytest.mark.parametrize("cell", [GRU, LSTM, MinGRU, SRU])
+@pytest.mark.parametrize("lengths", [[5, 2, 3], [5, 5, 5]])
+def test_a_default_device_changes_nothing(cell, lengths):
+    """Of no road: float64 goes by torch's kernels, and parallel cells by the scan in torch."""
+    torch.manual_seed(0)
+    for kind, more in ((torch.float32, {}), (torch.float64, {}), (torch.float64, {"convolution": 2})):
+        if more and not issubclass(cell, MinGRU | SRU):
+            continue
+        reader = cell(3, 4, direction="both", **more).to(kind)
+        batch = torch.randn(3, 5, 3, dtype=kind), torch.tensor(lengths)
+        expected = reader(*batch)
+        _lay_out_unpadded.cache_clear()
+        with torch.device("meta"):
+            found = reader(*batch)
+        torch.testing.assert_close(found.outputs, expected.outputs, rtol=0, atol=0)
 
 
 def test_a_shape_met_first_in_inference_mode_can_be_trained_afterwards():

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from bothways.errors import DataError, SettingsError
 from bothways.nn import GRU, LSTM, Bidirectional, Pooling, Reading, State, is_real
+from bothways.nn.attention import Attention
 
 KINDS = ["last", "mean", "max", "attention"]
 
@@ -151,6 +152,14 @@ def test_kinds_that_cannot_be_are_refused(kinds, message):
     with pytest.raises(SettingsError) as caught:
         Pooling(kinds, 3)
     assert str(caught.value) == message
+
+
+def test_lengths_may_stay_on_the_cpu_as_for_a_reader():
+    reading = Reading(torch.empty(2, 5, 3, device="meta"), None, None, State())
+    pooling = Pooling(["max", "mean", "attention"], 3).to("meta")
+    assert pooling(reading, torch.tensor([5, 2])).shape == (2, 9)
+    attention = Attention("general", 3, 3).to("meta")
+    assert attention.keys(reading.outputs, torch.tensor([5, 2])).real.device.type == "meta"
 
 
 def test_lengths_of_another_batch_are_refused():

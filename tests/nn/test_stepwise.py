@@ -41,3 +41,13 @@ def test_numbers_and_gradients_are_those_of_the_plain_product(shape):
     ):
         torch.testing.assert_close(one, other)
     assert gradcheck(stepwise, drawn)
+
+
+def test_what_was_read_and_then_changed_in_place_is_refused():
+    matrix, given = torch.randn(F, G, requires_grad=True), torch.randn(T, B, G, requires_grad=True)
+    state = torch.randn(B, F)
+    product = StepwiseProduct(matrix, given)
+    out = product(0, state)
+    state.zero_()
+    with pytest.raises(RuntimeError, match="changed in place before their gradients were found"):
+        out.sum().backward()

@@ -12,7 +12,9 @@ import bothways
 from bothways import TextClassifier
 from bothways.data.tables import read_table
 from bothways.errors import DataError
+from bothways.runtime import translator
 from bothways.runtime.files import predict_file, read_lines
+from bothways.runtime.translator import whole_lines
 from toys import SMALL, toy_texts, write_csv
 
 
@@ -141,6 +143,24 @@ def test_lines_are_read_as_utf_8_with_or_without_a_mark():
 def test_a_line_that_is_not_utf_8_is_refused_with_its_number():
     with pytest.raises(DataError, match=r"^standard input, line 3: the byte 0xe9 is not UTF-8\. Convert the text, or"):
         read_lines([b"a\n", b"b\n", "caf\xe9\n".encode("latin-1")])
+    with pytest.raises(DataError, match=r"^standard input, line 1: the byte 0xe9 is not UTF-8\."):
+        read_lines([b"\xef\xbb\xbfcaf\xe9\n"])  # the mark is not counted twice
+
+
+def test_lines_come_in_groups_as_they_arrive_and_are_counted_through(monkeypatch):
+    monkeypatch.setattr(translator, "LINES_AT_ONCE", 2)
+    asked = []
+
+    def arriving():
+        for line in (b"\xef\xbb\xbfa\n", b"b\n", b"c\n", b"\xe9\n"):
+            asked.append(line)
+            yield line
+
+    groups = whole_lines(arriving())
+    assert next(groups) == ["a", "b"]
+    assert len(asked) == 2
+    with pytest.raises(DataError, match="line 4: the byte 0xe9"):
+        next(groups)
 
 
 def test_no_text_at_all_gives_no_prediction(runner):

@@ -40,6 +40,15 @@ def test_states_and_likelihood_are_those_of_every_path(symbols):
     np.testing.assert_allclose(KNOWN.marginals([symbols])[0], wanted)
 
 
+def test_a_sequence_without_symbols_has_no_states_and_is_certain_alone_and_in_company():
+    for sequences in ([""], ["", "ab", ""], ["ab", ""]):
+        found = KNOWN.predict(sequences), KNOWN.marginals(sequences), KNOWN.log_likelihood(sequences)
+        for symbols, path, chances, likelihood in zip(sequences, *found, strict=True):
+            assert path.tolist() == (KNOWN.predict([symbols])[0].tolist() if symbols else [])
+            assert chances.shape == (len(symbols), 2)
+            assert likelihood == (KNOWN.log_likelihood([symbols])[0] if symbols else 0.0)
+
+
 def test_expected_counts_are_those_of_every_path():
     symbols, other = "abdc", "ba"
     tables = tuple(torch.from_numpy(table).clamp(min=1e-12).log() for table in

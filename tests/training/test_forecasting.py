@@ -203,7 +203,6 @@ def test_scores_are_those_of_plain_loops():
     said, truth = say_all(trained.runner(), prepared, items), truth_of(prepared, items)
     squares, sizes, inside, own = [], [], [], {name: [] for name in spec.names}
     for number, origin in enumerate(items.origins):
-        history = (values[:origin] - spec.mean) / spec.deviation
         for step in range(4):
             for column, name in enumerate(spec.names):
                 real = (values[origin + step, column] - spec.mean[column]) / spec.deviation[column]
@@ -215,7 +214,6 @@ def test_scores_are_those_of_plain_loops():
                 own[name].append(abs(error) * spec.deviation[column])
                 low, high = said[number, step, column, 1], said[number, step, column, 3]
                 inside.append(low <= real <= high)
-        assert len(history) == origin
     scores = score_forecasts(said, truth, spec, seed=0)
     assert scores.mse == pytest.approx(np.mean(squares))
     assert scores.mae == pytest.approx(np.mean(sizes))
@@ -329,6 +327,13 @@ def test_parts_of_missing_values_alone_are_called_so():
         values[start - 1 : end] = math.nan
         with pytest.raises(DataError, match=f"has no known value to predict in the {part} part: all are missing"):
             prepare(values)
+
+
+def test_a_column_without_a_value_to_validate_on_is_refused_by_its_name():
+    values = np.column_stack([waves(200)[:, 0], waves(200)[:, 0]])
+    values[120:160, 1] = math.nan
+    with pytest.raises(DataError, match=r"has no known value of '.*' in the validation part, so that it cannot be"):
+        prepare(values)
 
 
 def test_one_time_after_another_has_no_quantiles_without_errors_to_take_them_from(tmp_path):

@@ -179,7 +179,7 @@ import sys
 from pathlib import Path
 import bothways.training.baselines, bothways.training.metrics
 from bothways.training.pictures import draw_learning_curves
-heavy = {{"torch", "lightning", "sklearn", "scipy", "matplotlib"}}
+heavy = {{"torch", "lightning_fabric", "sklearn", "scipy", "matplotlib"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 draw_learning_curves({HISTORY!r}, Path({str(tmp_path / "curves.png")!r}), best_epoch=1)
 assert "matplotlib.pyplot" not in sys.modules

@@ -280,7 +280,8 @@ def test_vectors_that_are_not_frozen_are_trained(vectors):
     read = read_vectors(vectors, trained.lexicon.words, lowercase=True, seed=0)
     factor = 0.3 / read.matrix[read.found].std()
     row = trained.lexicon.words.index("met")
-    assert not np.allclose(trained.model.embedding.weight[row].detach(), read.matrix[row] * factor)
+    moved = np.abs(trained.model.embedding.weight[row].detach().numpy() - read.matrix[row] * factor).max()
+    assert 0 < moved < 0.2 * np.abs(read.matrix[row] * factor).max()
 
 
 def test_a_file_of_vectors_that_is_not_there_is_refused_at_once():

@@ -1,5 +1,6 @@
 """The tree of commands, and the one place where a problem becomes a line on standard error and an exit code."""
 
+import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -42,6 +43,9 @@ train_app = typer.Typer(help="Train a model from a file and save it as a folder.
 compare_app = typer.Typer(**{**_BEHAVIOUR, "no_args_is_help": False})
 
 
+_OF_A_PLACE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)  # a fault of a name that was given
+
+
 def explained(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command end with one line and an exit code when a problem is ours to explain."""
 
@@ -59,6 +63,10 @@ def explained(command: Callable[..., None]) -> Callable[..., None]:
             # The reader of our output went away, as `head` does: that is no error of anyone's.
             sys.stdout = None
             raise typer.Exit(0) from None
+        except OSError as error:
+            if error.errno not in _OF_A_PLACE or error.filename is None:
+                raise
+            _end(f"{error.filename} cannot be used: {error.strerror}. Name another place.", code=1)
 
     return run
 

@@ -1,6 +1,7 @@
 """bothways compare: train cells and directions under the same conditions, and see which is worth its cost."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +56,7 @@ class Asked:
 @with_settings(ClassifierSettings, without=COMPARED)
 @with_options(Asked, directions="forward,both")
 def compare_classify(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="what 'bothways train classify' reads")],
     *,
     asked: Asked,
@@ -70,12 +72,14 @@ def compare_classify(
     Example: bothways compare classify reviews.csv --cells rnn,lstm,gru --directions forward,both --budget 2
     """
     reading = {"text": text, "label": label, "encoding": encoding}
-    _compare(_question("classify", settings, asked, data, validation, test, reading), settings.seed, asked)
+    question = _question("classify", settings, _given(context), asked, data, validation, test, reading)
+    _compare(question, settings.seed, asked)
 
 
 @with_settings(TaggerSettings, without=COMPARED)
 @with_options(Asked, directions="forward,backward,both")
 def compare_tag(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="what 'bothways train tag' reads")],
     *,
     asked: Asked,
@@ -90,12 +94,13 @@ def compare_tag(
     Example: bothways compare tag train.conll --validation dev.conll --cells lstm --directions forward,backward,both
     """
     reading = {"columns": columns, "encoding": encoding}
-    _compare(_question("tag", settings, asked, data, validation, test, reading), settings.seed, asked)
+    _compare(_question("tag", settings, _given(context), asked, data, validation, test, reading), settings.seed, asked)
 
 
 @with_settings(ForecasterSettings, without=COMPARED)
 @with_options(Asked)
 def compare_forecast(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="what 'bothways train forecast' reads")],
     *,
     asked: Asked,
@@ -111,7 +116,7 @@ def compare_forecast(
     Example: bothways compare forecast ETTh1.csv --target OT --horizon 24 --cells lstm,gru,mingru
     """
     reading = {"target": target, "inputs": inputs, "time": time, "by": series, "encoding": encoding}
-    _compare(_question("forecast", settings, asked, data, reading=reading), settings.seed, asked)
+    _compare(_question("forecast", settings, _given(context), asked, data, reading=reading), settings.seed, asked)
 
 
 @with_settings(ProblemSettings, without=(*COMPARED, "problem"))
@@ -137,10 +142,10 @@ def compare_problem(
     Examples: bothways compare --problem adding --lengths 50,100,200 --cells rnn,lstm,gru
               bothways compare classify reviews.csv --cells lstm,gru --directions forward,both
     """
+    given = _given(context)
     if context.invoked_subcommand is not None:
         for option in context.command.params:
-            source = context.get_parameter_source(str(option.name))
-            if source is not None and source.name != "DEFAULT":
+            if option.name in given:
                 raise SettingsError(
                     f"{option.opts[0]} stands before {context.invoked_subcommand!r}. Give it after the data."
                 )
@@ -149,14 +154,15 @@ def compare_problem(
         raise SettingsError(
             "Nothing to compare: name a task and data, as in 'bothways compare classify reviews.csv', or a --problem."
         )
-    _refuse_two_ends(settings, asked.budget)
+    _refuse_two_ends(given, asked.budget)
     if problem == "teddy":
         if lengths is not None or data is not None:
             raise SettingsError("--lengths and --data are of no use to the problem 'teddy'. Leave them out.")
         with TemporaryDirectory() as folder:
             from bothways.lab.entries import ask_teddy
 
-            _compare(replace(ask_teddy(Path(folder), _changed(settings)), minutes=asked.budget), settings.seed, asked)
+            question = ask_teddy(Path(folder), _changed(settings, given - {"problem"}))
+            _compare(replace(question, minutes=asked.budget), settings.seed, asked)
         return
     numbers = None if lengths is None else [_whole(one) for one in lengths.split(",")]
     if problem in IMAGE_PROBLEMS and numbers is not None:
@@ -166,7 +172,7 @@ def compare_problem(
     if problem not in IMAGE_PROBLEMS and numbers is None:
         numbers = [50, 100, 200]
     settings = type(settings).from_dict({**settings.to_dict(), "problem": problem})
-    _compare(_question("problem", settings, asked, data), settings.seed, asked, numbers)
+    _compare(_question("problem", settings, given, asked, data), settings.seed, asked, numbers)
 
 
 def _whole(text: str) -> int:
@@ -176,23 +182,33 @@ def _whole(text: str) -> int:
         raise SettingsError(f"lengths has {text!r}, but it must be whole numbers: --lengths 50,100,200.") from None
 
 
-def _changed(settings: "Settings") -> dict[str, Any]:
-    """The settings that are not the default and that a comparison does not choose itself."""
+def _given(context: typer.Context) -> set[str]:
+    """Names of the options that stand on the command line."""
+    sources = {option.name: context.get_parameter_source(str(option.name)) for option in context.command.params}
+    return {str(name) for name, source in sources.items() if source is not None and source.name != "DEFAULT"}
+
+
+def _changed(settings: "Settings", given: Collection[str] = ()) -> dict[str, Any]:
+    """The settings that are not the default, or were given all the same, and that a comparison does not choose itself.
+
+    A default that is given makes another question only where a recipe or a budget has defaults of its own.
+    """
     from bothways.lab.entries import CHOSEN
 
-    free = [one for one in settings.declared() if one.name not in CHOSEN]
-    return {one.name: value for one in free if (value := getattr(settings, one.name)) != one.default}
+    values = [(one, getattr(settings, one.name)) for one in settings.declared() if one.name not in CHOSEN]
+    return {one.name: value for one, value in values if value != one.default or one.name in given}
 
 
-def _refuse_two_ends(settings: "Settings", budget: float | None) -> None:
+def _refuse_two_ends(given: Collection[str], budget: float | None) -> None:
     """Refuse a number of epochs beside a budget, which alone ends the trainings."""
-    if budget is not None and "epochs" in _changed(settings):
+    if budget is not None and "epochs" in given:
         raise SettingsError("--epochs and --budget cannot be given both: each says when trainings end. Leave one out.")
 
 
 def _question(
     task: str,
     settings: "Settings",
+    given: Collection[str],
     asked: Asked,
     data: Path | None,
     validation: Path | None = None,
@@ -202,8 +218,10 @@ def _question(
     require_training()
     from bothways.lab.entries import Question
 
-    _refuse_two_ends(settings, asked.budget)
-    return Question(task, _changed(settings), data, validation, test, reading or {}, asked.budget)
+    _refuse_two_ends(given, asked.budget)
+    # Of all settings patience alone has another default where a clock ends the trainings.
+    changed = _changed(settings, () if asked.budget is None else {"patience"} & set(given))
+    return Question(task, changed, data, validation, test, reading or {}, asked.budget)
 
 
 def _compare(question: "Question", first_seed: int, asked: Asked, lengths: list[int] | None = None) -> None:

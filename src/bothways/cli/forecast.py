@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.bundle import literal
 from bothways.cli.output import print_json
-from bothways.errors import OutputError, counted
+from bothways.data.writing import check_place
+from bothways.errors import counted
 
 if TYPE_CHECKING:
     from bothways.data.series import Series
@@ -56,8 +57,8 @@ def show_forecasts(
 
     runner = load(model)
     spec: ForecastSpec = runner.spec
-    if out is not None and out.exists() and not force:
-        raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
+    if out is not None:
+        check_place(out, force=force)
     table = read_known_series(file, spec, encoding=encoding)
     for note in table.notes:
         print(literal(note), file=sys.stderr)

@@ -117,6 +117,8 @@ def predict(
     if task == "forecast":
         if file is None or texts:
             raise SettingsError("A forecaster reads the table of --file, and no texts. Name one: --file series.csv.")
+        if out is not None and as_json:
+            raise SettingsError("--json is for what is printed, but --out is given. Leave one of them out.")
         show_forecasts(model, file, out=out, plot=plot, encoding=encoding, force=force, as_json=as_json)
         return
     if (file is None) != (out is None) or (file is not None and texts):
@@ -128,7 +130,9 @@ def predict(
             refused={"attention": attention, "json": as_json, "n-best": n_best != 1},
         )  # fmt: skip
         return
-    for name, what, value in (("columns", "the columns", columns), ("source", "a column", source)):
+    for name, what, value in (
+        ("columns", "the columns", columns), ("source", "a column", source), ("text", "a column", text)
+    ):  # fmt: skip
         if value is not None:
             raise SettingsError(f"--{name} names {what} of --file, but there is no file. Leave it out.")
     match task:
@@ -167,7 +171,7 @@ def _predict_file(
 ) -> None:
     """Predict the rows of a file into another one."""
     for name, value in refused.items():
-        if value and task == "translate":
+        if value:
             raise SettingsError(f"--{name} is for what is printed, but --out is given. Leave one of them out.")
     match task:
         case "tag" | "intent":

@@ -1,5 +1,6 @@
 """bothways train translate: train a translator from files and save it as a folder."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +33,7 @@ class PairFiles(TyperCommand):
         ]
         for place, argument in enumerate(args[:-2]):
             first, second = args[place + 1 : place + 3]
-            plain = not first.startswith("-") and format_of(Path(first)) is None and not Path(first).is_dir()
+            plain = not first.startswith("-") and format_of(Path(first)) is None and not os.path.isdir(first)
             if argument == _VALIDATION and plain and not second.startswith("-"):
                 args.insert(place + 2, _VALIDATION)
                 break

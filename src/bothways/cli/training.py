@@ -72,8 +72,11 @@ def run_training(
         as_json: print JSON.
     """
     require_training()
+    from bothways.training.places import refuse_inside
     from bothways.training.progress import Everyone, TensorBoardLog, TerminalProgress
 
+    if tensorboard is not None:
+        refuse_inside(tensorboard, out.absolute(), "--tensorboard")
     logs = [] if tensorboard is None else [TensorBoardLog(tensorboard, several=several)]
     with TerminalProgress() as progress:
         trained = train(Everyone([progress, *logs]), lambda note: print(literal(note), file=sys.stderr))

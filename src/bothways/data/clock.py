@@ -5,6 +5,7 @@ A time is a float: seconds since 1970 (UTC) of a date, the number itself of a nu
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -99,7 +100,7 @@ class Clock:
         if self.kind == "row":
             return f"row {int(time) + 1:,}"
         if self.kind == "number":
-            return f"{time:.12g}"
+            return self._spell_number(time)
         found = (_START + timedelta(seconds=float(time))).astimezone(_offset(self.zone))
         if self.form in ("month", "compact month"):
             return f"{found:%Y-%m}" if self.form == "month" else f"{found:%Y%m}"
@@ -107,6 +108,14 @@ class Clock:
             return f"{found:%Y-%m-%d}"
         text = found.replace(tzinfo=None).isoformat(sep="T" if self.form == "T" else " ")
         return (text.rstrip("0") if "." in text else text) + self.zone
+
+    def _spell_number(self, time: float) -> str:
+        """Write a number with the fewest digits that tell it from its neighbours: steps are known up to rounding."""
+        if float(time).is_integer():
+            return str(int(time))
+        near = max(1e-6 * abs(self.step), 4 * math.ulp(time))
+        spelt = (f"{time:.{digits}g}" for digits in (12, 15))
+        return next((text for text in spelt if abs(float(text) - time) <= near), f"{time:.17g}")
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything for JSON."""
@@ -129,20 +138,20 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
     """
     if values and all(_COMPACT_MONTH.fullmatch((value or "").strip()) for value in values):
         return _compact_months([str(value).strip() for value in values]), "date", "compact month"
-    if values and all(value is not None and _NUMBER.fullmatch(value.strip()) for value in values):
+    numeric = [_NUMBER.fullmatch((value or "").strip()) is not None for value in values]
+    if values and all(numeric):
         compact = all(_COMPACT.fullmatch(str(value).strip()) and _date(str(value)) is not None for value in values)
         if not compact:
             return np.array(values, dtype=np.float64), "number", ""
+    elif values and numeric[0] and _date(values[0] or "") is None:  # numbers, but for one
+        row = numeric.index(False)
+        raise _no_time(where(row), column, values[row])
     found = np.empty(len(values))
     form = "day"
     for row, value in enumerate(values):
         date = _date(value or "")
         if date is None:
-            reason = "is empty" if not (value or "").strip() else f"holds {value!r}, which is no time"
-            raise DataError(
-                f"{where(row)}: column {column!r} {reason}. Write times as 2026-01-31, 2026-01-31 18:00 or 2026-01, "
-                "or as numbers."
-            )
+            raise _no_time(where(row), column, value)
         found[row] = (date - _START).total_seconds()
         text = (value or "").strip()
         if row == 0 and _MONTH.fullmatch(text):
@@ -150,6 +159,13 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
         elif form in ("day", "month") and found[row] % DAY:
             form = "T" if "T" in text else "time"
     return found, "date", form
+
+
+def _no_time(place: str, column: str, value: str | None) -> DataError:
+    reason = "is empty" if not (value or "").strip() else f"holds {value!r}, which is no time"
+    return DataError(
+        f"{place}: column {column!r} {reason}. Write times as 2026-01-31, 2026-01-31 18:00 or 2026-01, or as numbers."
+    )
 
 
 def zone_of(values: Sequence[str | None]) -> str:

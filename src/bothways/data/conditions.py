@@ -102,8 +102,9 @@ class Condition:
         table = _as_numbers(values)
         table = table if chosen is None else table[chosen]
         mean, deviation = table.mean(axis=0), table.std(axis=0)
-        for column, spread, first in zip(values.columns, deviation, table[0], strict=True):
-            if not spread > 0:
+        # Compared, not computed: of 0.1, again and again, rounding makes a deviation of 1e-17.
+        for column, alike, first in zip(values.columns, (table == table[0]).all(axis=0), table[0], strict=True):
+            if alike:
                 raise DataError(
                     f"{column!r} is {spell(float(first))} for every text, so that it says nothing. Drop it."
                 )
@@ -268,6 +269,8 @@ def _plain(value: Any) -> str | None:
 
 def _number(value: Any) -> float | None:
     """The finite number that a value is, or whose spelling it is."""
+    if isinstance(value, str) and "_" in value:  # Python reads 1_0 as 10
+        return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

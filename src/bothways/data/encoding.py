@@ -25,6 +25,10 @@ _MARKS = [
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 ]
+_ORDERS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 _OTHER_FORMATS = {
     b"PK\x03\x04": "a zip or Excel file: unpack it, or save the sheet as CSV",
     b"\x1f\x8b": "a gzip file: its name should end in .gz",
@@ -83,8 +87,20 @@ def _known(path: Path, encoding: str) -> tuple[str, list[str]]:
         except (LookupError, ValueError):
             known = "auto, utf-8, utf-16, cp1252, latin-1, or another name that Python knows"
             raise SettingsError(f"encoding is {encoding!r}, but it must be one of: {known}.") from None
-        utf8 = codecs.lookup(encoding).name == "utf-8"
-        return ("utf-8-sig" if utf8 else encoding), []
+        name = codecs.lookup(encoding).name
+        if name == "utf-8":
+            return "utf-8-sig", []
+        with opened(path) as file:
+            start = file.read(4)
+        if name in ("utf-16", "utf-32"):
+            if start and not start.startswith(_ORDERS[name]):
+                raise DataError(
+                    f"{path.name} cannot be read as {encoding}: it has no byte order mark. Choose {name}-le or "
+                    f"{name}-be with --encoding, or save the file as UTF-8."
+                )
+        elif start.startswith(_ORDERS.get(name[:6], ())) and name[6:] in ("-le", "-be"):
+            return name[:6], []  # which takes the mark off
+        return encoding, []
     with opened(path) as file:
         start = file.read(4)
     for magic, meaning in _OTHER_FORMATS.items():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
@@ -33,6 +34,12 @@ def format_of(path: Path) -> Format | None:
 def is_packed(path: Path) -> bool:
     """Say whether a file's name ends in .gz."""
     return path.suffix.lower() == ".gz"
+
+
+def probe(path: Path) -> None:
+    """Raise the OSError that keeps anything from being known of a place; that nothing stands there is none."""
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError):
+        os.lstat(path)
 
 
 @contextmanager

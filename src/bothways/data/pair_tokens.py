@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,19 @@ class PairTokens:
         return self.target.documents(texts)
 
 
+FARTHEST = 32  # bytes that marks stand behind the character they belong to
+
+
+def _joins(character: str) -> bool:
+    """Whether a character belongs to the one before it: a combining mark, or what joins two."""
+    return character in ("\u200c", "\u200d") or unicodedata.category(character)[0] == "M"
+
+
 def whole_words(tokens: LanguageTokens, ids: Sequence[int] | NDArray[np.integer[Any]]) -> list[int]:
     """Say which word each token belongs to, counted from 0: a byte pair may be a part of one, others are words.
 
     A word of byte pairs begins with a space, or where letters and digits meet anything else, but never inside a
-    character.
+    character or before what combines with it.
     """
     if tokens.tokenizer.unit != "bpe":
         return list(range(len(ids)))
@@ -71,9 +80,10 @@ def whole_words(tokens: LanguageTokens, ids: Sequence[int] | NDArray[np.integer[
     whole, place = b"".join(parts), 0
     words: list[int] = []
     for part in parts:
-        before = whole[max(0, place - 4) : place].decode(errors="replace")[-1:]
+        seen = whole[max(0, place - FARTHEST) : place].decode(errors="replace")
+        before = next((character for character in reversed(seen) if not _joins(character)), "")
         after = whole[place : place + 4].decode(errors="replace")[:1]
-        inside = part[0] & 0xC0 == 0x80  # a byte of UTF-8 that begins no character
+        inside = part[0] & 0xC0 == 0x80 or (after != "" and _joins(after))  # or a byte that begins no character
         begins = after.isspace() or (not before.isspace() and before.isalnum() != after.isalnum())
         words.append(words[-1] + (begins and not inside) if words else 0)
         place += len(part)

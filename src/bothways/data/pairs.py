@@ -58,14 +58,14 @@ def read_pairs(
         return _from_table(data, source, target, encoding)
     if source is not None or target is not None:
         raise DataError(f"{data.name} and {targets.name} are read line by line. Leave --source and --target out.")
-    sides = [_lines(path, encoding) for path in (data, targets)]
-    (sources, notes), (translated, more) = sides
+    plain = _plain(data, encoding), _plain(targets, encoding)
+    sources, translated = (side.lines() for side in plain)
     if len(sources) != len(translated):
         raise DataError(
             f"{data.name} has {len(sources):,} lines, but {targets.name} has {len(translated):,}: line by line they "
             "must be each other's translations. Give files with as many lines."
         )
-    return Pairs(data.name, sources, translated, lambda row: f"{data.name}, line {row + 1:,}", [*notes, *more])
+    return Pairs(data.name, sources, translated, plain[0].where_line, [*plain[0].notes, *plain[1].notes])
 
 
 def read_sources(data: Path, *, source: str | None = None, encoding: str = "auto") -> Pairs:
@@ -78,8 +78,8 @@ def read_sources(data: Path, *, source: str | None = None, encoding: str = "auto
     if format_of(data) is None and not data.is_dir():
         if source is not None:
             raise DataError(f"{data.name} is read line by line. Leave --source out.")
-        sources, notes = _lines(data, encoding)
-        return Pairs(data.name, sources, [], lambda row: f"{data.name}, line {row + 1:,}", notes)
+        plain = _plain(data, encoding)
+        return Pairs(data.name, plain.lines(), [], plain.where_line, plain.notes)
     table = read_table(data, encoding=encoding)
     column, guessed = _column(table, source, _SOURCE_NAMES, "source", table.columns)
     texts = [text or "" for (text,) in table.rows([column])]
@@ -138,8 +138,8 @@ def _column(
     return known[0], [f"Column {known[0]!r} is read as the {side}."]
 
 
-def _lines(path: Path, encoding: str) -> tuple[list[str], list[str]]:
-    """All lines of a plain file, without their ends, and what was noted."""
+def _plain(path: Path, encoding: str) -> PlainTexts:
+    """Open a plain file, or a folder of such, whose lines are texts."""
     if format_of(path) is not None:
         raise DataError(
             f"{path.name} is a table, but two files are read line by line. Give a table alone, with --source and "
@@ -151,7 +151,7 @@ def _lines(path: Path, encoding: str) -> tuple[list[str], list[str]]:
             f"{path.name} is a folder of tables, but two files are read line by line. Give the folder alone, with "
             "--source and --target."
         )
-    return texts.lines(), texts.notes
+    return texts
 
 
 def empty_rows(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:

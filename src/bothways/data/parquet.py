@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,17 +60,29 @@ class ParquetFile:
                     "needed. Write one value there."
                 )
         with self._open() as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(columns))):
+            batches = file.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(columns)))
+            while (batch := self._next(batches)) is not None:
                 values = [self._values(batch.column(column), column, column in as_found) for column in columns]
                 yield from zip(*values, strict=True)
 
     def _open(self) -> pq.ParquetFile:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        try:
+        with self._explained():
             # A buffer makes it read each column in parts, and not a whole row group at once.
             return pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False)
+
+    def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        with self._explained():
+            return next(batches, None)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn Arrow's faults in reading into a DataError."""
+        import pyarrow as pa
+
+        try:
+            yield
         except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"{self.path.name} is no whole Parquet file: {_first_line(error)}. Write it again."

@@ -138,6 +138,15 @@ class PlainTexts:
                 return f"{file.path.name}, line {line:,}"
         raise IndexError(f"{self.name} has no row {row}")
 
+    def where_line(self, row: int) -> str:
+        """Say in which file one of `lines` stands, as in "novel.txt, line 17"; reads up to there."""
+        for file in self._files:
+            count = len(file.lines())
+            if row < count:
+                return f"{file.path.name}, line {row + 1:,}"
+            row -= count
+        raise IndexError(f"{self.name} has no line {row}")
+
     def _pieces(self) -> Iterator[tuple[_PlainFile, int, str]]:
         for file in self._files:
             for line, piece in file.pieces(end_last_line=file is not self._files[-1]):

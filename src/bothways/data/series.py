@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # How a missing number is written, in small letters.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
+_LOOKED_AT = 100  # rows that tell what a column holds
 _TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "day", "month", "week", "hour", "year")
 
 
@@ -88,8 +89,9 @@ def read_series(
     cells = list(zip(*table.rows(table.columns), strict=True))
     found = dict(zip(table.columns, cells, strict=True))
     notes = list(table.notes)
+    rows = _rows_by_series(table, by, found)
     if time is None and guess:
-        time = _guess_time(table, found, {*(targets or ()), *(inputs or ()), by})
+        time = _guess_time(table, found, {*(targets or ()), *(inputs or ()), by}, list(rows.values()), notes)
         said = "Rows are taken to be in order of time: no column holds times. Name one with --time if one does."
         notes.append(said if time is None else f"Column {time!r} is read as the time.")
     chosen = _choose(table, found, targets, inputs, {time, by}, notes)
@@ -97,7 +99,6 @@ def read_series(
     for place, column in enumerate(chosen):
         if np.isnan(values[:, place]).all():
             raise DataError(f"{table.name}: column {column!r} holds no number at all. Choose another column.")
-    rows = _rows_by_series(table, by, found)
     times, kind, form = _times(table, time, rows, found)
     zone = zone_of(found[time]) if time is not None and kind == "date" else ""
     clock = find_clock([times[some] for some in rows.values()], kind, form, zone)
@@ -138,17 +139,29 @@ def _times(
     return places, "row", ""
 
 
-def _guess_time(table: Table, found: dict[str, tuple[str | None, ...]], taken: set[str | None]) -> str | None:
+def _guess_time(
+    table: Table,
+    found: dict[str, tuple[str | None, ...]],
+    taken: set[str | None],
+    rows: Sequence[NDArray[np.int64]],
+    notes: list[str],
+) -> str | None:
     free = [column for column in table.columns if column not in taken]
     named = [column for column in free if column.strip().lower() in _TIME_NAMES and _holds_times(found[column])]
-    if named:
-        return min(named, key=lambda column: _TIME_NAMES.index(column.strip().lower()))
+    for column in sorted(named, key=lambda column: _TIME_NAMES.index(column.strip().lower())):
+        again = _begins_again(found[column], rows)
+        if again is None:
+            return column
+        notes.append(
+            f"{table.where(again)}: {column!r} begins again, so it is not read as the time. If rows belong to several "
+            "series, name the column that tells them apart with --series."
+        )
     return next((column for column in free if _holds_dates(found[column])), None)
 
 
 def _holds_dates(values: tuple[str | None, ...]) -> bool:
     try:
-        return parse_times(values[:100], lambda _: "", "")[1] == "date"
+        return parse_times(values[:_LOOKED_AT], lambda _: "", "")[1] == "date"
     except DataError:
         return False
 
@@ -156,10 +169,26 @@ def _holds_dates(values: tuple[str | None, ...]) -> bool:
 def _holds_times(values: tuple[str | None, ...]) -> bool:
     """Whether values are dates, or numbers that rise."""
     try:
-        times, kind, _ = parse_times(values[:100], lambda _: "", "")
+        times, kind, _ = parse_times(values[:_LOOKED_AT], lambda _: "", "")
     except DataError:
         return False
     return kind == "date" or bool((np.diff(times) > 0).all())
+
+
+def _begins_again(values: tuple[str | None, ...], rows: Sequence[NDArray[np.int64]]) -> int | None:
+    """The row in which numbers begin again, as the days of each year do, within a series; None if in none.
+
+    One that is out of order or cannot be read may be a mistake, which is to be told.
+    """
+    try:
+        times, kind, _ = parse_times(values, lambda _: "", "")
+    except DataError:
+        return None
+    for some in rows if kind == "number" else ():
+        falls = some[1:][np.diff(times[some]) <= 0]
+        if len(falls) and (times[falls] == times[some].min()).all():
+            return int(falls[0])
+    return None
 
 
 def _choose(
@@ -259,13 +288,19 @@ def _check_order(
         if times[row] == times[before]:
             several = "" if name is not None else ", or name the column that tells series apart with --series"
             raise DataError(
-                f"{table.where(row)}: the time {spelt[row]!r}{called} stands in row {before + 1:,}, too. Keep one row "
-                f"for each time{several}."
+                f"{table.where(row)}: the time {spelt[row]!r}{called} stands in {_beside(table, row, before)}, too. "
+                f"Keep one row for each time{several}."
             )
         raise DataError(
-            f"{table.where(row)}: the time {spelt[row]!r}{called} comes before that of row {before + 1:,}, "
+            f"{table.where(row)}: the time {spelt[row]!r}{called} comes before that of {_beside(table, row, before)}, "
             f"{spelt[before]!r}. Sort the rows by time."
         )
+
+
+def _beside(table: Table, row: int, other: int) -> str:
+    """Say where another row stands, without the file where that is the same."""
+    file, _, _ = table.where(row).rpartition(", ")
+    return table.where(other).removeprefix(f"{file}, ")
 
 
 def _evenly(series: Series, clock: Clock) -> tuple[Series, list[float]]:

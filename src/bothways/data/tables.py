@@ -13,10 +13,10 @@ from typing import Protocol, cast
 
 from bothways.data.cells import Kind, Value
 from bothways.data.delimited import DelimitedFile
-from bothways.data.files import READABLE, format_of
+from bothways.data.files import READABLE, format_of, probe
 from bothways.data.json_lines import JsonLinesFile
 from bothways.data.parquet import ParquetFile
-from bothways.errors import DataError, MissingFileError, nearest
+from bothways.errors import BothwaysError, DataError, MissingFileError, nearest
 
 
 class _TableFile(Protocol):
@@ -145,6 +145,16 @@ def read_table(path: Path | str, *, encoding: str = "auto") -> Table:
             twice, or a folder's files have different columns.
     """
     path = Path(path)
+    try:
+        probe(path)
+        return _read(path, encoding)
+    except BothwaysError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _read(path: Path, encoding: str) -> Table:
     if not path.is_dir():
         if format_of(path) is None and path.exists():
             raise DataError(

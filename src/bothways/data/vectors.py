@@ -149,7 +149,7 @@ def _collect(
 
 def _parted(path: Path, number: int, line: bytes, width: int) -> tuple[bytes, bytes]:
     """Split a line into its word, which may contain spaces, and its numbers."""
-    if line.count(b" ") == width:
+    if line.count(b" ") == width and b"  " not in line:
         word, _, numbers = line.partition(b" ")
         return word, numbers
     fields = line.split()

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from bothways.data.cells import Kind, Value, spell
-from bothways.data.files import READABLE, format_of, is_packed
+from bothways.data.files import READABLE, format_of, is_packed, probe
 from bothways.data.parquet import require_pyarrow
 from bothways.data.streaming import GROUP_CHARACTERS, GROUP_ROWS, characters_of
 from bothways.errors import BothwaysError, DataError, OutputError
@@ -30,6 +30,33 @@ def column_type(kinds: Set[Kind]) -> ColumnType:
     if held == {"integer"}:
         return int
     return float if held and held <= {"integer", "float"} else str
+
+
+def check_place(path: Path, *, force: bool) -> None:
+    """Refuse, before anything slow starts, a place that no file can be written to.
+
+    Args:
+        path: the place.
+        force: whether a file that stands there may be replaced.
+
+    Raises:
+        OutputError: it is taken, or is a folder, or its folder does not exist or may not be written to.
+        MissingExtraError: it is to be a Parquet file and pyarrow is not installed.
+    """
+    try:
+        probe(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from None
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Name a file to write.")
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists. Choose another place with --out, or replace it with --force.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist. Make it.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path} cannot be written: you may not write to {path.parent}. Nothing was changed there.")
+    if format_of(path) == "parquet":
+        require_pyarrow("Writing", path)
 
 
 class TableWriter:
@@ -67,13 +94,8 @@ class TableWriter:
             OutputError: the place cannot be written.
             MissingExtraError: a Parquet file is to be written and pyarrow is not installed.
         """
-        if self.path.is_dir():
-            raise OutputError(f"{self.path} is a folder. Name a file to write.")
-        if not self.path.parent.is_dir():
-            raise OutputError(f"{self.path} cannot be written: the folder {self.path.parent} does not exist. Make it.")
+        check_place(self.path, force=True)
         with self._explained():
-            if format_of(self.path) == "parquet":
-                require_pyarrow("Writing", self.path)
             self._sink = _open_sink(self.path, self._aside, self._columns)
         return self
 

@@ -37,19 +37,26 @@ class HiddenStates:
 
     def predict(self, sequences: Sequence[Sequence[str]]) -> list[Ints]:
         """Find the likeliest sequence of states of each sequence of symbols, int64 (T,) (Viterbi)."""
-        emissions, lengths = self._scores(sequences)
-        paths, _ = self._chain.best(emissions, lengths)
-        return [path[:length] for path, length in zip(paths, lengths, strict=True)]
+        found = [np.zeros(0, dtype=np.int64) for _ in sequences]
+        rows, emissions, lengths = self._scores(sequences)
+        for row, path, length in zip(rows, self._chain.best(emissions, lengths)[0], lengths, strict=True):
+            found[row] = path[:length]
+        return found
 
     def marginals(self, sequences: Sequence[Sequence[str]]) -> list[Floats]:
         """Give the probability of each state at each step, float64 (T,S) (forward-backward)."""
-        emissions, lengths = self._scores(sequences)
-        chances, _ = self._chain.marginals(emissions, lengths)
-        return [some[:length] for some, length in zip(chances, lengths, strict=True)]
+        found = [np.zeros((0, len(self.start))) for _ in sequences]
+        rows, emissions, lengths = self._scores(sequences)
+        for row, chances, length in zip(rows, self._chain.marginals(emissions, lengths)[0], lengths, strict=True):
+            found[row] = chances[:length]
+        return found
 
     def log_likelihood(self, sequences: Sequence[Sequence[str]]) -> Floats:
         """Give the log probability of each sequence, float64 (N,), nats; symbols never seen count as certain."""
-        return self._chain.marginals(*self._scores(sequences))[1]
+        found = np.zeros(len(sequences))
+        rows, emissions, lengths = self._scores(sequences)
+        found[rows] = self._chain.marginals(emissions, lengths)[1]
+        return found
 
     def sample(self, length: int, random: np.random.Generator) -> tuple[list[str], Ints]:
         """Draw a sequence of symbols and the states behind it, int64 (T,)."""
@@ -84,12 +91,14 @@ class HiddenStates:
     def _places(self) -> dict[str, int]:
         return {symbol: place for place, symbol in enumerate(self.symbols)}
 
-    def _scores(self, sequences: Sequence[Sequence[str]]) -> tuple[Floats, Ints]:
-        """Log P(symbol | state) of each step, float64 (N,T,S), and lengths."""
+    def _scores(self, sequences: Sequence[Sequence[str]]) -> tuple[Ints, Floats, Ints]:
+        """Which sequences hold anything, (N,), log P(symbol | state) of each of their steps, (N,T,S), and lengths."""
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+        rows = np.flatnonzero(lengths)
+        lengths = lengths[rows]
         with np.errstate(divide="ignore"):
             scores = np.log(np.concatenate([self.emissions.T, np.ones((1, len(self.start)))]))
-        found = np.zeros((len(sequences), int(lengths.max(initial=1)), len(self.start)))
-        for row, sequence in enumerate(sequences):
-            found[row, : lengths[row]] = scores[[self._places.get(symbol, -1) for symbol in sequence]]
-        return found, lengths
+        found = np.zeros((len(rows), int(lengths.max(initial=1)), len(self.start)))
+        for place, row in enumerate(rows.tolist()):
+            found[place, : lengths[place]] = scores[[self._places.get(symbol, -1) for symbol in sequences[row]]]
+        return rows, found, lengths

@@ -80,7 +80,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         return self._fit(X, y, validation, progress, before=getattr(self, "trained_", None))
 
     def _fit(self, inputs: Any, labels: Any, validation: Any, progress: bool, before: TrainedClassifier | None) -> Self:
-        from bothways.training.classification import check_vectors, train_classifier
+        from bothways.training.classification import check_refit, check_vectors, train_classifier
         from bothways.training.device import check_device
         from bothways.training.preparation import prepare
         from bothways.training.pretrained import read_pretrained
@@ -90,7 +90,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
         self.check()
         settings = ClassifierSettings.from_dict(self.get_params())
         check_device(settings)
-        check_vectors(settings)
+        check_refit(settings)
+        if before is None:
+            check_vectors(settings)
         pretrained = read_pretrained(settings) if before is None else None
         if before is not None:
             settings = _settings_to_go_on(settings, before)

@@ -117,9 +117,12 @@ def _classify(
         trained.settings, labels=len(trained.classes), features=trained.features,
         vocabulary=None if trained.tokenizer is None else len(trained.tokenizer),
     ), entry.seed)  # fmt: skip
-    result.fresh_gradients, result.gradients = (
-        classifier_gradient_norms(model, few, asked).tolist() for model in (fresh, trained.model)
-    )
+    known = np.flatnonzero(asked >= 0)
+    if len(known):
+        learned = InMemory(few.take(known))
+        result.fresh_gradients, result.gradients = (
+            classifier_gradient_norms(model, learned, asked[known]).tolist() for model in (fresh, trained.model)
+        )
     prepared.close()
     if question.test is not None:
         with TemporaryDirectory() as place:
@@ -144,7 +147,7 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
     checked = None if question.validation is None else read_tagged(question.validation, **named, encoding=encoding)
     prepared = prepare_tags(sentences, checked, settings)
     if question.test is not None:
-        check_like(read_tagged(question.test, **named, encoding=encoding), prepared.scheme)
+        check_like(read_tagged(question.test, **named, encoding=encoding), prepared.scheme, repair=settings.repair)
     trained = train_tagger(prepared, settings, folder=folder, resume=True, listener=listener)
     _go_on_unless(interrupted=trained.interrupted)
     assert prepared.validation is not None
@@ -179,7 +182,9 @@ def _tag(question: Question, entry: Entry, settings: TaggerSettings, folder: Pat
     if question.test is not None:
         with TemporaryDirectory() as place:
             save_tagger(trained, Path(place) / "model")
-            found = evaluate_tagger(Path(place) / "model", question.test, columns=columns, encoding=encoding)
+            found = evaluate_tagger(
+                Path(place) / "model", question.test, columns=columns, encoding=encoding, repair=settings.repair
+            )
             result.test = found.scores.main
     return result
 

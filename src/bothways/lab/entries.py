@@ -131,9 +131,9 @@ class Question:
         """
         facts = {**self.to_dict(), "data": None, "validation": None, "test": None, "name": None}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        named = self.settings.get("vectors")
-        vectors = None if named is None else Path(named)
-        for path in (self.data, self.validation, self.test, vectors):
+        vectors, pretrained = (self.settings.get(name) for name in ("vectors", "pretrained"))
+        beside = [None if vectors is None else Path(vectors), *([] if pretrained is None else [Path(pretrained)])]
+        for path in (self.data, self.validation, self.test, *beside):
             digest.update(b"\0")
             if path is None:
                 continue

@@ -138,10 +138,12 @@ class Translator(nn.Module):
         """
         source = self.read(sources, source_lengths)
         before, wanted = targets[:, :-1], targets[:, 1:]
-        vectors = self._dropped(self.target_embedding(before), self.embedding_dropout)
+        vectors = self.target_embedding(before)
+        mask = self._mask(vectors, self.embedding_dropout)
+        vectors = vectors if mask is None else vectors * mask
         if self.training and scheduled_sampling:
             written = self.decoder.sampled(
-                vectors, source.start, source.keys, self.chooser(vectors, scheduled_sampling)
+                vectors, source.start, source.keys, self.chooser(vectors, scheduled_sampling, mask)
             )
         else:
             written = self.decoder(vectors, source.start, source.keys)
@@ -185,15 +187,17 @@ class Translator(nn.Module):
         ways = [part for way in last if way is not None for part in way]
         known = torch.stack(ways).permute(2, 0, 1, 3).flatten(1)  # (B,·), parts of both ways, layers, H
         layers, size = self.decoder.reader.num_layers, self.decoder.reader.hidden_size
-        start = torch.tanh(self.bridge(known)).reshape(len(known), -1, layers, size)
+        # In the weights' precision, or under autocast every state of the loop would be rounded as products are.
+        start = torch.tanh(self.bridge(known)).to(self.bridge.weight.dtype).reshape(len(known), -1, layers, size)
         return tuple(part.transpose(0, 1).contiguous() for part in start.unbind(1))
 
-    def chooser(self, vectors: Tensor, share: float) -> Callable[[int, Tensor], Tensor]:
+    def chooser(self, vectors: Tensor, share: float, mask: Tensor | None = None) -> Callable[[int, Tensor], Tensor]:
         """Let a share of the steps read the likeliest token of the step before in place of the right one.
 
         Args:
             vectors: float (B,T,E), of the right token before each step.
             share: of the steps, each by itself.
+            mask: float (B,1,E), what the vectors were multiplied by; the network's own tokens are, too.
 
         Returns:
             What `Decoder.sampled` chooses with.
@@ -204,15 +208,19 @@ class Translator(nn.Module):
             own = torch.rand(len(right), device=right.device) < share
             with torch.no_grad():
                 guessed = self.softmax(features).argmax(dim=-1)
-            return torch.where(own[:, None], self.target_embedding(guessed), right)
+            chosen = self.target_embedding(guessed)
+            return torch.where(own[:, None], chosen if mask is None else chosen * mask[:, 0], right)
 
         return choose
 
     def _dropped(self, steps: Tensor, share: float) -> Tensor:
         """Drop in training, (B,T,·): one mask for all steps of a sequence."""
-        if not (self.training and share):
-            return steps
-        return steps * sequence_dropout(steps, len(steps), share)[:, None]
+        mask = self._mask(steps, share)
+        return steps if mask is None else steps * mask
+
+    def _mask(self, steps: Tensor, share: float) -> Tensor | None:
+        """Draw that mask, (B,1,·); None drops nothing."""
+        return sequence_dropout(steps, len(steps), share)[:, None] if self.training and share else None
 
 
 def _embedding(vocabulary: int, width: int) -> nn.Embedding:

@@ -1,13 +1,14 @@
 """A translator as two ONNX graphs: one reads the source, one writes one token more; a search runs between them.
 
     encoder   sources int64 (B,S), lengths int64 (B,)
-              -> state_0, ... (B,1,L,H), feed (B,1,F), keys and values
+              -> state_0, ... (B,1,L,H), keys and values
     decoder   tokens int64 (B,W), state_0, ... (B,W,L,H), feed (B,W,F), keys, values, real bool (B,S), count int64 (1,)
               -> log_probabilities and likeliest (B,W,C), of the `count` likeliest tokens, end (B,W), after_0, ...,
                  features (B,W,F), attention (B,W,S)
 
-Without attention there are no keys, values, real and attention; without input feeding no feed and no features. Keys and
-values lie as the decoder multiplies them; each source is mapped once, however many beginnings look at it.
+The first feed is zeros. Without attention there are no keys, values, real and attention; without input feeding no feed
+and no features. Keys and values lie as the decoder multiplies them; each source is mapped once, however many beginnings
+look at it.
 
 Shapes: B sources, W beginnings of each, S steps, T steps of either, L layers, P parts of a state, H hidden width, F
 width of features, A width of keys, N heads.

@@ -98,7 +98,7 @@ class Attention(nn.Module):
         """
         if lengths.shape != (len(source),):
             raise DataError(f"lengths has shape {tuple(lengths.shape)}, but the source has {len(source)} sequences.")
-        real = is_real(lengths, source.shape[1])
+        real = is_real(lengths.to(source.device), source.shape[1])
         source = source.masked_fill(~real[..., None], 0.0)  # NaN on padding would pass through a weight of 0
         mapped = source if self.kind == "dot" else self.map_key(source)
         return Keys(mapped, self.map_value(source) if self.kind == "scaled" else source, real)
@@ -214,7 +214,7 @@ class ConcatenatedAttention(nn.Module):
                             f"{tuple(queries.shape)}.")  # fmt: skip
         scores = self.weigh(torch.cat([queries, keys], dim=-1))
         if lengths is not None:
-            real = is_real(lengths, self.places)
+            real = is_real(lengths.to(values.device), self.places)
             scores = scores.masked_fill(~real[:, None], -torch.inf)
             values = values.masked_fill(~real[..., None], 0.0)
         weights = scores.softmax(dim=-1)

@@ -82,6 +82,12 @@ class CellStack(Recurrent):
             f"bias={self.bias}, direction={self.direction}{both}, dropout={self.dropout}, recompute={self.recompute}"
         )
 
+    def _parameters_read(self, layer: int, direction: str) -> dict[str, Tensor]:
+        """Return one layer's parameters of a direction that is read, in order, or refuse another."""
+        read = {"forward": self.forward_size, "backward": self.backward_size}
+        check_choice("direction", direction, [way for way, width in read.items() if width])
+        return self._parameters_of(layer, direction)
+
     def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Name one layer's parameters, in order, with their shapes."""
         raise NotImplementedError
@@ -114,7 +120,12 @@ class CellStack(Recurrent):
 
     def _check_dtype(self, inputs: Tensor) -> None:
         """Refuse inputs of another precision than the weights, unless autocast bridges them."""
-        kind = next(self.parameters()).dtype
+        weight = next(self.parameters())
+        kind = weight.dtype
+        if inputs.device.type != weight.device.type:
+            raise DataError(
+                f"inputs is on {inputs.device.type!r}, but the weights are on {weight.device.type!r}. Move one of them."
+            )
         if inputs.dtype != kind and not torch.is_autocast_enabled(inputs.device.type):
             here, there = str(inputs.dtype).removeprefix("torch."), str(kind).removeprefix("torch.")
             raise DataError(

@@ -65,18 +65,19 @@ def log_partition(emissions: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
     second one. Arguments are those of `total`. A step all of whose ways in lie 700 nats below the best counts as
     forbidden.
     """
-    lost: Tensor = _LogPartition.apply(emissions, *chain, lengths)  # type: ignore[no-untyped-call]
+    lost: Tensor = _LogPartition.apply(emissions, *chain, lengths.to(emissions.device))  # type: ignore[no-untyped-call]
     return lost
 
 
 def marginals(emissions: Tensor, chain: Chain, lengths: Tensor) -> Tensor:
     """Give the probability of each label at each step, float (B,T,K), zero on padding."""
     with torch.no_grad():
-        return _read(emissions, chain, lengths).probabilities().to(emissions.dtype)
+        return _read(emissions, chain, lengths.to(emissions.device)).probabilities().to(emissions.dtype)
 
 
 def path_score(emissions: Tensor, chain: Chain, labels: Tensor, lengths: Tensor) -> Tensor:
     """Give the score of one path of each sequence, float (B,): labels int64 (B,T), from 0 to K-1 also on padding."""
+    lengths = lengths.to(emissions.device)
     real = is_real(lengths, emissions.shape[1])
     at_steps = emissions.gather(2, labels[..., None])[..., 0].masked_fill(~real, 0.0).sum(dim=1)
     between = chain.transitions[labels[:, :-1], labels[:, 1:]].masked_fill(~real[:, 1:], 0.0).sum(dim=1)
@@ -160,10 +161,11 @@ class _Read(NamedTuple):
 
     def pairs(self, weights: Tensor) -> Tensor:
         """The expected number of each pair of labels, (K,K), each sequence counted as often as its weight (B,)."""
-        real = is_real(self.lengths - 1, self.emissions.shape[1] - 1)
+        # Of a sequence that is impossible nothing is expected, and its sums would be NaN.
+        real = is_real(self.lengths - 1, self.emissions.shape[1] - 1) & self.partition.isfinite()[:, None]
         before, behind = self.before[:, :-1][real], self.behind[:, 1:][real]  # (N,K)
         high, low = before.amax(dim=1), behind.amax(dim=1)
-        rows = torch.arange(len(weights), device=weights.device).repeat_interleave(self.lengths - 1)
+        rows = real.nonzero()[:, 0]
         scale = (high + low - self.partition[rows]).exp() * weights[rows]
         outer = ((before - high[:, None]).exp() * scale[:, None]).T @ (behind - low[:, None]).exp()
         return outer * self.chain.transitions.exp()

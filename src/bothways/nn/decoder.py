@@ -244,7 +244,7 @@ def _advance(cell: str, given: Tensor, hidden: Tensor, state: tuple[Tensor, ...]
         enter, forget, new, leave = total.chunk(4, dim=1)
         inner = torch.sigmoid(forget) * state[1] + torch.sigmoid(enter) * torch.tanh(new)
         return torch.sigmoid(leave) * torch.tanh(inner), inner
-    return (torch.tanh(total) if cell == "rnn_tanh" else torch.relu(total),)
+    return ((torch.tanh(total) if cell == "rnn_tanh" else torch.relu(total)).to(state[0].dtype),)
 
 
 def _repeated(bias: Tensor, count: int, size: int) -> Tensor:

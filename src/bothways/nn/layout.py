@@ -69,7 +69,7 @@ class Layout(NamedTuple):
 
     def batch_sizes(self) -> Tensor:
         """Count the sequences at each step, as `PackedSequence` does; int64 (steps,) on the CPU."""
-        steps, counts = torch.tensor(self.rows_at).unbind(dim=1)
+        steps, counts = torch.tensor(self.rows_at, device="cpu").unbind(dim=1)
         return torch.repeat_interleave(counts, steps)
 
 
@@ -108,24 +108,24 @@ def _lay_out_unpadded(size: int, steps: int, device: torch.device) -> Layout:
     """Remember the plans of batches without padding: reading step by step asks for the same one at each step."""
     # A tensor made in inference mode could never be part of training.
     with torch.inference_mode(mode=False):
-        return _plan(torch.full((size,), steps), steps, device, exact=True)
+        return _plan(torch.full((size,), steps, device="cpu"), steps, device, exact=True)
 
 
 def _plan(lengths: Tensor, steps: int, device: torch.device, *, exact: bool) -> Layout:
     size, longest = len(lengths), int(lengths.max())
     ordered, order = lengths.sort(descending=True, stable=True)
     rank = torch.empty_like(order)
-    rank[order] = torch.arange(size)
+    rank[order] = torch.arange(size, device="cpu")
     counts = _rows_by_step(ordered, longest, exact)
     starts = counts.cumsum(0) - counts  # (longest,), the first row of each step
 
-    step = torch.repeat_interleave(torch.arange(longest), counts)  # (N,)
-    place = torch.arange(len(step)) - starts[step]
+    step = torch.repeat_interleave(torch.arange(longest, device="cpu"), counts)  # (N,)
+    place = torch.arange(len(step), device="cpu") - starts[step]
     sequence, length = order[place], ordered[place]
     real = step < length
     backwards = torch.where(real, length - 1 - step, 0)
 
-    steps_here = torch.arange(steps)
+    steps_here = torch.arange(steps, device="cpu")
     is_here = steps_here < lengths[:, None]  # (B, T)
     first = torch.where(is_here, steps_here, 0)
     mirrored = torch.where(is_here, lengths[:, None] - 1 - steps_here, 0)
@@ -152,7 +152,7 @@ def _plan(lengths: Tensor, steps: int, device: torch.device, *, exact: bool) -> 
 
 def _rows_by_step(ordered: Tensor, longest: int, exact: bool) -> Tensor:
     """Count the sequences read at each step, int64 (longest,); never rising."""
-    step = torch.arange(longest)
+    step = torch.arange(longest, device="cpu")
     if not exact:
         step = step // STEPS_BETWEEN_CHANGES * STEPS_BETWEEN_CHANGES
     alive = len(ordered) - torch.searchsorted(ordered.flip(0), step, right=True)

@@ -123,8 +123,11 @@ class ParallelRecurrent(CellStack):
         Returns:
             "weight": W (G·H, k·F), the gates in the order of `gate_names`, the newest of the k inputs first; with bias,
             "bias": b (G·H,); of an SRU whose x is not as wide as h, "highway": V (H, F).
+
+        Raises:
+            SettingsError: the direction is not read.
         """
-        return self._parameters_of(layer, direction)
+        return self._parameters_read(layer, direction)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read every sequence of a padded batch; see `Recurrent.forward`.

@@ -70,6 +70,7 @@ class Pooling(nn.Module):
             lengths = torch.full((len(outputs),), outputs.shape[1], device=outputs.device)
         if lengths.shape != (len(outputs),):
             raise DataError(f"lengths has shape {tuple(lengths.shape)}, but the reading has {len(outputs)} sequences.")
+        lengths = lengths.to(outputs.device)  # a reader takes them from the CPU, too
         real = is_real(lengths, outputs.shape[1])[..., None]  # (B, T, 1)
         return torch.cat([self._pool(kind, reading, real, lengths) for kind in self.kinds], dim=-1)
 

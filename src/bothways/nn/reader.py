@@ -259,7 +259,7 @@ def _on_top_of_each_other(states: Sequence[tuple[Tensor, ...] | None]) -> tuple[
 
 def check_inputs(inputs: Tensor, input_size: int, lengths: Tensor | None) -> Tensor:
     """Return the lengths as int64 (B,) on the CPU, or refuse a batch that cannot be read."""
-    if inputs.dim() != 3 or not inputs.is_floating_point():
+    if not isinstance(inputs, Tensor) or inputs.dim() != 3 or not inputs.is_floating_point():
         raise DataError(
             f"inputs is {_describe(inputs)}, but it must be float (B, T, {input_size}). Embed or reshape it first."
         )

@@ -65,7 +65,8 @@ class ExactRecurrent(CellStack):
             weight_dropout: probability, on the recurrent weights U in training (DropConnect: Wan et al., 2013; Merity
                 et al., 2018); one mask for all steps and sequences of a call, drawn anew at each call.
             recompute: if given, training keeps the states after every so many steps, and reads again what lies between
-                them for the gradients: the same numbers, less memory and about a third more time (Chen et al., 2016).
+                them for the gradients: the same numbers in less memory, and up to half as much time again (Chen et
+                al., 2016).
 
         Raises:
             SettingsError: a size or a choice that cannot be.
@@ -96,8 +97,12 @@ class ExactRecurrent(CellStack):
             nn.init.uniform_(parameter, -bound, bound)
 
     def weights(self, layer: int, direction: str) -> list[Tensor]:
-        """Return one layer's W (G·H, E), U (G·H, H) and, with bias, b and d (G·H,), in torch.nn's order of gates."""
-        return list(self._parameters_of(layer, direction).values())
+        """Return one layer's W (G·H, E), U (G·H, H) and, with bias, b and d (G·H,), in torch.nn's order of gates.
+
+        Raises:
+            SettingsError: the direction is not read.
+        """
+        return list(self._parameters_read(layer, direction).values())
 
     def flatten_parameters(self) -> None:
         """Lay each kernel's weights out in one piece, which cuDNN would otherwise do, and warn of, at each call."""

@@ -81,9 +81,9 @@ def ends(states: Tensor, counts: Sequence[int], mirrored: Sequence[bool]) -> Ten
 
 def last_rows(counts: Sequence[int]) -> Tensor:
     """Find the row of each sequence's last step: int64 (B,)."""
-    here = torch.tensor(counts)
-    lengths = (here > torch.arange(counts[0])[:, None]).sum(1)
-    return (here.cumsum(0) - here)[lengths - 1] + torch.arange(counts[0])
+    here, places = torch.tensor(counts, device="cpu"), torch.arange(counts[0], device="cpu")
+    lengths = (here > places[:, None]).sum(1)
+    return (here.cumsum(0) - here)[lengths - 1] + places
 
 
 class _Scan(torch.autograd.Function):
@@ -215,9 +215,9 @@ def _double(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
 
 def _places(counts: list[int], mirrored: bool, device: torch.device) -> Tensor:
     """Say where each row stands in (T·B,), the steps in the order in which they are read: int64 (N,)."""
-    here = torch.tensor(counts)
-    step = torch.repeat_interleave(torch.arange(len(counts)), here)
-    place = torch.arange(len(step)) - (here.cumsum(0) - here)[step]
+    here = torch.tensor(counts, device="cpu")
+    step = torch.repeat_interleave(torch.arange(len(counts), device="cpu"), here)
+    place = torch.arange(len(step), device="cpu") - (here.cumsum(0) - here)[step]
     return ((len(counts) - 1 - step if mirrored else step) * counts[0] + place).to(device)
 
 

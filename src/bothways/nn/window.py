@@ -41,10 +41,10 @@ def look_back(lengths: Tensor, layout: Layout, mirrored: bool, seen: int) -> Win
     length = lengths[layout.order.cpu()]  # of each place, the longest first
 
     step = torch.repeat_interleave(counts)
-    place = torch.arange(count) - first[step]
+    place = torch.arange(count, device="cpu") - first[step]
     read = length[place] - 1 - step if mirrored else step  # how many steps were read before
-    after = torch.arange(seen - 1).repeat(len(length))
-    places = torch.cat([place, torch.arange(len(length)).repeat_interleave(seen - 1)])
+    after = torch.arange(seen - 1, device="cpu").repeat(len(length))
+    places = torch.cat([place, torch.arange(len(length), device="cpu").repeat_interleave(seen - 1)])
     reads = torch.cat([read, length.repeat_interleave(seen - 1) + after])
 
     def row(place: Tensor, read: Tensor) -> Tensor:

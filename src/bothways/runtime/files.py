@@ -7,8 +7,8 @@ from bothways.data.cells import spell
 from bothways.data.columns import choose_columns
 from bothways.data.streaming import in_groups
 from bothways.data.tables import read_table
-from bothways.data.writing import ColumnType, TableWriter, column_type
-from bothways.errors import DataError, OutputError, counted
+from bothways.data.writing import ColumnType, TableWriter, check_place, column_type
+from bothways.errors import DataError, counted
 from bothways.runtime.classifier import ClassifierRuntime, Tally
 
 
@@ -42,8 +42,7 @@ def predict_file(
         MissingExtraError: a Parquet file is to be read or written and pyarrow is not installed.
         OutputError: `out` exists or cannot be written; what stood there is untouched.
     """
-    if out.exists() and not force:
-        raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
+    check_place(out, force=force)
     table = read_table(data, encoding=encoding)
     text, _, guesses = choose_columns(table, text, None, need_label=False)
     names = dict(zip(("prediction", "probability"), _free_names(table.columns), strict=True))
@@ -60,20 +59,25 @@ def predict_file(
     return [*table.notes, *guesses, *tally.notes(runner, table.where), written]
 
 
-def read_lines(lines: Iterable[bytes], *, name: str = "standard input") -> list[str]:
+def read_lines(lines: Iterable[bytes], *, name: str = "standard input", first: int = 1) -> list[str]:
     """Read texts from lines of UTF-8, with or without a byte order mark; an empty line is an empty text.
+
+    Args:
+        lines: as they come, with their ends.
+        name: what they are lines of, for a message.
+        first: the number of the first one.
 
     Raises:
         DataError: a line is not UTF-8; names it.
     """
     texts = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=first):
         try:
             # One text is one line: only "\n" ends it, and a mark may stand before the first alone.
             texts.append(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{name}, line {number:,}: the byte 0x{line[error.start]:02x} is not UTF-8. Convert the text, "
+                f"{name}, line {number:,}: the byte 0x{error.object[error.start]:02x} is not UTF-8. Convert the text, "
                 "or give it as a table: --file new.csv --encoding latin-1 --out predictions.csv."
             ) from None
     return texts

@@ -8,13 +8,13 @@ import numpy as np
 
 from bothways.bundle import GRAPH
 from bothways.data.lexicon import Lexicon
-from bothways.data.tag_writing import write_columns
+from bothways.data.tag_writing import check_columns, check_columns_place, write_columns
 from bothways.data.tagged import named_columns, read_tagged
 from bothways.decoding.chain import LinearChain
 from bothways.decoding.hmm import HiddenMarkovModel
 from bothways.decoding.tagging import HmmTagger, IntentRunner, LexiconTagger, TagRunner
 from bothways.decoding.threads import processors
-from bothways.errors import OutputError, counted
+from bothways.errors import counted
 from bothways.runtime.session import open_session
 
 if TYPE_CHECKING:
@@ -107,10 +107,10 @@ def tag_file(
         DataError: the file cannot be read, or holds words that no column can.
         OutputError: `out` exists or cannot be written; what stood there is untouched.
     """
-    if out.exists() and not force:
-        raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
+    check_columns_place(out, force=force)
     named = named_columns(columns, need_tags=False)
     sentences = read_tagged(data, words=named.words, need_tags=False, encoding=encoding)
+    check_columns(sentences, runner.labels, runner.intents if isinstance(runner, IntentRunner) else ())
     if isinstance(runner, IntentRunner):
         intents, tags = runner.predict_both(sentences.words)
         write_columns(out, sentences, tags, intents)

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bothways.data.files import format_of, is_packed
 from bothways.data.pair_tokens import PairTokens
 from bothways.data.pairs import read_sources
 from bothways.data.tokenizer import Tokenizer
-from bothways.data.writing import TableWriter
+from bothways.data.writing import TableWriter, check_place
 from bothways.decoding.beam import BeamSettings, Step
 from bothways.decoding.translation import Tally, TranslationRunner
 from bothways.errors import OutputError
@@ -119,9 +120,10 @@ def whole_lines(lines: Iterable[bytes]) -> Iterator[list[str]]:
     Raises:
         DataError: a line is not UTF-8; names it.
     """
-    texts = read_lines(lines)
-    for start in range(0, len(texts), LINES_AT_ONCE):
-        yield texts[start : start + LINES_AT_ONCE]
+    coming, first = iter(lines), 1
+    while some := list(islice(coming, LINES_AT_ONCE)):
+        yield read_lines(some, first=first)
+        first += len(some)
 
 
 def translate_file(
@@ -156,8 +158,7 @@ def translate_file(
         DataError: the file cannot be read.
         OutputError: `out` exists or cannot be written; what stood there is untouched.
     """
-    if out.exists() and not force:
-        raise OutputError(f"{out} exists. Choose another place with --out, or replace it with --force.")
+    check_place(out, force=force)
     sources = read_sources(data, source=source, encoding=encoding)
     tally = Tally()
     translated = runner.predict(

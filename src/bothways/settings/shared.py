@@ -70,8 +70,8 @@ class CellSettings(Settings):
     num_layers: Annotated[int, "recurrent layers, one on the other"] = 1
     recompute: Annotated[
         int | None,
-        "steps after which training keeps the state; what lies between is computed again: less memory, a third more "
-        "time, the same numbers; none: all is kept",
+        "steps after which training keeps the state; what lies between is computed again: the same numbers in less "
+        "memory and up to half as much time again; none: all is kept",
     ] = None
     dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from bothways.data.batches import Batch, InMemory, budget_for, collate, plan_epoch, plan_in_order_of_length
 from bothways.data.vectors import read_vectors
 from bothways.decoding.probabilities import softmax
-from bothways.errors import MissingFileError, counted
+from bothways.errors import MissingFileError, SettingsError, counted
 from bothways.models.classifier import Classifier
 from bothways.training.adversarial import adversarial_descent
 from bothways.training.baselines import Baselines
@@ -100,7 +100,8 @@ def train_classifier(
     tried = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
-        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
+        begins = seed == settings.seed
+        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps, begins=begins)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = _fresh(prepared, settings, start_from or pretrained, vectors)
@@ -196,6 +197,14 @@ def check_vectors(settings: ClassifierSettings) -> None:
         raise MissingFileError(f"{settings.vectors} does not exist. Check the path given with --vectors.")
 
 
+def check_refit(settings: ClassifierSettings) -> None:
+    """Refuse, before anything slow starts, a refit that the clock would cut: it trains for the epochs chosen."""
+    if settings.refit and settings.minutes is not None:
+        raise SettingsError(
+            "refit is True beside minutes, but it trains for whole epochs, as many as were chosen. Leave one out."
+        )
+
+
 def _read_lengths(sequences: Sequences, settings: ClassifierSettings) -> Ints:
     """Steps of every sequence that one epoch reads."""
     return sequences.lengths if settings.crop is None else np.minimum(sequences.lengths, settings.crop)
@@ -241,8 +250,8 @@ def _fresh(
 def _scale(sequences: Sequences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and deviation of every number over all steps of the training data, each (F,)."""
     steps = np.concatenate(sequences.take(np.arange(len(sequences.lengths)))).astype(np.float64)
-    deviation = steps.std(axis=0)
-    return steps.mean(axis=0).astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
+    still = (steps == steps[0]).all(axis=0)  # compared, as rounding may make a deviation of 1e-17
+    return steps.mean(axis=0).astype(np.float32), np.where(still, 1, steps.std(axis=0)).astype(np.float32)
 
 
 def _job(model: Classifier, prepared: Prepared, settings: ClassifierSettings, seed: int, budget: int) -> Job:

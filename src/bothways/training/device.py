@@ -24,7 +24,7 @@ def check_device(settings: TrainingSettings) -> None:
 
 def make_fabric(settings: TrainingSettings) -> Any:
     """Start Fabric on the device and in the precision that the settings ask for."""
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
     check_device(settings)
     device = settings.device

@@ -10,7 +10,7 @@ from bothways.errors import DataError
 from bothways.runtime.forecaster import forecaster_runtime, read_known_series
 from bothways.training.forecast_scores import ForecastScores, say_all, score_baselines, score_forecasts, truth_of
 from bothways.training.saving_forecaster import read_linear, verdict
-from bothways.training.series_windows import PreparedSeries, ScaledSeries
+from bothways.training.series_windows import PreparedSeries, ScaledSeries, refuse_unscored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +76,8 @@ def evaluate_forecaster(model: Path, data: Path, *, encoding: str = "auto") -> F
             f"trained; a horizon needs {spec.horizon:,}, after a window of {spec.window:,}. Give a file that goes on, "
             "or train with a larger --test-size."
         )
+    since = f"from {spec.clock.spell(spec.seen_until)} on"
+    refuse_unscored(table.name, prepared, since, "Give a file that has some, or train without that column.")
     truth = truth_of(prepared, items)
     scores = score_forecasts(say_all(runner, prepared, items), truth, spec, seed=0)
     baselines = score_baselines(prepared, items, read_linear(folder), seed=0)

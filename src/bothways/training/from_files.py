@@ -11,9 +11,9 @@ from bothways.data.streaming import in_groups
 from bothways.data.tables import Table, read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import OutputError, SettingsError
-from bothways.training.classification import TrainedClassifier, check_vectors, train_classifier
+from bothways.training.classification import TrainedClassifier, check_refit, check_vectors, train_classifier
 from bothways.training.device import check_device
-from bothways.training.places import check_places, say_all, train_and_save
+from bothways.training.places import check_places, refuse_inside, say_all, train_and_save
 from bothways.training.preparation import Prepared, prepare
 from bothways.training.pretrained import read_pretrained
 from bothways.training.saving import save_classifier
@@ -88,7 +88,8 @@ def train_classifier_from_file(
     _check_settings(settings, validation, save_splits)
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
-    _check_splits(save_splits, data, force=force)
+    parted = resume and save_splits is not None and all((save_splits / name).is_file() for name in SPLITS)
+    _check_splits(save_splits, data, out, force=force or parted)
     source = open_rows(data, text, label, encoding, say)
     checked = None if validation is None else open_rows(validation, source.text, source.label, encoding, say)
     pretrained = read_pretrained(settings)
@@ -97,7 +98,8 @@ def train_classifier_from_file(
     tokenizer = None if pretrained is None else pretrained.tokenizer
 
     def train(prepared: Prepared, place: Path) -> TrainedClassifier:
-        _write_splits(source, prepared, save_splits, say)
+        if not parted:  # by the training that is resumed
+            _write_splits(source, prepared, save_splits, say)
         trained = train_classifier(
             prepared, settings, folder=place, resume=resume, listener=listener, pretrained=pretrained
         )
@@ -122,16 +124,18 @@ def _check_settings(settings: ClassifierSettings, validation: Path | None, save_
     settings.check()
     check_device(settings)
     check_vectors(settings)
+    check_refit(settings)
     if save_splits is not None and (validation is not None or not settings.validation_size):
         raise SettingsError(
             "--save-splits writes the rows that are held out here, but none are. Drop one of the options."
         )
 
 
-def _check_splits(folder: Path | None, data: Path, *, force: bool) -> None:
-    """Refuse to write a split over a file that exists, and over the training data in any case."""
+def _check_splits(folder: Path | None, data: Path, out: Path, *, force: bool) -> None:
+    """Refuse to write a split over a file that exists, and over the training data or the model in any case."""
     if folder is None:
         return
+    refuse_inside(folder, out, "--save-splits")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, but --save-splits needs a folder.")
     if data.is_dir() and data.resolve() in (folder.resolve(), *folder.resolve().parents):

@@ -108,13 +108,11 @@ def train_infiller(
     def vectors() -> NDArray[np.float32] | None:
         return vectors_of(prepared.train, settings, prepared.tokens.size)
 
-    if folder is not None and not resume:
-        _place(folder, settings, two_way=False).unlink(missing_ok=True)
-
     def fit(own: FillSettings, *, two_way: bool) -> tuple[FillNetwork, Outcome]:
         plan = None
         if folder is not None:
-            plan = CheckpointPlan(_place(folder, settings, two_way=two_way), resume, steps=checkpoint_steps)
+            place = _place(folder, settings, two_way=two_way)
+            plan = CheckpointPlan(place, resume, steps=checkpoint_steps, begins=two_way)
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             network = FillNetwork(own, vocabulary=prepared.tokens.size, two_way=two_way)

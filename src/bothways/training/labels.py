@@ -37,6 +37,8 @@ def read_labels(source: Source, skip: bool, notes: list[str]) -> tuple[list[Any]
     if not labels:
         raise DataError("There are no rows to train on. Give at least two rows of each of two labels.")
     kept = np.array([label is not None and label != "" for label in labels])
+    if not kept.any():
+        raise DataError(f"{source.where(0)} and all other rows have no label. Name another column with --label.")
     if not kept.all():
         row = int(np.argmin(kept))
         if not skip:

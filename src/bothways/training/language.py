@@ -112,8 +112,10 @@ def train_language_model(
         torch.manual_seed(settings.seed)
         model = make_network(settings, prepared.tokens, prepared.condition)
         size = prepared.tokens.size
-        vectors = None if plan and plan.goes_on else vectors_of(prepared.train, settings, size)
-        model.start_from(count_tokens(prepared.train, size), vectors)
+        model.start_from(
+            count_tokens(prepared.train, size),
+            None if plan and plan.goes_on else vectors_of(prepared.train, settings, size),
+        )
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,

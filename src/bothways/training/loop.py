@@ -33,6 +33,7 @@ from bothways.training.device import make_fabric
 from bothways.training.freed_memory import give_back_freed_memory, keep_freed_memory
 from bothways.training.listening import Listener, Silence
 from bothways.training.optimizer import Pace, clip_gradients, learning_rate, make_optimizer
+from bothways.training.places import forget_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,7 @@ class CheckpointPlan:
     resume: bool = False
     seconds: float = 30.0
     steps: int | None = None  # also after every so many batches
+    begins: bool = False  # whether, without `resume`, it ends what an older training left in the folder
 
     @property
     def goes_on(self) -> bool:
@@ -323,6 +325,7 @@ class _Saver:
     def __init__(self, plan: CheckpointPlan | None, identity: str) -> None:
         self._plan = plan
         self._identity = identity
+        self._begun = False
         self._last = time.monotonic()
 
     def is_due(self, progress: Progress) -> bool:
@@ -336,6 +339,9 @@ class _Saver:
             return
         try:
             save_checkpoint(self._plan.path, state.freeze(), identity=self._identity)
+            if self._plan.begins and not self._plan.resume and not self._begun:
+                forget_others(self._plan.path.parent, self._plan.path)
+                self._begun = True
         except OSError as error:
             logger.warning("No checkpoint could be written (%s). Training goes on; make room on the disk.", error)
         self._last = time.monotonic()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bothways.bundle import refuse_existing
+from bothways.data.files import probe
 from bothways.errors import BothwaysError, Interrupted, OutputError, ResumeError
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ def check_places(out: Path, *, resume: bool, force: bool) -> Path:
     if not out.name:
         raise OutputError(f"{out} is no name for a model folder. Choose another place with --out.")
     workplace = out.with_name(f"{out.name}.training")
+    try:
+        probe(workplace)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror or error}. Choose another --out.") from None
     strange = [file.name for file in workplace.iterdir() if not _is_ours(file)] if workplace.is_dir() else []
     if strange:
         raise OutputError(
@@ -43,6 +48,34 @@ def check_places(out: Path, *, resume: bool, force: bool) -> Path:
     return workplace
 
 
+def refuse_inside(folder: Path, out: Path, option: str) -> None:
+    """Refuse, before anything is written there, a folder of an option that lies where a model folder will stand.
+
+    Raises:
+        OutputError: it is the model folder, or lies in it, or in that of the training's state.
+    """
+    if not out.name:
+        return  # which `check_places` refuses
+    asked = folder.resolve()
+    for taken in (out.resolve(), out.with_name(f"{out.name}.training").resolve()):
+        if taken in (asked, *asked.parents):
+            raise OutputError(
+                f"{folder} is or lies in {taken}, which is the model's alone. Choose another folder with {option}."
+            )
+
+
+def forget_others(folder: Path, first: Path) -> None:
+    """Take checkpoints of an older training away, which a new one would meet at its second network or later.
+
+    Args:
+        folder: of the training's state.
+        first: the checkpoint that the new training has just written.
+    """
+    for checkpoint in folder.glob("*.safetensors"):
+        if checkpoint != first:
+            checkpoint.unlink(missing_ok=True)
+
+
 def _is_ours(file: Path) -> bool:
     """Whether a file in a workplace was written by a training."""
     return file.is_file() and file.suffix in (".arrow", ".ids", ".safetensors", ".new")
@@ -52,8 +85,8 @@ def _is_ours(file: Path) -> bool:
 def workplace(folder: Path) -> Iterator[Path]:
     """Make the folder for a training's state; what a refused training put there is taken away again.
 
-    A training that was stopped after its first checkpoint keeps its state. Old checkpoints stay until new
-    ones take their places, so that a command that is refused costs nobody their unfinished training.
+    A training that was stopped after its first checkpoint keeps its state. Old checkpoints stay until the first
+    new one is written, so that a command that is refused costs nobody their unfinished training.
     """
     before = set(folder.glob("*.safetensors"))
     try:

@@ -190,6 +190,16 @@ def _refuse_short(table: SeriesTable, prepared: PreparedSeries, settings: Foreca
             f"{table.name} has {longest:,} times to validate on, but a horizon of {spec.horizon:,} needs as many. Give "
             "a longer series, a smaller --horizon, or a larger --validation-size (0: none)."
         )
+    if settings.validation_size:
+        advice = "Leave it out of --target, or choose another --validation-size."
+        refuse_unscored(table.name, prepared, "in the validation part", advice)
+
+
+def refuse_unscored(name: str, prepared: PreparedSeries, where: str, advice: str) -> None:
+    """Refuse a column of which nothing is known from the first time of the part that is scored on."""
+    for place, column in enumerate(prepared.spec.names):
+        if all(np.isnan(one.truth[one.first : one.end, place]).all() for one in prepared.series):
+            raise DataError(f"{name} has no known value of {column!r} {where}, so that it cannot be scored. {advice}")
 
 
 def _refuse_unknown(table: SeriesTable, long_enough: bool, part: str) -> None:

@@ -116,7 +116,8 @@ def train_tagger(
     tried = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         path = None if folder is None else folder / f"seed-{seed}.safetensors"
-        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps)
+        begins = seed == settings.seed
+        plan = None if path is None else CheckpointPlan(path, resume, steps=checkpoint_steps, begins=begins)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             shape = None if prepared.language is None else prepared.language.shape
