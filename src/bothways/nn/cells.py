@@ -118,8 +118,8 @@ class CellStack(Recurrent):
                 )
         return start
 
-    def _check_dtype(self, inputs: Tensor) -> None:
-        """Refuse inputs of another precision than the weights, unless autocast bridges them."""
+    def _check_like_weights(self, inputs: Tensor) -> None:
+        """Refuse inputs on another device than the weights, or of another precision, unless autocast bridges them."""
         weight = next(self.parameters())
         kind = weight.dtype
         if inputs.device.type != weight.device.type:

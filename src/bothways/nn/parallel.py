@@ -135,7 +135,7 @@ class ParallelRecurrent(CellStack):
         Under autocast the matrix products are cast; the state is never less exact than the weights.
         """
         lengths = check_inputs(inputs, self.input_size, lengths)
-        self._check_dtype(inputs)
+        self._check_like_weights(inputs)
         size, steps, width = inputs.shape
         layout = lay_out(lengths, steps, inputs.device, exact=True)
         ways, start = self._ways_and_start(initial_state, layout)

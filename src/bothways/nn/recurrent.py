@@ -119,7 +119,7 @@ class ExactRecurrent(CellStack):
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, initial_state: State | None = None) -> Reading:
         """Read every sequence of a padded batch; see `Recurrent.forward`."""
         lengths = check_inputs(inputs, self.input_size, lengths)
-        self._check_dtype(inputs)
+        self._check_like_weights(inputs)
         start = self._start(initial_state, len(inputs))
         layers = Layers(
             self.cell,
