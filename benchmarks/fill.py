@@ -19,7 +19,8 @@ from bothways.data.plain_text import open_documents
 from bothways.data.tokenizer import Tokenizer
 from bothways.settings import FillSettings
 from bothways.training.corpora import Corpus, prepare_corpus
-from bothways.training.infilling import FillScores, TrainedInfiller, score, score_unigram, train_infiller
+from bothways.training.infilling import TrainedInfiller, score, score_unigram, train_infiller
+from bothways.training.infilling_scores import FillScores
 from bothways.training.progress import TerminalProgress
 
 RECIPE: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import bothways
-from terminal import run
+from terminal import run, run_bare
 from toy_gaps import PAIRS, TINY, toy_lines
 
 OPTIONS = [part for name, value in TINY.items() for part in (f"--{name.replace('_', '-')}", str(value))]
@@ -199,3 +199,8 @@ def test_options_of_other_tasks_are_refused(gaps, corpus):
     assert "--file is of no use to a model of task 'fill'" in refused(
         "predict", gaps, "--file", corpus, "--out", corpus.with_name("x.csv")
     )
+
+
+def test_filling_and_scores_need_no_torch(gaps, corpus):
+    for command in (["fill", gaps, "the ___ sleeps"], ["evaluate", gaps, corpus]):
+        assert run_bare(*command) == run(*command)

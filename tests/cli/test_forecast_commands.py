@@ -9,7 +9,7 @@ import pytest
 
 import bothways
 from bothways.data.series import read_series
-from terminal import run
+from terminal import run, run_bare
 from toys import toy_csv
 
 OPTIONS = ["--window", 12, "--horizon", 4, "--hidden-size", 8, "--epochs", 2, "--batch-size", 16, "--lr", 0.01]
@@ -179,3 +179,8 @@ def test_a_series_that_is_too_short_leaves_the_others_their_forecasts(place):
     assert "1 of 3 series are shorter than the window of 12 times, such as new: nothing is predicted" in errors
     (place / "short.csv").write_text("date,shop,sales,heat\n2020-01-01,new,1,2\n2020-01-02,new,2,2\n")
     assert "has 2 times, but the model reads a window of 12" in refused("predict", out, "--file", place / "short.csv")
+
+
+def test_forecasts_and_scores_need_no_torch(model, sales):
+    for command in (["predict", model, "--file", sales], ["evaluate", model, sales]):
+        assert run_bare(*command) == run(*command)

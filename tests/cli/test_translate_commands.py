@@ -11,7 +11,7 @@ import typer
 import bothways
 from bothways.cli.commands import app
 from bothways.settings import TranslatorSettings
-from terminal import run
+from terminal import run, run_bare
 from toy_pairs import TRANSLATOR, turned
 from toys import write_csv
 
@@ -262,3 +262,10 @@ def test_validation_files_may_stand_behind_an_equals_sign(place, files):
     short = lines(place / "one.it", ["uno"])
     said = refused("train", "translate", *files[:2], f"--validation={files[2]}", short, "--out", place / "no")
     assert "test.en has 20 lines, but one.it has 1" in said
+
+
+def test_translating_needs_no_torch_and_scores_sacrebleu_alone(model, files):
+    assert run_bare("predict", model, "a b c") == run("predict", model, "a b c")
+    scores, _ = run_bare("evaluate", model, *files[2:], "--json", besides=["sacrebleu"])
+    wanted, _ = run("evaluate", model, *files[2:], "--json")
+    assert {**json.loads(scores), "seconds": 0} == {**json.loads(wanted), "seconds": 0}

@@ -17,9 +17,9 @@ from bothways.data.series import SeriesTable
 from bothways.errors import DataError
 from bothways.estimators.forecaster import listed_series
 from bothways.settings import ForecasterSettings
-from bothways.training.forecast_scores import fit_line, say_all, score_baselines, score_forecasts, truth_of
+from bothways.training.forecast_scores import fit_line, say_all, score_baselines, score_forecasts, truth_of, verdict
 from bothways.training.forecasting import train_forecaster
-from bothways.training.saving_forecaster import load_forecaster, save_forecaster, verdict
+from bothways.training.saving_forecaster import load_forecaster, save_forecaster
 from bothways.training.series_windows import PreparedSeries, Windows, prepare_series
 from stopping import count_in_a_process, kill_and_resume, one_thread
 

@@ -18,8 +18,9 @@ from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.corpora import ListedTexts, prepare_corpus
 from bothways.training.infilling import train_infiller
 from bothways.training.infilling_from_files import train_infiller_from_file
+from bothways.training.infilling_scores import verdict
 from bothways.training.listening import Silence
-from bothways.training.saving_infiller import load_infiller, verdict
+from bothways.training.saving_infiller import load_infiller
 from bothways.training.unigram import Unigram
 from stopping import StopAt
 from toy_gaps import PAIRS, TINY, tiny, toy_lines

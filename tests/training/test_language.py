@@ -22,12 +22,12 @@ from bothways.training.corpora import Corpus, ListedTexts, in_order, prepare_cor
 from bothways.training.language import (
     TorchLanguageModel,
     TrainedLanguageModel,
-    score_losses,
     token_losses,
     train_language_model,
 )
 from bothways.training.language_evaluation import evaluate_language_model
 from bothways.training.language_from_files import train_language_model_from_file
+from bothways.training.language_scores import score_losses
 from bothways.training.saving_language import load_language_model
 from stopping import StopAt, count_in_a_process, kill_and_resume, one_thread
 from toys import LANGUAGE, toy_sentences, toy_stream

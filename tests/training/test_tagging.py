@@ -18,7 +18,8 @@ from bothways.decoding.tagging import independent
 from bothways.errors import DataError, MissingFileError, ResumeError
 from bothways.runtime import load
 from bothways.settings import TaggerSettings
-from bothways.training.saving_tagger import load_tagger, metrics, save_tagger, spread, verdict
+from bothways.training.saving_tagger import load_tagger, metrics, save_tagger, spread
+from bothways.training.tag_baselines import verdict
 from bothways.training.tag_network import TorchTagger, make_tagger, numpy_chain
 from bothways.training.tag_preparation import prepare_tags
 from bothways.training.tag_scores import score_tags

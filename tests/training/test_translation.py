@@ -16,9 +16,10 @@ from bothways.models.translator_graph import decoder_graph
 from bothways.runtime import load
 from bothways.settings import TranslatorSettings
 from bothways.training.saving_translator import load_translator, metrics, save_translator, verdict
-from bothways.training.translation import COPY, mean_loss, train_translator
+from bothways.training.translation import mean_loss, train_translator
 from bothways.training.translation_preparation import plan_pairs, prepare_pairs
 from bothways.training.translation_scores import (
+    COPY,
     TranslationScores,
     bleu_of_counts,
     note_on_short,

@@ -81,7 +81,7 @@ def train_fill(
 
 
 def _show(trained: "TrainedInfiller") -> None:
-    from bothways.training.saving_infiller import verdict
+    from bothways.training.infilling_scores import verdict
 
     scores = trained.scores
     if scores is None:

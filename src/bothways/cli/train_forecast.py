@@ -81,7 +81,7 @@ def train_forecast(
 def _show(trained: "TrainedForecaster") -> None:
     from bothways.cli.forecast import show_scores
     from bothways.decoding.forecasting import spoken_band
-    from bothways.training.saving_forecaster import verdict
+    from bothways.training.forecast_scores import verdict
 
     if trained.scores is None:
         return

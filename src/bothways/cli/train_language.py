@@ -80,7 +80,7 @@ def language(
 
 
 def _show(trained: "TrainedLanguageModel") -> None:
-    from bothways.training.saving_language import verdict
+    from bothways.training.language_scores import verdict
 
     scores = trained.scores
     if scores is None:

@@ -110,7 +110,8 @@ def train_on_sentences(
 
 def _show(trained: "TrainedTagger") -> None:
     """Print what a training reached on the sentences held out."""
-    from bothways.training.saving_tagger import spread, verdict
+    from bothways.training.saving_tagger import spread
+    from bothways.training.tag_baselines import verdict
 
     if (scores := trained.scores) is not None:
         low, high = scores.interval

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bothways.bundle import ModelFolder
     from bothways.decoding.forecasting import Floats, ForecastRunner, ForecastSpec
     from bothways.training.series_windows import Items, PreparedSeries, ScaledSeries
 
+BASELINE = "baseline.safetensors"  # of a model folder: the linear map
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of the windows
 DRAWS = 1_000
 FEWEST_BLOCKS = 10
@@ -203,3 +205,23 @@ def score_baselines(
         name: score_forecasts(gather(prepared.series, items, say)[..., None], truth, spec, seed=seed).to_dict()
         for name, say in ways.items()
     }
+
+
+def read_linear(folder: ModelFolder) -> Floats | None:
+    """Read the linear baseline of a model folder, (K,W+1,S)."""
+    from safetensors.numpy import load_file
+
+    return load_file(folder.file(BASELINE))["linear"] if folder.has(BASELINE) else None
+
+
+def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
+    """Say whether the network beats the best baseline on the same times; a loss is said as one."""
+    if scores is None or not baselines:
+        return None
+    name = min(baselines, key=lambda one: float(baselines[one]["mse"]))
+    figures = f"mean squared error {scores['mse']:.4g} against {baselines[name]['mse']:.4g} on the same times"
+    if baselines[name]["mse"] < scores["mse"]:
+        return f"The {name} baseline wins: {figures}. For this data it is the better and cheaper model."
+    if baselines[name]["mse"] == scores["mse"]:
+        return f"The {name} baseline is level with the network, and cheaper: {figures}."
+    return f"The network beats the best baseline ({name}): {figures}."

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 from bothways.bundle import open_folder
 from bothways.errors import DataError
 from bothways.runtime.forecaster import forecaster_runtime, read_known_series
-from bothways.training.forecast_scores import ForecastScores, say_all, score_baselines, score_forecasts, truth_of
-from bothways.training.saving_forecaster import read_linear, verdict
+from bothways.training.forecast_scores import (
+    ForecastScores,
+    read_linear,
+    say_all,
+    score_baselines,
+    score_forecasts,
+    truth_of,
+    verdict,
+)
 from bothways.training.series_windows import PreparedSeries, ScaledSeries, refuse_unscored
 
 if TYPE_CHECKING:

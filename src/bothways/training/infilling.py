@@ -6,9 +6,8 @@ texts, that predicts the same words from their left alone: the difference is wha
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from bothways.data.windows import Cut
 from bothways.decoding.fill import FillRunner, never_proposed
 from bothways.models.infiller import FillNetwork, one_way_of_same_size
 from bothways.training.corpora import count_tokens, in_order, vectors_of
-from bothways.training.language import interval_of_mean
+from bothways.training.infilling_scores import ONE_WAY, UNIGRAM, FillScores, scores_of
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
 from bothways.training.unigram import Unigram
@@ -36,29 +35,6 @@ if TYPE_CHECKING:
     from bothways.data.language_tokens import LanguageTokens
     from bothways.settings import FillSettings
     from bothways.training.corpora import Corpus, PreparedCorpus
-
-ONE_WAY, UNIGRAM = "one-way", "unigram"  # names of the baselines
-
-
-@dataclass
-class FillScores:
-    """How well the words of some texts were predicted from all the others."""
-
-    nats: float  # mean of -log probability over all words
-    words: int
-    unknown: int  # words outside the vocabulary: of the accuracy they are misses
-    accuracy: float  # share of the words that would be proposed first
-    accuracy_interval: tuple[float, float]  # 95%, by bootstrap over blocks of words
-    interval: tuple[float, float]  # 95%, of the pseudo-perplexity
-
-    @property
-    def perplexity(self) -> float:
-        """The pseudo-perplexity: exp of the mean of -log p(word | all others)."""
-        return math.exp(min(self.nats, 700))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give everything for JSON."""
-        return {**asdict(self), "perplexity": self.perplexity}
 
 
 @dataclass
@@ -270,12 +246,3 @@ def score_unigram(trained: TrainedInfiller, corpus: Corpus) -> FillScores:
     words = np.concatenate([ids[1:-1] for ids in in_order(corpus.sequences)])
     losses, hits = trained.unigram.judge(words, never_proposed(trained.tokens))
     return scores_of(losses, hits, unknown=corpus.unknown, seed=trained.settings.seed)
-
-
-def scores_of(losses: NDArray[np.floating[Any]], hits: NDArray[np.bool_], *, unknown: int, seed: int) -> FillScores:
-    """Turn what was judged of each word, in the order of the texts, into scores with their intervals."""
-    low, high = (math.exp(min(bound, 700)) for bound in interval_of_mean(losses, seed=seed))
-    return FillScores(
-        float(losses.mean(dtype=np.float64)), len(losses), unknown,
-        float(hits.mean()), interval_of_mean(hits, seed=seed), (low, high),
-    )  # fmt: skip

@@ -14,8 +14,7 @@ from bothways.data.tokenizer import Tokenizer
 from bothways.decoding.fill import never_proposed
 from bothways.errors import counted
 from bothways.runtime.infiller import InfillerRuntime
-from bothways.training.infilling import UNIGRAM, FillScores, scores_of
-from bothways.training.saving_infiller import BASELINE
+from bothways.training.infilling_scores import BASELINE, UNIGRAM, FillScores, scores_of
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
 from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order, vectors_of
 from bothways.training.kneser_ney import KneserNey
+from bothways.training.language_scores import baseline_scores, score_losses
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, train
 
@@ -33,36 +34,8 @@ if TYPE_CHECKING:
     from bothways.settings import LanguageSettings
 
 ORDER = 5  # of the n-gram model that every score stands beside
-BLOCK = 1_000  # predictions that are drawn together for the interval, since neighbours are alike
-FEWEST_BLOCKS = 30  # where that makes fewer: an interval needs some to draw from
-DRAWS = 1_000  # of the bootstrap
 LANES = 16  # most places of a stream that are read side by side for scores while training
 LANE = 2_000  # fewest predictions of such a lane, since each begins without a state
-
-
-@dataclass
-class LanguageScores:
-    """How well the tokens of some texts were predicted."""
-
-    nats: float  # mean of -log probability over all predictions
-    tokens: int  # predictions
-    characters: int
-    unknown: int  # tokens outside the vocabulary
-    interval: tuple[float, float]  # 95%, of the perplexity, by bootstrap over blocks of tokens
-
-    @property
-    def perplexity(self) -> float:
-        """Exp of the mean of -log probability: as many tokens seemed equally likely at each place."""
-        return math.exp(min(self.nats, 700))
-
-    @property
-    def bits_per_character(self) -> float:
-        """Bits that a text costs, by its characters: comparable between units."""
-        return self.nats * self.tokens / math.log(2) / max(1, self.characters)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give everything for JSON."""
-        return {**asdict(self), "perplexity": self.perplexity, "bits_per_character": self.bits_per_character}
 
 
 @dataclass
@@ -298,30 +271,6 @@ def _validator(corpus: Corpus, settings: LanguageSettings) -> Callable[[nn.Modul
     return validate
 
 
-def score_losses(losses: NDArray[np.floating[Any]], corpus: Corpus, *, seed: int) -> LanguageScores:
-    """Turn -log probabilities into scores, with an interval by bootstrap over blocks of neighbours.
-
-    A two-way model has two for each prediction: what it scores is their mean.
-    """
-    low, high = np.exp(np.minimum(interval_of_mean(losses, seed=seed), 700))
-    return LanguageScores(
-        float(losses.mean(dtype=np.float64)),
-        corpus.predictions,
-        corpus.characters,
-        corpus.unknown,
-        (float(low), float(high)),
-    )
-
-
-def interval_of_mean(values: NDArray[Any], *, seed: int) -> tuple[float, float]:
-    """Give the 95% interval of the mean of values in the order of a text, by bootstrap over blocks of neighbours."""
-    blocks = np.array_split(values.astype(np.float64), min(len(values), max(FEWEST_BLOCKS, len(values) // BLOCK)))
-    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
-    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [2.5, 97.5])
-    return float(low), float(high)
-
-
 def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None:
     """Score the network and, on the same validation data, what it stands beside."""
     tokens = prepared.tokens
@@ -352,13 +301,3 @@ def _choose_cache(trained: TrainedLanguageModel, corpus: Corpus) -> None:
         return
     mixed = trained.cache.mix(losses, chances[SHARPNESS.index(trained.cache.sharpness)])
     trained.cache_scores = score_losses(mixed, corpus, seed=trained.settings.seed).to_dict()
-
-
-def baseline_scores(baseline: KneserNey, corpus: Corpus, *, seed: int) -> dict[str, Any]:
-    """Score the unigram and the n-gram model on texts."""
-    sequences = list(in_order(corpus.sequences))
-    found = {
-        "unigram": [baseline.unigram_log_probabilities(ids[1:]) for ids in sequences],
-        f"{baseline.order}-gram": [baseline.log_probabilities(ids[1:], history=ids[:1]) for ids in sequences],
-    }
-    return {name: score_losses(-np.concatenate(some), corpus, seed=seed).to_dict() for name, some in found.items()}

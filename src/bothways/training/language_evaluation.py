@@ -16,8 +16,7 @@ from bothways.errors import DataError, SettingsError, counted
 from bothways.runtime.language_model import LanguageModelRuntime
 from bothways.training.corpora import Corpus
 from bothways.training.kneser_ney import KneserNey
-from bothways.training.language import LanguageScores, baseline_scores, score_losses
-from bothways.training.saving_language import BASELINE, verdict
+from bothways.training.language_scores import BASELINE, LanguageScores, baseline_scores, score_losses, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,17 +25,14 @@ from bothways.errors import ModelFolderError
 from bothways.models.forecaster import DirectForecaster, onnx_graph
 from bothways.runtime.forecaster import ERRORS
 from bothways.settings import ForecasterSettings
+from bothways.training.forecast_scores import BASELINE, read_linear, verdict
 from bothways.training.forecasting import TrainedForecaster, make_forecaster
 from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bothways.bundle import ModelFolder
-    from bothways.decoding.forecasting import Floats
     from bothways.models.forecaster import StepForecaster
-
-BASELINE = "baseline.safetensors"
 
 
 def save_forecaster(trained: TrainedForecaster, path: Path | str, *, force: bool = False) -> None:
@@ -85,13 +82,6 @@ def load_forecaster(path: Path | str) -> TrainedForecaster:
     )  # fmt: skip
 
 
-def read_linear(folder: ModelFolder) -> Floats | None:
-    """Read the linear baseline of a model folder, (K,W+1,S)."""
-    from safetensors.numpy import load_file
-
-    return load_file(folder.file(BASELINE))["linear"] if folder.has(BASELINE) else None
-
-
 def metrics(trained: TrainedForecaster) -> dict[str, Any]:
     """Everything that was measured, ready for JSON."""
     return {
@@ -101,19 +91,6 @@ def metrics(trained: TrainedForecaster) -> dict[str, Any]:
         "verdict": verdict(trained.scores, trained.baseline_scores),
         **shared_metrics(trained),
     }
-
-
-def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
-    """Say whether the network beats the best baseline on the same times; a loss is said as one."""
-    if scores is None or not baselines:
-        return None
-    name = min(baselines, key=lambda one: float(baselines[one]["mse"]))
-    figures = f"mean squared error {scores['mse']:.4g} against {baselines[name]['mse']:.4g} on the same times"
-    if baselines[name]["mse"] < scores["mse"]:
-        return f"The {name} baseline wins: {figures}. For this data it is the better and cheaper model."
-    if baselines[name]["mse"] == scores["mse"]:
-        return f"The {name} baseline is level with the network, and cheaper: {figures}."
-    return f"The network beats the best baseline ({name}): {figures}."
 
 
 def card(trained: TrainedForecaster) -> str:

@@ -27,14 +27,13 @@ from bothways.decoding.fill import places_of_words
 from bothways.errors import ModelFolderError
 from bothways.models.infiller import FillNetwork, onnx_graph
 from bothways.settings import FillSettings
-from bothways.training.infilling import ONE_WAY, TrainedInfiller
+from bothways.training.infilling import TrainedInfiller
+from bothways.training.infilling_scores import BASELINE, verdict
 from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-BASELINE = "baseline.safetensors"
 
 
 def save_infiller(trained: TrainedInfiller, path: Path | str, *, force: bool = False) -> None:
@@ -88,20 +87,6 @@ def metrics(trained: TrainedInfiller) -> dict[str, Any]:
         "verdict": verdict(trained.scores, trained.baseline_scores),
         **shared_metrics(trained),
     }
-
-
-def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
-    """Say what the words on the right are worth, on the same words; a loss is said as one."""
-    if scores is None or ONE_WAY not in baselines:
-        return None
-    other = baselines[ONE_WAY]
-    figures = (
-        f"accuracy {scores['accuracy']:.4f} against {other['accuracy']:.4f}, "
-        f"pseudo-perplexity {scores['perplexity']:.4g} against {other['perplexity']:.4g} on the same words"
-    )
-    if other["perplexity"] < scores["perplexity"]:
-        return f"The one-way model of the same size wins: {figures}. What stands on the right did not help."
-    return f"The right context pays against a one-way model of the same size: {figures}."
 
 
 def card(trained: TrainedInfiller) -> str:

@@ -30,6 +30,7 @@ from bothways.models.language_model import onnx_graph
 from bothways.settings import LanguageSettings
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.language import TrainedLanguageModel, make_network
+from bothways.training.language_scores import BASELINE, verdict
 from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from bothways.models.language_model import LanguageNetwork
     from bothways.nn.condition import Conditioner
     from bothways.nn.reader import State
-
-BASELINE = "baseline.safetensors"
 
 
 def save_language_model(trained: TrainedLanguageModel, path: Path | str, *, force: bool = False) -> None:
@@ -103,20 +102,6 @@ def metrics(trained: TrainedLanguageModel) -> dict[str, Any]:
         "verdict": verdict(trained.scores, trained.baseline_scores),
         **shared_metrics(trained),
     }
-
-
-def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
-    """Say whether the network beats the n-gram model on the same texts; a loss is said as one."""
-    name = next((name for name in baselines if name.endswith("-gram")), None)
-    if scores is None or name is None:
-        return None
-    ours, theirs = scores["perplexity"], baselines[name]["perplexity"]
-    figures = f"perplexity {ours:.4g} against {theirs:.4g} on the same texts"
-    if theirs < ours:
-        return f"The {name} baseline wins: {figures}. For this data it is the better and cheaper model."
-    if theirs == ours:
-        return f"The network and the {name} baseline are level: {figures}."
-    return f"The network beats the {name} baseline: {figures}."
 
 
 def card(trained: TrainedLanguageModel) -> str:

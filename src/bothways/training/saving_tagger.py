@@ -30,15 +30,13 @@ from bothways.runtime.tagger import CHAIN, HMM, LEXICON
 from bothways.settings import IntentSettings, TaggerSettings
 from bothways.training.classification import mean_and_deviation
 from bothways.training.parts import check_same, read_baselines, shared_metrics, write_curves, write_network
+from bothways.training.tag_baselines import BASELINES, verdict
 from bothways.training.tag_network import make_tagger, numpy_chain
 from bothways.training.tag_scores import TagScores
 from bothways.training.tagging import TrainedTagger
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-BASELINES = {"hmm": "hidden Markov model", "commonest": "commonest tag of each word"}
 
 
 def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False) -> None:
@@ -117,22 +115,6 @@ def metrics(trained: TrainedTagger) -> dict[str, Any]:
         "by_seed": trained.by_seed,
         **shared_metrics(trained),
     }
-
-
-def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
-    """Say whether a tagger beats its best baseline on the same sentences; a loss is said as one."""
-    if scores is None or not baselines:
-        return None
-    name = "accuracy" if scores["f1"] is None else "f1"
-    best = max(baselines, key=lambda baseline: baselines[baseline][name])
-    we, they = f"The {'network' if 'hmm' in baselines else BASELINES['hmm']}", f"the {BASELINES[best]}"
-    ours, theirs = scores[name], baselines[best][name]
-    figures = f"{'F1' if name == 'f1' else name} {ours:.4f} against {theirs:.4f} on the same sentences"
-    if theirs > ours:
-        return f"T{they[1:]} wins: {figures}. For this data it is the better and cheaper model."
-    if theirs == ours:
-        return f"{we} and {they} are level: {figures}."
-    return f"{we} beats {they}: {figures}."
 
 
 def spread(trained: TrainedTagger) -> str:

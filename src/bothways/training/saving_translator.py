@@ -25,8 +25,8 @@ from bothways.models.translator_graph import decoder_graph, encoder_graph
 from bothways.runtime.translator import DECODER, ENCODER, TARGET_TOKENIZER, TranslatorGraphs, read_tokens
 from bothways.settings import TranslatorSettings
 from bothways.training.parts import check_same, shared_metrics, write_curves, write_weights
-from bothways.training.translation import COPY, TrainedTranslator, make_translator
-from bothways.training.translation_scores import TranslationScores
+from bothways.training.translation import TrainedTranslator, make_translator
+from bothways.training.translation_scores import COPY, TranslationScores
 
 if TYPE_CHECKING:
     from pathlib import Path

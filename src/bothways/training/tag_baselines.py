@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bothways.decoding.schemes import Scheme
     from bothways.training.tag_scores import TagScores
 
+BASELINES = {"hmm": "hidden Markov model", "commonest": "commonest tag of each word"}
+
 
 def score_baselines(
     counted: HiddenMarkovModel,
@@ -43,3 +45,19 @@ def commonest_tags(counted: HiddenMarkovModel, sentences: Sequence[Sequence[str]
     tag_of = {word: counted.labels[best[row]] for word, row in counted.written.names.items()}
     usual = counted.labels[int(counted.shares.argmax())]
     return [[tag_of.get(word, usual) for word in words] for words in sentences]
+
+
+def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
+    """Say whether a tagger beats its best baseline on the same sentences; a loss is said as one."""
+    if scores is None or not baselines:
+        return None
+    name = "accuracy" if scores["f1"] is None else "f1"
+    best = max(baselines, key=lambda baseline: baselines[baseline][name])
+    we, they = f"The {'network' if 'hmm' in baselines else BASELINES['hmm']}", f"the {BASELINES[best]}"
+    ours, theirs = scores[name], baselines[best][name]
+    figures = f"{'F1' if name == 'f1' else name} {ours:.4f} against {theirs:.4f} on the same sentences"
+    if theirs > ours:
+        return f"T{they[1:]} wins: {figures}. For this data it is the better and cheaper model."
+    if theirs == ours:
+        return f"{we} and {they} are level: {figures}."
+    return f"{we} beats {they}: {figures}."

@@ -17,8 +17,7 @@ from bothways.errors import DataError
 from bothways.runtime import load
 from bothways.runtime.tagger import HMM
 from bothways.training.parts import read_baselines
-from bothways.training.saving_tagger import verdict
-from bothways.training.tag_baselines import score_baselines
+from bothways.training.tag_baselines import score_baselines, verdict
 from bothways.training.tag_scores import TagScores, score_tags
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from bothways.nn.decoder import DecoderState
 from bothways.training.listening import Listener
 from bothways.training.loop import CheckpointPlan, Job, train
 from bothways.training.translation_preparation import padded, plan_pairs
-from bothways.training.translation_scores import check_scorer, note_on_short, quick_scores, score_translations
+from bothways.training.translation_scores import COPY, check_scorer, note_on_short, quick_scores, score_translations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-COPY = "copy"  # names the baseline: the source as it stands
 TOKENS_AT_ONCE = 4096  # padded tokens of a batch that is only scored
 
 

@@ -13,8 +13,13 @@ from bothways.data.pairs import empty_rows, read_pairs
 from bothways.decoding.translation import Tally
 from bothways.errors import DataError
 from bothways.runtime.translator import TranslatorRuntime
-from bothways.training.translation import COPY
-from bothways.training.translation_scores import TranslationScores, check_scorer, note_on_short, score_translations
+from bothways.training.translation_scores import (
+    COPY,
+    TranslationScores,
+    check_scorer,
+    note_on_short,
+    score_translations,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

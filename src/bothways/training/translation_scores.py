@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+COPY = "copy"  # names the baseline: the source as it stands
 DRAWS = 1000
 RUN = 4  # tokens of the longest runs that BLEU counts
 _UNSPACED = re.compile(f"[{UNSPACED}]")
