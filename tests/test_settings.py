@@ -74,6 +74,9 @@ def test_dictionary_and_back_is_the_same():
         ({"dropout": 1.0}, "dropout is 1.0, but it must be in [0, 1)."),
         ({"lr": 0}, "lr is 0, but it must be above 0."),
         ({"lr": float("nan")}, "lr is nan, but it must be above 0."),
+        ({"lr": float("inf")}, "lr is inf, but it must be below 1e+09."),
+        ({"embedding_lr": float("inf")}, "embedding_lr is inf, but it must be below 1e+09."),
+        ({"seed": 2**63}, "seed is 9223372036854775808, but it must be below 2**63."),
         ({"epochs": 2.5}, "epochs is 2.5, but it must be a whole number."),
         ({"epochs": True}, "epochs is True, but it must be a whole number."),
         ({"bidirectional": 1}, "bidirectional is 1, but it must be True or False."),
@@ -87,6 +90,10 @@ def test_a_bad_value_is_refused_with_what_would_be_right(values, message):
         ClassifierSettings(**values).check()
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_gradient_may_be_as_long_as_it_likes_and_a_seed_as_large_as_torch_takes():
+    ClassifierSettings(max_grad_norm=float("inf"), seed=2**63 - 1).check()
 
 
 def test_all_bad_values_are_named_at_once():

@@ -88,3 +88,8 @@ def check_given(**given: object) -> None:
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     """Say which package is missing, what it is for and how to install it."""
     return MissingExtraError(f'{purpose} needs {package}, which is not installed. Run: pip install "bothways[{extra}]"')
+
+
+def diverged(where: str) -> DataError:
+    """Make the error for a training whose numbers are no longer finite."""
+    return DataError(f"The training diverged{where}: what it gives is no finite number. Try a lower lr.")

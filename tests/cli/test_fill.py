@@ -201,6 +201,13 @@ def test_options_of_other_tasks_are_refused(gaps, corpus):
     )
 
 
+def test_a_line_that_cannot_be_filled_is_named_before_any_is(gaps):
+    message = refused("fill", gaps, text="the ___ sleeps\n\nthe ___ barks\n")
+    assert message == "bothways: Line 2: The text '' has no gap. Write ___ where a word is missing."
+    assert refused("fill", gaps, "the ___ sleeps", "___ ___").startswith("bothways: Text 2: The text has 2 gaps but 0")
+    assert refused("fill", gaps, "sleeps").startswith("bothways: The text 'sleeps' has no gap.")
+
+
 def test_filling_and_scores_need_no_torch(gaps, corpus):
     for command in (["fill", gaps, "the ___ sleeps"], ["evaluate", gaps, corpus]):
         assert run_bare(*command) == run(*command)

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 import bothways
 from bothways.cli.commands import app
+from bothways.runtime.language_model import LanguageModelRuntime
 from bothways.settings import GenerationSettings, LanguageSettings
 from terminal import run, run_bare
 from toys import LANGUAGE, SMALL, toy_csv, toy_sentences, toy_stream, write_csv
@@ -411,6 +412,40 @@ def test_writing_and_scores_need_no_torch(novel, corpus):
         ["evaluate", novel, corpus],
     ):
         assert run_bare(*command) == run(*command)
+
+
+def test_each_piece_is_shown_before_the_next_is_made(novel, monkeypatch):
+    make, shown = LanguageModelRuntime.pieces, []
+
+    def watched(self, *arguments):
+        text = ""
+        for number, piece in make(self, *arguments):
+            shown.append(sys.stdout.buffer.getvalue().decode() == text)
+            text += piece
+            yield number, piece
+
+    monkeypatch.setattr(LanguageModelRuntime, "pieces", watched)
+    run("generate", novel, "--max-length", 20, "--seed", 1)
+    assert len(shown) > 5
+    assert all(shown)
+
+
+def test_a_reader_of_both_ways_is_refused_and_nothing_is_written(corpus, tmp_path):
+    _, errors = train(corpus, tmp_path / "peeking", "--bidirectional", code=1)
+    assert errors.startswith("bothways: bidirectional is True, but a network that reads both ways has read the answer")
+    assert errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_classifier_of_other_tokens_than_its_language_model_is_refused(novel, tmp_path):
+    data = toy_csv(tmp_path / "reviews.csv", 40)
+    options = ["--pretrained", novel, "--unit", "character"]
+    _, errors = run("train", "classify", data, "--out", tmp_path / "model", *options, code=1)
+    assert errors.splitlines()[-1] == (
+        f"bothways: unit is 'character', but {novel} was trained with 'word'. "
+        "Leave it out, or pre-train with unit 'character'."
+    )
+    assert not (tmp_path / "model").exists()
 
 
 def test_ctrl_c_while_writing_ends_with_130(novel):

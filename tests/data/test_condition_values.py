@@ -174,9 +174,22 @@ def test_too_many_labels_are_refused_with_the_first_that_is_no_number():
 def test_several_columns_must_be_numbers():
     frame = pd.DataFrame({"year": [1999, 2000], "label": ["a", "b"]})
     assert refused(lambda: labels_of(frame)) == (
-        "conditions[0] has 'a' in 'label', which is no number. Several columns must be numbers; "
-        "labels stand in one column alone."
+        "conditions[0] has 'a' in 'label', which is no number. Several columns, or a table of one, must hold numbers; "
+        "give labels as one value for each text: frame['column']."
     )
+    assert "or a table of one" in refused(lambda: labels_of(frame[["label"]]))
+    assert labels_of(frame["label"]) == ("a", "b")
+
+
+def test_columns_are_told_apart_by_their_names_where_they_have_the_same():
+    frame = pd.DataFrame({"year": [1999.0, 2000.0, 2010.0], "price": [3.5, 1.5, 9.0]})
+    condition = Condition.learn(values(frame))
+    turned = condition.encode(values(frame[["price", "year"]]))
+    np.testing.assert_array_equal(turned, condition.encode(values(frame)))
+    others = frame[["price", "year"]].set_axis(["cost", "date"], axis=1)  # other names: by place
+    assert "deviations from the mean" in refused(lambda: condition.encode(values(others * 1e9)))
+    renamed = frame.set_axis(["date", "cost"], axis=1)
+    np.testing.assert_array_equal(condition.encode(values(renamed)), condition.encode(values(frame)))
 
 
 def test_conditions_that_do_not_fit_the_texts_are_refused():

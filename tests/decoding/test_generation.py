@@ -227,7 +227,7 @@ def test_a_penalty_on_repetition_counts_the_prompt():
     class Liking(Table):
         def run(self, ids, lengths, state, condition=None):
             logits, state = super().run(ids, lengths, state)
-            for strength, word in enumerate(("bird", "dog", "cat"), start=1):
+            for strength, word in enumerate(("bird", "dog", "cat"), start=10):
                 logits[..., likes[word]] += strength
             return logits, state
 

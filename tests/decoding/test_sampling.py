@@ -84,17 +84,29 @@ def test_what_is_never_to_be_chosen_is_not(options):
     assert len(chosen) == (1 if options.get("temperature") == 0 else 2)
 
 
-def test_a_penalty_holds_back_what_was_seen_and_nothing_else():
-    """Log p of a token that was seen is multiplied, and what it loses goes to all others alike."""
+@pytest.mark.parametrize("shift", [-30.0, 0.0, 30.0])
+def test_a_penalty_holds_back_what_was_seen_and_nothing_else(shift):
+    """By how far a token stands above the mean, and by half as much again of how far below; the others stay alike."""
     chooser = sampler(repetition_penalty=1.5)
-    chooser.saw(3)
-    chooser.saw(8)
-    tokens, found = chooser.candidates(LOGITS)
-    expected = np.log(softmax(LOGITS.astype(np.float64)))
-    expected[[3, 8]] *= 1.5
-    np.testing.assert_allclose(found[np.argsort(tokens)], softmax(expected), rtol=1e-4)
-    before = softmax(LOGITS.astype(np.float64))
-    assert (found[np.argsort(tokens)][[3, 8]] < before[[3, 8]]).all()
+    high, low = int(LOGITS.argmax()), int(LOGITS.argmin())
+    chooser.saw(high)
+    chooser.saw(low)
+    tokens, found = chooser.candidates(LOGITS + np.float32(shift))
+    odds = np.log(found[np.argsort(tokens)]) - np.log(softmax(LOGITS.astype(np.float64)))
+    others = np.delete(odds, [high, low])
+    np.testing.assert_allclose(others, others[0], atol=1e-4)
+    above, below = LOGITS[high] - LOGITS.mean(), LOGITS[low] - LOGITS.mean()
+    assert odds[high] - others[0] == pytest.approx(-above / 3, rel=1e-3)
+    assert odds[low] - others[0] == pytest.approx(below / 2, rel=1e-3)
+
+
+def test_a_usual_penalty_ends_a_loop():
+    """Of 2,000 words one has nine tenths of the probability, again and again; 1.3 lets another one come first."""
+    logits = np.full(2_000, np.log(0.05 / 1_998), dtype=np.float32)
+    logits[:2] = np.log([0.9, 0.05])
+    assert [sampler(temperature=0).choose(logits) for _ in range(3)] == [0, 0, 0]
+    chooser = sampler(temperature=0, repetition_penalty=1.5)
+    assert [chooser.choose(logits) for _ in range(2)] == [0, 1]
 
 
 @pytest.mark.parametrize("shift", [-30.0, 0.0, 30.0])
@@ -131,7 +143,11 @@ def test_logits_are_left_as_they_are():
     np.testing.assert_array_equal(logits, LOGITS)
 
 
-def test_a_penalty_beyond_all_numbers_forbids_what_can_be_forbidden():
+def test_a_penalty_beyond_all_numbers_leaves_numbers():
+    """What was seen and stood above the mean falls to it; what stood below is out."""
     chooser = sampler(repetition_penalty=1e300)
-    drawn = [chooser.choose(LOGITS) for _ in range(V + 3)]
-    assert set(drawn[:V]) == set(range(V))
+    for token in range(V):
+        chooser.saw(token)
+    tokens, found = chooser.candidates(LOGITS)
+    above = LOGITS.mean() < LOGITS
+    np.testing.assert_allclose(found[np.argsort(tokens)], above / above.sum(), atol=1e-6)

@@ -247,6 +247,11 @@ def test_folders_of_other_tasks_are_refused(folder):
         bothways.LanguageModel.load(folder)
 
 
+def test_a_training_that_diverges_is_refused_with_what_to_do():
+    with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
+        GapFiller(**{**TINY, "lr": 1e8}).fit(toy_lines(40))
+
+
 def test_nothing_held_out_is_nothing_scored():
     trained = GapFiller(**{**TINY, "epochs": 1, "validation_size": 0}).fit(toy_lines(40)).trained_
     assert trained.scores is None

@@ -226,7 +226,8 @@ def test_relative_frequencies_are_counted_by_hand():
 
 def test_of_too_many_sequences_every_third_is_counted():
     rows = [row[:6] for row in random_rows(1, rows=90, longest=40) if len(row) >= 6]
-    model = fitted(rows, most_steps=2 * len(rows) + 5)
+    rows = rows[: len(rows) // 3 * 3]
+    model = fitted(rows, most_steps=2 * len(rows))
     expected = fitted(rows[::3])
     assert model.steps == expected.steps == 6 * len(rows[::3])
     for row in rows[:5]:
@@ -236,10 +237,18 @@ def test_of_too_many_sequences_every_third_is_counted():
 def test_of_a_text_that_is_too_long_every_other_piece_is_counted(monkeypatch):
     monkeypatch.setattr(kneser_ney, "PIECE", 10)
     text = np.concatenate(random_rows(1, rows=60))
-    model = fitted([text], most_steps=len(text) // 2 + 10)
+    text = text[: len(text) // 20 * 20]
+    model = fitted([text], most_steps=len(text) // 2)
     expected = fitted([np.where(np.arange(len(text)) // 10 % 2, 0, text)])  # padding where pieces are passed over
-    assert len(text) // 2 - 10 < model.steps <= len(text) // 2 + 10
+    assert model.steps == expected.steps
     np.testing.assert_array_equal(model.log_probabilities(text), expected.log_probabilities(text))
+
+
+@given(rows=st.integers(1, 40), size=st.integers(1, 20), more=st.integers(0, 90))
+def test_as_many_steps_are_counted_as_allowed(rows, size, more):
+    """Of a text just over the limit nearly all is counted, not half."""
+    most = max(1, rows * size - more)
+    assert fitted([np.full(size, 4)] * rows, most_steps=most).steps > most - size
 
 
 @given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=9), most_steps=st.integers(1, 150))

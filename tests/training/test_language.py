@@ -13,12 +13,13 @@ from safetensors.torch import load_file
 from bothways.data.batches import InMemory
 from bothways.data.windows import Cut
 from bothways.decoding.cache import Memory
-from bothways.errors import SettingsError
+from bothways.errors import DataError, SettingsError
 from bothways.models.language_model import LanguageNetwork
 from bothways.settings import LanguageSettings
 from bothways.training import corpora
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.corpora import Corpus, ListedTexts, in_order, prepare_corpus
+from bothways.training.kneser_ney import KneserNey
 from bothways.training.language import (
     TorchLanguageModel,
     TrainedLanguageModel,
@@ -28,7 +29,7 @@ from bothways.training.language import (
 from bothways.training.language_evaluation import evaluate_language_model
 from bothways.training.language_from_files import train_language_model_from_file
 from bothways.training.language_scores import score_losses
-from bothways.training.saving_language import load_language_model
+from bothways.training.saving_language import load_language_model, save_language_model
 from stopping import StopAt, count_in_a_process, kill_and_resume, one_thread
 from toys import LANGUAGE, toy_sentences, toy_stream
 
@@ -213,7 +214,29 @@ def test_the_baselines_are_those_of_counting(tmp_path, whole):
         assert np.exp(trained.baseline.log_probabilities(the, history=start))[0] > 0.9
 
 
+def test_a_part_that_was_counted_is_said(tmp_path, monkeypatch):
+    counted_all = train_language_model(prepare(tmp_path, whole=True, validation_size=0.2), settings(epochs=1))
+    assert not any("baseline counted" in note for note in counted_all.notes)
+    monkeypatch.setitem(KneserNey.fit.__func__.__kwdefaults__, "most_steps", 50)
+    trained = train_language_model(prepare(tmp_path, whole=True, validation_size=0.2), settings(epochs=1))
+    tokens = trained.facts["tokens"]
+    note = f"The 5-gram baseline counted {trained.baseline.steps:,} of {tokens:,} tokens, from everywhere."
+    assert trained.baseline.steps <= 50 < tokens
+    assert note in trained.notes
+    save_language_model(trained, tmp_path / "model")
+    (tmp_path / "test.txt").write_text(toy_stream(9), encoding="utf-8")
+    assert note in evaluate_language_model(tmp_path / "model", tmp_path / "test.txt").notes
+
+
 # Training
+
+
+def test_a_training_that_diverges_is_refused_with_what_to_do(tmp_path):
+    for whole in (True, False):
+        with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
+            train_language_model(
+                prepare(tmp_path, whole=whole, validation_size=0.2), settings(epochs=3, lr=1e8, weight_decay=1)
+            )
 
 
 def test_it_learns_what_an_animal_does(tmp_path):

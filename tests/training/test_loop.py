@@ -13,13 +13,13 @@ from torch import nn
 from torch.nn import functional
 
 from bothways.data.batches import InMemory, collate, plan_epoch
-from bothways.errors import ResumeError
+from bothways.errors import DataError, ResumeError
 from bothways.settings import TrainingSettings
 from bothways.training import loop
 from bothways.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from bothways.training.device import make_fabric
 from bothways.training.listening import Silence
-from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
+from bothways.training.loop import CheckpointPlan, Job, going_back_over, refuse_diverged, train
 from bothways.training.optimizer import learning_rate
 from stopping import DieAt, StopAt, count_in_a_process, in_a_child, was_killed
 
@@ -217,6 +217,33 @@ def test_training_stops_after_patience_and_keeps_the_best_epoch():
     assert (len(outcome.history), outcome.best_epoch) == (4, 2)
     for name, weight in job.module.state_dict().items():
         assert torch.equal(weight, kept[1][name])
+
+
+@pytest.mark.parametrize(("lost_in", "kept"), [(1, 1), (3, 2)])
+def test_training_ends_in_the_epoch_in_which_it_diverged(lost_in, kept):
+    """Weights that are no numbers never become numbers again; an earlier epoch is kept if there is one."""
+    job = make_job()
+    descend, scores = job.descend, iter([0.5, 0.7, 0.6, 0.9])
+    job.plan = lambda epoch: [np.array([epoch])]
+    job.batch = lambda rows: collate(SEQUENCES, rows)
+
+    def lose(module, batch, go_back):
+        loss = descend(module, batch, lambda found: go_back(found * (torch.nan if batch.rows[0] == lost_in else 1)))
+        return loss * (torch.nan if batch.rows[0] == lost_in else 1)
+
+    def validate(module):
+        score = next(scores) if all(weight.isfinite().all() for weight in module.parameters()) else torch.nan
+        return {"loss": 1 - score, "accuracy": score, "macro_f1": score}
+
+    job.descend, job.validate = lose, validate
+    outcome = train(job, TrainingSettings(epochs=9, patience=9, precision="float32", device="cpu"))
+    assert (len(outcome.history), outcome.best_epoch) == (lost_in, kept)
+    if kept == lost_in:
+        with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
+            refuse_diverged(outcome)
+    else:
+        refuse_diverged(outcome)
+        assert all(weight.isfinite().all() for weight in job.module.parameters())
 
 
 def test_monitoring_the_loss_keeps_the_lowest():

@@ -130,6 +130,12 @@ def test_saved_is_loaded_and_goes_on(folders, tmp_path):
     again.partial_fit(TEXTS, LABELS)
 
 
+def test_what_the_language_model_decided_is_said(folders):
+    """A default cannot be told from a setting that was left out, so that it is not refused."""
+    note = next(note for note in fitted(folders / "both").trained_.notes if "start from" in note)
+    assert note.endswith("which decides on tokens and sizes: unit word, embedding_dim 6, hidden_size 5, num_layers 2.")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

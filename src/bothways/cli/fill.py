@@ -29,7 +29,7 @@ def fill(
     """
     from bothways.bundle import open_folder
     from bothways.cli.texts import lines, refuse_half_characters
-    from bothways.errors import ModelFolderError
+    from bothways.errors import DataError, ModelFolderError
     from bothways.runtime.infiller import InfillerRuntime
 
     refuse_half_characters(texts or [])
@@ -41,7 +41,15 @@ def fill(
             f"Train a model with 'bothways train fill', or use '{better}'."
         )
     runner = InfillerRuntime(folder)
-    for text in texts or lines():
+    given = texts or lines()
+    for number, text in enumerate(given, start=1):
+        try:
+            runner.check(text)
+        except DataError as error:
+            if len(given) == 1:
+                raise
+            raise DataError(f"{'Text' if texts else 'Line'} {number:,}: {error}") from error
+    for text in given:
         filling = runner.fill(text, k)
         unknown = runner.unknown_words(text)
         if unknown:

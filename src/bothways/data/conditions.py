@@ -13,7 +13,7 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -33,6 +33,9 @@ FARTHEST = 1e6  # deviations from the mean; far from it what a network computes 
 _TOO_FAR = (
     f"but a number of it is more than {FARTHEST:,.0f} deviations from the mean of the training data, of which the "
     "model knows nothing. Give one nearer."
+)
+_ONLY_NUMBERS = (
+    "Several columns, or a table of one, must hold numbers; give labels as one value for each text: frame['column']."
 )
 _WHOLE = re.compile(r"[+-]?\d+")
 
@@ -59,6 +62,14 @@ class ConditionValues:
                         f"{self.where(number)} has no value in {column!r}, and every text needs its condition. "
                         "Fill it in, with a label such as 'unknown' if need be, or leave the row out."
                     )
+
+    def in_order(self, columns: Sequence[str]) -> ConditionValues:
+        """Give the values in the order of these columns, if they are the same ones; else as they stand."""
+        if self.columns == tuple(columns) or sorted(self.columns) != sorted(columns):
+            return self
+        places = [self.columns.index(column) for column in columns]
+        rows = [tuple(row[place] for place in places) for row in self.rows]
+        return replace(self, columns=tuple(columns), rows=rows)
 
     def are_labels(self) -> bool:
         """Decide how they are read, by the rule above."""
@@ -161,6 +172,7 @@ class Condition:
         if len(values.columns) != len(self.columns):
             named = ", ".join(map(repr, values.columns))
             raise DataError(f"The conditions are {named}, but the model takes {self.kinds}. Give as many.")
+        values = values.in_order(self.columns)
         values.refuse_missing()
         if self.labels is None:
             return self._standardised(
@@ -286,8 +298,7 @@ def _as_numbers(values: ConditionValues) -> NDArray[np.float64]:
             found = _number(value)
             if found is None:
                 raise DataError(
-                    f"{values.where(number)} has {value!r} in {column!r}, which is no number. Several columns must be "
-                    "numbers; labels stand in one column alone."
+                    f"{values.where(number)} has {value!r} in {column!r}, which is no number. {_ONLY_NUMBERS}"
                 )
             table[number, place] = found
     return table

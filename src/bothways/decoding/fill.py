@@ -96,6 +96,14 @@ class FillRunner(ABC):
         words = iter([gap[0].word for gap in spoken])
         return Filling(GAP.sub(lambda _: next(words), text), spoken)
 
+    def check(self, text: str) -> None:
+        """Refuse a text that cannot be filled, before any other is.
+
+        Raises:
+            DataError: no gap, or more gaps than words.
+        """
+        self._read(text)
+
     def unknown_words(self, text: str) -> list[str]:
         """Name the words of a text that the model never learned."""
         return unknown_words(self.tokens, GAP.sub(" ", text))

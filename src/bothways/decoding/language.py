@@ -156,6 +156,8 @@ class LanguageModelRunner(ABC):
     def perplexity(self, texts: str | Iterable[str], conditions: Iterable[Any] | None = None) -> float:
         """Give exp of the mean of -log probability over all tokens of some texts; lower is better.
 
+        It is that of the network alone; what its cache makes of it `bothways evaluate` says.
+
         Args:
             texts: to score; of a model of one stream also one text.
             conditions: one for each text, for a model that was trained with them.

@@ -72,11 +72,14 @@ class Sampler:
     def _held_back(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits with the tokens that are never chosen left out and those already seen held back (Keskar et al., 2019).
 
-        The penalty acts on log probabilities, which are never positive, so that it always makes a token less likely.
+        Logits count from their mean here, so that what is added to all of them changes nothing: one above it is divided
+        by the penalty and one below it multiplied, which both make the token less likely.
         """
         scores = logits.astype(np.float32, copy=True)
-        scores[self._never] = -np.inf
         if self._seen:
-            scores -= scores.max() + np.log(np.exp(scores - scores.max()).sum())
-            scores[list(self._seen)] *= min(self._settings.repetition_penalty, HARDEST)
+            seen = list(self._seen)
+            scores -= scores.mean()
+            penalty = min(self._settings.repetition_penalty, HARDEST)
+            scores[seen] = np.where(scores[seen] > 0, scores[seen] / penalty, scores[seen] * penalty)
+        scores[self._never] = -np.inf
         return scores

@@ -65,8 +65,8 @@ class LanguageReaderSettings(TokenReaderSettings):
     ] = False
     cache: Annotated[
         int,
-        "past tokens of a text that scores look back on: what stood there in a like place counts more; how much is "
-        "chosen on validation data; 0: none",
+        "past tokens of a text that 'evaluate' looks back on in a second score: what stood there in a like place "
+        "counts more; how much is chosen on validation data; 0: none",
     ] = 0
     bidirectional: Annotated[bool, "refused: such a network has read the word that it is asked for"] = False
 

@@ -21,6 +21,7 @@ WORD_UNITS = ("word", "space", "spacy", "jieba")
 # What a comparison of networks chooses itself, and leaves no one to set.
 COMPARED = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes", "length")
 LEAST_MINUTES = 0.01  # of a training
+HIGHEST_RATE = 1e9  # weights are no numbers after few steps of a tenth of it
 
 
 @dataclass(kw_only=True, eq=False)
@@ -178,4 +179,11 @@ class TrainingSettings(Settings):
             for name, rate in rates.items()
             if rate is not None and not rate > 0
         ]
+        problems += [
+            f"{name} is {rate}, but it must be below {HIGHEST_RATE:g}."
+            for name, rate in rates.items()
+            if rate is not None and rate >= HIGHEST_RATE and name != "max_grad_norm"
+        ]
+        if self.seed >= 2**63:
+            problems.append(f"seed is {self.seed}, but it must be below 2**63.")
         return problems

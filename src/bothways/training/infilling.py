@@ -21,7 +21,7 @@ from bothways.models.infiller import FillNetwork, one_way_of_same_size
 from bothways.training.corpora import count_tokens, in_order, vectors_of
 from bothways.training.infilling_scores import ONE_WAY, UNIGRAM, FillScores, scores_of
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
+from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, refuse_diverged, train
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def train_infiller(
             torch.manual_seed(settings.seed)
             network = FillNetwork(own, vocabulary=prepared.tokens.size, two_way=two_way)
             network.start_from(counts, None if plan and plan.goes_on else vectors())
-            return network, train(_job(network, prepared, settings), settings, checkpoints=plan, listener=listener)
+            outcome = train(_job(network, prepared, settings), settings, checkpoints=plan, listener=listener)
+        refuse_diverged(outcome)
+        return network, outcome
 
     model, outcome = fit(settings, two_way=True)
     trained = TrainedInfiller(

@@ -316,7 +316,7 @@ def _chosen(lengths: Ints, most_steps: int) -> tuple[Ints, Ints, Ints]:
     rows = np.repeat(rows, pieces)
     begins = (np.arange(len(rows)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * size
     ends = np.minimum(begins + size, lengths[rows])
-    some = np.arange(0, len(rows), -(-steps // most_steps))
+    some = np.arange(len(rows) * most_steps // steps) * steps // most_steps  # evenly spaced
     some = some[np.cumsum((ends - begins)[some]) <= most_steps]
     return rows[some], begins[some], ends[some]
 

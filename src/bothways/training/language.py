@@ -17,9 +17,9 @@ from bothways.models.language_model import LanguageNetwork
 from bothways.nn.reader import State
 from bothways.training.corpora import Corpus, PreparedCorpus, count_tokens, in_order, vectors_of
 from bothways.training.kneser_ney import KneserNey
-from bothways.training.language_scores import baseline_scores, score_losses
+from bothways.training.language_scores import baseline_scores, note_on_counting, score_losses
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, train
+from bothways.training.loop import CheckpointPlan, Job, refuse_diverged, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +90,7 @@ def train_language_model(
             None if plan and plan.goes_on else vectors_of(prepared.train, settings, size),
         )
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
+    refuse_diverged(outcome)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,
         history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
@@ -277,6 +278,7 @@ def _add_scores(trained: TrainedLanguageModel, prepared: PreparedCorpus) -> None
     # The model puts the start before every sequence itself: what is only read is not to be counted as predicted.
     predicted = Predicted(prepared.train.sequences)
     trained.baseline = KneserNey.fit(predicted, vocabulary=tokens.size, start=tokens.start, order=ORDER)
+    trained.notes += note_on_counting(trained.baseline, prepared.train.predictions)
     corpus = prepared.validation
     if corpus is None:
         return

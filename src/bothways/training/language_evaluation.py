@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bothways.bundle import open_folder
+from bothways.bundle import METRICS, open_folder
 from bothways.data.batches import InMemory
 from bothways.data.conditions import condition_columns, values_of_table
 from bothways.data.plain_text import PlainTexts, TableTexts, open_texts
@@ -16,7 +16,14 @@ from bothways.errors import DataError, SettingsError, counted
 from bothways.runtime.language_model import LanguageModelRuntime
 from bothways.training.corpora import Corpus
 from bothways.training.kneser_ney import KneserNey
-from bothways.training.language_scores import BASELINE, LanguageScores, baseline_scores, score_losses, verdict
+from bothways.training.language_scores import (
+    BASELINE,
+    LanguageScores,
+    baseline_scores,
+    note_on_counting,
+    score_losses,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +107,9 @@ def evaluate_language_model(
     losses, mixed = _losses(runner, found, None if given is None else given[kept])
     baselines = {}
     if folder.has(BASELINE):
-        baselines = baseline_scores(KneserNey.load(folder.file(BASELINE)), corpus, seed=0)
+        baseline = KneserNey.load(folder.file(BASELINE))
+        baselines = baseline_scores(baseline, corpus, seed=0)
+        notes += note_on_counting(baseline, int(folder.json(METRICS)["training"].get("tokens", 0)))
     cached = None if mixed is None else score_losses(mixed, corpus, seed=0)
     return LanguageEvaluation(score_losses(losses, corpus, seed=0), cached, baselines, notes)
 

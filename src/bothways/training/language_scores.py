@@ -81,6 +81,13 @@ def baseline_scores(baseline: KneserNey, corpus: Corpus, *, seed: int) -> dict[s
     return {name: score_losses(-np.concatenate(some), corpus, seed=seed).to_dict() for name, some in found.items()}
 
 
+def note_on_counting(baseline: KneserNey, tokens: int) -> list[str]:
+    """Say that the n-gram model counted a part of so many tokens of training text, if it did."""
+    if baseline.steps >= tokens:
+        return []
+    return [f"The {baseline.order}-gram baseline counted {baseline.steps:,} of {tokens:,} tokens, from everywhere."]
+
+
 def verdict(scores: dict[str, Any] | None, baselines: dict[str, Any]) -> str | None:
     """Say whether the network beats the n-gram model on the same texts; a loss is said as one."""
     name = next((name for name in baselines if name.endswith("-gram")), None)

@@ -9,6 +9,7 @@ Lightning Fabric places the module on its device and computes in the precision a
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from bothways.errors import diverged
 from bothways.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -283,7 +285,8 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
     waited = progress.epoch - progress.best_epoch
     state.look_at_clock()
     ended = progress.epoch >= last_epoch or waited >= settings.patience
-    progress.finished = enough or ended or _time_is_up(settings, progress)
+    lost = not math.isfinite(row["train_loss"])  # a weight that is no number never becomes one again
+    progress.finished = enough or ended or lost or _time_is_up(settings, progress)
     progress.epoch += 1
     progress.batch, progress.loss_sum, progress.answers = 0, 0.0, 0
 
@@ -293,6 +296,17 @@ def _outcome(state: _State, *, interrupted: bool) -> Outcome:
         state.module.load_state_dict(state.best)
     state.module.eval()
     return Outcome(state.progress.history, state.progress.best_epoch, interrupted)
+
+
+def refuse_diverged(outcome: Outcome) -> None:
+    """Refuse weights that predict nothing, since they are no numbers.
+
+    Raises:
+        DataError: the loss of the epoch that was kept is no finite number.
+    """
+    row = outcome.history[outcome.best_epoch - 1] if outcome.best_epoch else {}
+    if not math.isfinite(row.get("loss", row.get("train_loss", 0.0))):
+        raise diverged(f" in epoch {outcome.best_epoch}")
 
 
 @torch.no_grad()

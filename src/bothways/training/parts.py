@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bothways.bundle import GRAPH, HISTORY, WEIGHTS
-from bothways.errors import ModelFolderError
+from bothways.errors import ModelFolderError, diverged
 from bothways.training.baselines import VOCABULARY_FILE, WEIGHTS_FILE, Baselines
 
 if TYPE_CHECKING:
@@ -38,11 +38,14 @@ def write_network(folder: Path, model: nn.Module, graph: ModelProto) -> None:
 
 
 def check_same(graph: NDArray[Any], ours: NDArray[Any]) -> None:
-    """Refuse a graph whose numbers are not those of the weights.
+    """Refuse a graph whose numbers are not those of the weights, and weights that give no numbers.
 
     Raises:
         ModelFolderError: they differ by more than rounding does.
+        DataError: the training diverged.
     """
+    if not np.isfinite(ours).all():
+        raise diverged(", so that nothing was saved")
     if not np.allclose(graph, ours, atol=1e-4, rtol=1e-4):
         worst = float(np.abs(graph - ours).max())
         raise ModelFolderError(f"The ONNX graph differs from the weights by {worst:.2g}; nothing was saved.")

@@ -49,7 +49,9 @@ class Pretrained:
     @property
     def note(self) -> str:
         """Say what starts from it."""
-        begun = f"Vectors and reader start from {self.path}, which decided on tokens and sizes"
+        taken = {name: getattr(self.settings, name) for name in ("unit", "embedding_dim", "hidden_size", "num_layers")}
+        decided = ", ".join(f"{name} {value}" for name, value in taken.items())
+        begun = f"Vectors and reader start from {self.path}, which decides on tokens and sizes: {decided}"
         if not self.on_condition:
             return f"{begun}."
         return (
