@@ -232,11 +232,10 @@ def test_a_part_that_was_counted_is_said(tmp_path, monkeypatch):
 
 
 def test_a_training_that_diverges_is_refused_with_what_to_do(tmp_path):
+    far = settings(epochs=3, lr=1e8, weight_decay=1)
     for whole in (True, False):
         with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
-            train_language_model(
-                prepare(tmp_path, whole=whole, validation_size=0.2), settings(epochs=3, lr=1e8, weight_decay=1)
-            )
+            train_language_model(prepare(tmp_path, whole=whole, validation_size=0.2), far)
 
 
 def test_it_learns_what_an_animal_does(tmp_path):
