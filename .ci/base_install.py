@@ -1,4 +1,4 @@
-"""Run with the base install alone: a model folder predicts, without torch, in a small install.
+"""Run with the base install alone: a model folder predicts and is scored, without torch, in a small install.
 
 Usage: base_install.py MODEL TABLE ENVIRONMENT
 """
@@ -23,11 +23,12 @@ command = [environment / "bin" / "bothways", "predict", model, "--file", table, 
 subprocess.run(command, check=True)
 if len(out.read_text().splitlines()) != len(table.read_text().splitlines()):
     sys.exit("rows out differ from rows in")
+subprocess.run([environment / "bin" / "bothways", "evaluate", model, table], check=True, stdout=subprocess.DEVNULL)
 own = [
     folder for folder in environment.rglob("site-packages/*") if folder.name.split("-")[0] not in ("pip", "setuptools")
 ]
 files = [file for folder in own for file in ([folder] if folder.is_file() else folder.rglob("*")) if file.is_file()]
 megabytes = sum(file.stat().st_size for file in files) / 1e6
-print(f"base install: {megabytes:.0f} MB, predicts without torch")
+print(f"base install: {megabytes:.0f} MB, predicts and scores without torch")
 if megabytes > 350:
     sys.exit("the base install has grown beyond 350 MB")
