@@ -73,6 +73,22 @@ def test_a_score_that_was_lost_stands_behind_all_others_and_is_no_best_mean():
         assert not any("nan" in line for line in verdict(standings(results[:1], counted), counted))
 
 
+@pytest.mark.parametrize("lost", [math.nan, math.inf])
+def test_a_score_that_was_lost_among_seeds_leaves_the_others_their_report(tmp_path, question, lost):
+    results = [
+        result("gru", seed=0, score=lost), result("gru", seed=1, score=0.8),
+        result("rnn", seed=0, score=0.7), result("rnn", seed=1, score=0.8),
+    ]  # fmt: skip
+    report = write_report(make_folder(tmp_path / "out", results, question))
+    assert "The accuracy of gru both is no finite number: training went astray." in report.verdict
+    shown_of = {row[0]: row[2] for row in shown(report)[1]}
+    assert shown_of["rnn"] == f"0.7500 ± {stdev([0.7, 0.8]):.4f}"
+    assert shown_of["gru"] == f"{lost:.4f}"
+    of = {row["cell"]: row for row in csv.DictReader((tmp_path / "out" / "table.csv").read_text().splitlines())}
+    assert of["gru"]["deviation"] == ""
+    assert float(of["rnn"]["deviation"]) == pytest.approx(stdev([0.7, 0.8]), abs=1e-6)
+
+
 def test_a_pace_that_was_not_measured_is_no_part_of_the_mean():
     paces = [0.0, 900.0, 1_100.0]
     (found,) = standings([result(seed=seed, steps_per_second=pace) for seed, pace in enumerate(paces)], ACCURACY)

@@ -292,7 +292,8 @@ def _finite(value: float) -> float | None:
 
 
 def _spread(scores: Sequence[float]) -> str:
-    score, deviation = mean(scores) if scores else math.nan, deviation_of(scores)
-    if math.isnan(score):
+    """Mean and deviation for people; the mean alone where there is no deviation, nothing of no scores."""
+    if not scores:
         return ""
-    return f"{score:.4f}" if deviation is None else f"{score:.4f} ± {deviation:.4f}"
+    score, deviation = mean(scores), deviation_of(scores)
+    return f"{score:.4f}" if deviation is None or math.isnan(deviation) else f"{score:.4f} ± {deviation:.4f}"
