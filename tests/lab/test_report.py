@@ -137,6 +137,35 @@ def test_each_length_of_a_problem_has_a_verdict_and_a_picture_by_length(tmp_path
     assert report.pictures[0].file == "length.png"
 
 
+def test_what_shows_the_longest_sequences_alone_says_so(tmp_path):
+    results = [result("gru", way, length=length, baselines={"trivial": 0.1})
+               for way in ("backward", "both") for length in (5, 50)]  # fmt: skip
+    folder = make_folder(tmp_path / "out", results, Question("problem", {"problem": "first-token"}))
+    every, *longest = write_report(folder).pictures
+    assert every.file == "length.png"
+    assert len(longest) == 3
+    for picture in longest:
+        assert "at length 50" in picture.title
+        assert "Only the longest sequences are in it, of length 50." in picture.caption
+    alone = make_folder(tmp_path / "alone", results[1::2], Question("problem", {"problem": "first-token"}))
+    assert not [one for one in write_report(alone).pictures if "length" in one.title or "longest" in one.caption]
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "directions", "words"),
+    [
+        ("problem", {}, ["forward"], "Distances are from the step at which reading ends."),
+        ("problem", {}, ["backward"], "reading ends: the last one, or read backwards the first."),
+        ("classify", {}, ["forward", "both"], "the far end of its line is where its reading from the right ends"),
+        ("problem", {"problem": "copy"}, ["backward", "both"], "Distances are from the last step."),
+        ("tag", {}, ["backward", "both"], "Distances are from a sentence's middle word, before it and behind it."),
+    ],
+)
+def test_the_picture_of_gradients_says_from_where_it_measures(tmp_path, task, settings, directions, words):
+    folder = make_folder(tmp_path / "out", [result("gru", way) for way in directions], Question(task, settings))
+    assert words in next(one for one in write_report(folder).pictures if one.file == "gradients.png").caption
+
+
 class Page(HTMLParser):
     """What a browser would find in a page: tags with their attributes, and texts."""
 
