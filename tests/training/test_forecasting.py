@@ -271,6 +271,22 @@ def test_saved_loaded_and_exported_are_one(tmp_path, changed):
     assert loaded.band == trained.band
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "loss (squared error + quantile loss, scaled)"),
+        ({"loss": "absolute", "quantiles": ""}, "loss (absolute error, scaled)"),
+        ({"decoder": "steps"}, "loss (squared error, scaled)"),  # whose quantiles are not learned
+    ],
+)
+def test_the_curves_of_a_forecaster_name_its_loss_and_draw_its_error(tmp_path, drawn, changed, words):
+    trained, _ = fit(waves(120), epochs=2, **changed)
+    save_forecaster(trained, tmp_path / "model")
+    losses, errors = drawn[-1].axes
+    assert losses.get_ylabel() == words
+    assert errors.get_lines()[0].get_ydata() == pytest.approx([row["mse"] for row in trained.history])
+
+
 # Killed = never killed
 
 CHANGED = {"epochs": 3, "averaging": 0.9, "dropout": 0.2}

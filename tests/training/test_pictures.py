@@ -101,6 +101,41 @@ def test_curves_hold_the_history_and_mark_the_epoch_that_was_kept(tmp_path, draw
     assert is_picture(tmp_path / "curves.png")
 
 
+ZERO_TO_ONE, ZERO_TO_HUNDRED = "score on validation (0 to 1)", "score on validation (0 to 100)"
+
+
+@pytest.mark.parametrize(
+    ("keys", "panels"),
+    [
+        (["perplexity"], ["perplexity on validation"]),
+        (["mse"], ["mean squared error on validation (scaled)"]),
+        (
+            ["perplexity", "bleu", "chrf", "exact"],  # of a translator: BLEU chose the epoch
+            ["perplexity on validation", ZERO_TO_HUNDRED, ZERO_TO_ONE],
+        ),
+        (["accuracy", "f1", "intent_accuracy", "sentence"], [ZERO_TO_ONE]),
+        ([], []),
+    ],
+    ids=str,
+)
+def test_every_score_of_a_task_has_its_curve_among_those_of_its_scale(tmp_path, drawn, keys, panels):
+    history = [
+        {"epoch": epoch, "train_loss": 0.5, "loss": 0.6, **{key: epoch / 10 + place for place, key in enumerate(keys)}}
+        for epoch in (1, 2)
+    ]
+
+    draw_learning_curves(history, tmp_path / "curves.png", best_epoch=2, loss_in="squares")
+
+    losses, *scores = drawn[0].axes
+    assert losses.get_ylabel() == "loss (squares)"
+    assert [axes.get_ylabel() for axes in scores] == panels
+    curves = [line for axes in scores for line in axes.get_lines() if not line.get_label().startswith("kept")]
+    drawn_values = sorted(list(line.get_ydata()) for line in curves)
+    assert drawn_values == [pytest.approx([place + 0.1, place + 0.2]) for place in range(len(keys))]
+    assert all(axes.get_legend() is not None for axes in scores)
+    assert len({(id(line.axes), line.get_color()) for line in curves}) == len(keys)
+
+
 def test_the_dots_of_reliability_hold_the_calibration_error_of_the_scores(tmp_path, drawn):
     generator = np.random.default_rng(1)
     # Thirtieths: half of them are the very edges of the 15 bins.

@@ -31,11 +31,23 @@ if TYPE_CHECKING:
     from bothways.decoding.translation import Translation
 
 _MOST_PANELS = 8
-_SCORES = (
-    ("accuracy", "accuracy", BLUE),
-    ("macro_f1", "macro-F1", ORANGE),
-    ("f1", "F1 of entities", ORANGE),
-    ("exact", "exact", ORANGE),
+_GREEN, _PINK = "#009e73", "#cc79a7"
+# What may be known of validation data after an epoch, by scale: the key in the history, the name, the colour.
+_SCALES: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    ("perplexity on validation", (("perplexity", "perplexity", BLUE),)),
+    ("mean squared error on validation (scaled)", (("mse", "mean squared error", BLUE),)),
+    ("score on validation (0 to 100)", (("bleu", "BLEU", BLUE), ("chrf", "chrF", ORANGE))),
+    (
+        "score on validation (0 to 1)",
+        (
+            ("accuracy", "accuracy", BLUE),
+            ("macro_f1", "macro-F1", ORANGE),
+            ("f1", "F1 of entities", ORANGE),
+            ("exact", "exact", ORANGE),
+            ("intent_accuracy", "accuracy of intents", _PINK),
+            ("sentence", "whole sentences", _GREEN),
+        ),
+    ),
 )
 
 
@@ -72,30 +84,34 @@ def draw_confusion(scores: ClassificationScores, path: Path) -> None:
         save_picture(figure, path)
 
 
-def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, best_epoch: int) -> None:
+def draw_learning_curves(
+    history: Sequence[Mapping[str, Any]], path: Path, *, best_epoch: int, loss_in: str = "nats"
+) -> None:
     """Draw loss (training and validation) and scores by epoch, with the epoch that was kept marked.
 
     Args:
-        history: one row an epoch: epoch, train_loss, loss (of validation, nats), and accuracy and macro_f1 or
-            f1, or perplexity; what is missing or None is left out. Other keys are not drawn.
+        history: one row an epoch: epoch, train_loss, loss (of validation), and scores of any task, those of one scale
+            in a panel of their own; what is missing or None is left out. Other keys are not drawn.
         path: the PNG file to write.
         best_epoch: the epoch whose weights were kept.
+        loss_in: what the loss is measured in.
 
     Raises:
         OutputError: the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
+    known = {key for row in history for key, value in row.items() if value is not None}
+    panels = [
+        (f"loss ({loss_in})", (("train_loss", "training", GREY), ("loss", "validation", BLUE))),
+        *((name, curves) for name, curves in _SCALES if any(key in known for key, *_ in curves)),
+    ]
+    columns, lines = min(2, len(panels)), -(-len(panels) // 2)
     with own_style():
-        figure = new_figure(9.0, 3.8)
-        losses, scores = figure.subplots(1, 2)
-        _draw_curves(losses, history, (("train_loss", "training", GREY), ("loss", "validation", BLUE)), best_epoch)
-        losses.set_ylabel("loss (nats)")
-        if any("perplexity" in row for row in history):
-            _draw_curves(scores, history, (("perplexity", "perplexity", BLUE),), best_epoch)
-            scores.set_ylabel("perplexity on validation")
-        else:
-            _draw_curves(scores, history, _SCORES, best_epoch)
-            scores.set_ylabel("score on validation (0 to 1)")
+        figure = new_figure(4.5 * columns, 3.8 * lines)
+        for place, (name, curves) in enumerate(panels):
+            axes = figure.add_subplot(lines, columns, place + 1)
+            _draw_curves(axes, history, curves, best_epoch)
+            axes.set_ylabel(name)
         save_picture(figure, path)
 
 

@@ -55,7 +55,7 @@ def save_forecaster(trained: TrainedForecaster, path: Path | str, *, force: bool
             runner: Any = trained.runner()
             (folder / ERRORS).write_bytes(save({"errors": np.ascontiguousarray(runner.errors)}))
         write_json(folder / METRICS, metrics(trained))
-        write_curves(trained.history, folder, best_epoch=trained.best_epoch)
+        write_curves(trained.history, folder, best_epoch=trained.best_epoch, loss_in=_loss_in_words(trained))
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
 
@@ -91,6 +91,12 @@ def metrics(trained: TrainedForecaster) -> dict[str, Any]:
         "verdict": verdict(trained.scores, trained.baseline_scores),
         **shared_metrics(trained),
     }
+
+
+def _loss_in_words(trained: TrainedForecaster) -> str:
+    """What the loss is made of: the point's error and, where they are learned, the quantiles' loss."""
+    learned = isinstance(trained.model, DirectForecaster) and trained.spec.quantiles
+    return f"{trained.settings.loss} error{' + quantile loss' if learned else ''}, scaled"
 
 
 def card(trained: TrainedForecaster) -> str:
