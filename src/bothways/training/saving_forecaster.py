@@ -25,7 +25,7 @@ from bothways.errors import ModelFolderError
 from bothways.models.forecaster import DirectForecaster, onnx_graph
 from bothways.runtime.forecaster import ERRORS
 from bothways.settings import ForecasterSettings
-from bothways.training.forecast_scores import BASELINE, read_linear, verdict
+from bothways.training.forecast_scores import BASELINE, interval_in_words, read_linear, verdict
 from bothways.training.forecasting import TrainedForecaster, make_forecaster
 from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
 
@@ -120,10 +120,8 @@ def card(trained: TrainedForecaster) -> str:
     if trained.scores is None:
         lines.append("None: no time was held out, so no score is known.")
     else:
-        low, high = trained.scores["mse_interval"]
-        rows: list[list[object]] = [
-            ["this network", f"{trained.scores['mse']:.4f} ({low:.4f} to {high:.4f})", f"{trained.scores['mae']:.4f}"]
-        ]
+        square = f"{trained.scores['mse']:.4f} ({interval_in_words(trained.scores)})"
+        rows: list[list[object]] = [["this network", square, f"{trained.scores['mae']:.4f}"]]
         rows += [
             [name, f"{score['mse']:.4f}", f"{score['mae']:.4f}"] for name, score in trained.baseline_scores.items()
         ]
