@@ -20,6 +20,7 @@ from bothways.training.canvas import (
     own_style,
     plain,
     save_picture,
+    visible,
 )
 from bothways.training.metrics import CALIBRATION_BINS, ClassificationScores
 
@@ -145,7 +146,9 @@ def draw_reliability(probabilities: npt.NDArray[np.floating[Any]], right: npt.ND
 
 
 def draw_forecast(series: "Series", forecast: "Forecast", spec: "ForecastSpec", path: Path) -> None:
-    """Draw the end of a series and its forecast, a panel for each column (the first eight), the quantiles as bands.
+    """Draw the end of a series and its forecast, a panel for each column, the quantiles as bands.
+
+    Of more than eight columns the first are drawn, and the title says so.
 
     Raises:
         OutputError: the file cannot be written.
@@ -169,9 +172,11 @@ def draw_forecast(series: "Series", forecast: "Forecast", spec: "ForecastSpec", 
                 )  # fmt: skip
             axes.plot(after, mean, color=BLUE, linewidth=1.6, label="forecast")
             axes.axvline(-0.5, color=GREY, linewidth=0.8, linestyle=":")
-            axes.set_ylabel(plain(name))
+            axes.set_ylabel(plain(name), parse_math=False, fontfamily=font_families())
             axes.spines[["top", "right"]].set_visible(False)
         panels[0].legend(loc="upper left", frameon=False, fontsize=8)
+        if len(names) < len(spec.names):
+            panels[0].set_title(f"the first {len(names)} of {len(spec.names):,} columns", fontsize=10)
         places = sorted({-shown, -shown // 2, 0, len(after) - 1})
         every = [*(spec.clock.spell(time) for time in series.times[-shown:]), *forecast.times]
         panels[-1].set_xticks(places, [plain(every[shown + place]) for place in places])
@@ -209,16 +214,20 @@ def draw_contributions(
     words: Sequence[str],
     forward: npt.NDArray[np.floating[Any]],
     backward: npt.NDArray[np.floating[Any]],
-    title: str,
+    label: str,
+    probability: float,
     path: Path,
 ) -> None:
-    """Draw what each word adds, read forwards and backwards, as bars below each other; the largest 60, in order.
+    """Draw what each word adds, read forwards and backwards, as bars below each other.
+
+    Of more than 60 words those that add or take most are drawn, in order, and the title says so.
 
     Args:
         words: T.
         forward: float (T,).
         backward: float (T,).
-        title: what is explained.
+        label: the answer that is explained.
+        probability: of that answer.
         path: the PNG file to write.
 
     Raises:
@@ -227,6 +236,9 @@ def draw_contributions(
     """
     largest = np.sort(np.argsort(-np.abs(forward + backward), kind="stable")[:MOST_LABELS])
     rows = np.arange(len(largest))
+    title = f"{plain(label)}, {probability:.3f}"
+    if len(largest) < len(words):
+        title += f" · the {len(largest)} of {len(words):,} words that count most"
     with own_style():
         figure = new_figure(7, 1.4 + 0.24 * len(rows))
         axes = figure.add_subplot()
@@ -237,10 +249,10 @@ def draw_contributions(
         axes.axvline(0, color="black", linewidth=0.8)
         axes.invert_yaxis()
         axes.set_yticks(rows)
-        names = [plain(words[row]) for row in largest]
+        names = [plain(visible(words[row])) for row in largest]
         axes.set_yticklabels(names, parse_math=False, usetex=False, fontfamily=font_families(), fontsize=9)
         axes.set_xlabel("adds to the log odds")
-        axes.set_title(plain(title), fontsize=10, parse_math=False)
+        axes.set_title(title, fontsize=10, parse_math=False, fontfamily=font_families())
         axes.legend(frameon=False, fontsize=8)
         axes.grid(axis="x", alpha=0.25)
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -265,7 +277,7 @@ def draw_attention(translation: "Translation", path: Path) -> None:
         looks, spread = figure.subplots(1, 2, sharey=True, width_ratios=[max(2.0, cell * columns), 0.9])
         looks.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         for side, words in (("x", translation.source_words), ("y", translation.target_words)):
-            label_ticks(looks, side, [word if word.strip() else "␣" for word in words])
+            label_ticks(looks, side, [visible(word) for word in words])
         looks.xaxis.tick_top()
         looks.set_xlabel("source")
         looks.set_ylabel("translation, from the top")
