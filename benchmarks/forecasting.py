@@ -15,6 +15,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.record import bothways, data_folder, options, record
+from bothways.training.forecast_scores import interval_in_words
 
 AIRLINE: dict[str, Any] = {
     "window": 24,
@@ -109,10 +110,9 @@ def etth1(seed: int) -> None:
 
 def row(task: str, name: str, chosen: dict[str, Any] | None, found: dict[str, Any], minutes: str) -> list[str]:
     """A row of the table."""
-    low, high = found["mse_interval"]
     validation = "" if chosen is None else f"{chosen['mse']:.4f}"
     coverage = "" if found["coverage"] is None else f"{found['coverage']:.1%}"
-    test = f"{found['mse']:.4f} ({low:.4f} to {high:.4f})"
+    test = f"{found['mse']:.4f} ({interval_in_words(found)})"
     return [task, name, validation, test, f"{found['mae']:.4f}", coverage, minutes]
 
 

@@ -1,6 +1,7 @@
 """scikit-learn's contract, the promises of the model folder, and what is refused, from Python."""
 
 import io
+from statistics import mean, stdev
 
 import joblib
 import numpy as np
@@ -16,6 +17,7 @@ from bothways import TextClassifier
 from bothways.errors import DataError, MissingFileError, NotFittedError, OutputError, SettingsError
 from bothways.settings import ClassifierSettings
 from bothways.training.metrics import fit_temperature
+from bothways.training.saving import spread
 from toys import SMALL, toy_texts
 
 TEXTS, LABELS = toy_texts(120)
@@ -269,6 +271,15 @@ def test_several_seeds_give_mean_and_deviation_and_keep_the_best():
     by_seed = model.trained_.by_seed
     assert [row["seed"] for row in by_seed] == [0, 1, 2]
     assert model.history_[model.best_epoch_ - 1]["macro_f1"] == max(row["macro_f1"] for row in by_seed)
+
+
+def test_a_seed_that_went_astray_leaves_the_mean_of_the_others_scores():
+    trained = small(seeds=2, epochs=1).fit(TEXTS, LABELS).trained_
+    trained.by_seed[1]["loss"] = float("nan")
+    accuracies = [row["accuracy"] for row in trained.by_seed]
+    said = spread(trained)
+    assert f"accuracy {mean(accuracies):.4f} ± {stdev(accuracies):.4f}" in said
+    assert "loss nan; the best one was kept." in said
 
 
 def test_refit_trains_on_all_rows():

@@ -143,6 +143,15 @@ def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
         (("--problem", "first-tokn"), "Did you mean 'first-token'?"),
         (("--problem", "adding", "--lengths", "5,x"), "lengths has 'x', but it must be whole numbers"),
         (("--problem", "rows", "--lengths", "5"), "--lengths is of no use to the problem 'rows'"),
+        (("--problem", "rows", "--held-out", 500), "--held-out is of no use to the problem 'rows', whose images are"),
+        (
+            ("--problem", "pixels", "--batches-per-epoch", 50),
+            "--batches-per-epoch is of no use to the problem 'pixels'",
+        ),
+        (
+            ("--problem", "copy", "--validation-size", 0.3),
+            "--validation-size is of no use to the problem 'copy', whose",
+        ),
         (("--problem", "teddy", "--lengths", "5"), "--lengths and --data are of no use to the problem 'teddy'."),
         (("--problem", "teddy", "--start", "torch"), "start is of no use to the problem 'teddy'"),
         (("tag", "DATA", "--model", "hmm"), "model is 'hmm', which has no cells to compare."),

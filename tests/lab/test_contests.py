@@ -139,6 +139,17 @@ def test_a_problem_is_scored_as_alone_and_its_gradients_reach_back_to_its_first_
     assert all(math.isfinite(norm) and norm > 0 for norm in result.gradients)
 
 
+@pytest.mark.parametrize("problem", ["first-token", "copy"])
+def test_far_from_where_a_reading_ends_a_plain_rnn_hears_least_whichever_way_it_reads(tmp_path, problem):
+    chosen = {**SMALL, "epochs": 1, "problem": problem, "batches_per_epoch": 1, "held_out": 20, "start": "torch"}
+    for way in ("forward", "backward"):
+        (tmp_path / way).mkdir()
+        result = enter(Question("problem", chosen), Entry("rnn", way, 0, length=60), tmp_path / way, Silence())
+        for norms in (result.fresh_gradients, result.gradients):
+            assert len(norms) >= 60
+            assert max(norms[-5:]) < 0.01 * max(norms[:20])
+
+
 def test_a_training_without_checkpoints_took_its_time_all_the_same(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

@@ -9,6 +9,7 @@ from matplotlib.image import imread
 
 from bothways import IntentParser, SequenceTagger, TextClassifier
 from bothways.errors import DataError
+from bothways.lab import explaining
 from bothways.lab.encoder_inputs import input_of_text, input_of_words
 from bothways.lab.explaining import _Split, explain_intent, explain_text, explain_word
 from bothways.lab.gates import gates_of_all_ways
@@ -130,6 +131,47 @@ def test_the_probability_of_a_tag_is_that_of_the_chain(tagger):
             found = explain_word(tagger, words, place, tag=tag)
             assert found.probability == pytest.approx(chances[place, number], abs=1e-4)
             assert abs(found.remainder) <= 0.011 * max(abs(found.score - found.empty), 0.1)
+
+
+def test_how_many_points_are_in_a_batch_changes_nothing_but_the_room_they_take(tagger, monkeypatch):
+    words, labels = ["so", "they", "met", "Ada", "Byron", "."], len(tagger.labels)
+    each, sizes = labels**2 * len(words), []
+
+    def counting(emissions, *others, really=explaining._scores_at):
+        sizes.append(len(emissions))
+        return really(emissions, *others)
+
+    monkeypatch.setattr(explaining, "_scores_at", counting)
+    whole = explain_word(tagger, words, 3)
+    assert max(sizes) == 64
+    for room, most in ((5 * each + 1, 5), (each - 1, 1)):
+        sizes.clear()
+        monkeypatch.setattr(explaining, "_NUMBERS_AT_ONCE", room)
+        found = explain_word(tagger, words, 3)
+        assert max(sizes) == most
+        np.testing.assert_allclose(found.forward, whole.forward, atol=1e-4)
+        np.testing.assert_allclose(found.backward, whole.backward, atol=1e-4)
+
+
+def test_the_way_begins_where_every_vector_is_zero_and_not_at_unknown_words(tmp_path, model, trained):
+    reader, ids = trained.model.eval(), torch.from_numpy(trained.tokenizer.encode([TEXT])[0].astype(np.int64))[None]
+    with torch.no_grad():
+        nothing = torch.zeros_like(reader.steps(ids))
+        chances = (reader(ids, torch.tensor([ids.shape[1]]), steps=nothing)[0] / trained.temperature).softmax(dim=0)
+    model.save(tmp_path / "model")
+    found = json.loads(run("explain", tmp_path / "model", TEXT, "--label", "good", "--json")[0])
+    share = float(chances[trained.classes.index("good")])
+    assert found["log_odds_of_nothing"] == pytest.approx(np.log(share / (1 - share)), abs=1e-4)
+    shown = run("explain", tmp_path / "model", TEXT, "--label", "good")[0]
+    assert f"of nothing (every vector zero) {found['log_odds_of_nothing']:+.2f}" in shown
+
+
+def test_a_text_that_is_longer_than_the_model_reads_is_said_to_be_cut(tmp_path):
+    fitted(epochs=1, max_length=3).save(tmp_path / "model")
+    shown, said = run("explain", tmp_path / "model", TEXT, "--json")
+    assert said == "1 text cut after 3 steps; what follows is neither read nor explained.\n"
+    assert len(json.loads(shown)["words"]) == 3
+    assert not run("explain", tmp_path / "model", " ".join(TEXT.split()[:3]))[1]
 
 
 def test_intents_are_explained_by_the_words_that_tell_them():

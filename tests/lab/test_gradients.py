@@ -142,7 +142,8 @@ def test_the_norms_of_a_classifier_are_those_of_finite_differences(cell, directi
         def loss(steps, inputs=inputs, lengths=lengths, target=target):
             return -model(inputs, lengths, steps=steps)[0].log_softmax(dim=0)[target]
 
-        by_row.append(slopes(loss, model.steps(inputs).detach()[0])[::-1])
+        norms = slopes(loss, model.steps(inputs).detach()[0])
+        by_row.append(norms if direction == "backward" else norms[::-1])
     expected = [np.mean([norms[k] for norms in by_row if len(norms) > k]) for k in range(5)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -259,6 +260,17 @@ def test_any_network_of_inputs_and_lengths_has_norms():
         network_gradient_norms(symbols, inputs, asked),
         [float(late.abs().mean()), *(float(far) * 0.8**k for k in range(5))],
     )
+
+
+def test_a_text_read_backwards_has_the_norms_of_its_mirror_image_read_forwards():
+    """Distances are from where reading ends, so that a gradient that vanishes falls, whichever way is read."""
+    forward, backward = (classifier("rnn", way, pooling="last") for way in ("forward", "backward"))
+    backward.load_state_dict(forward.state_dict())
+    sequences, targets = rows(30, 12, 25)
+    mirrored = InMemory([ids[::-1].copy() for ids in sequences.take(np.arange(3))])
+    found = classifier_gradient_norms(backward, mirrored, targets)
+    np.testing.assert_allclose(found, classifier_gradient_norms(forward, sequences, targets), rtol=1e-10)
+    assert found[0] > 10 * found[-1]
 
 
 @pytest.mark.parametrize("keeps", [0.3, 0.9, 0.99])

@@ -73,6 +73,22 @@ def test_a_score_that_was_lost_stands_behind_all_others_and_is_no_best_mean():
         assert not any("nan" in line for line in verdict(standings(results[:1], counted), counted))
 
 
+@pytest.mark.parametrize("lost", [math.nan, math.inf])
+def test_a_score_that_was_lost_among_seeds_leaves_the_others_their_report(tmp_path, question, lost):
+    results = [
+        result("gru", seed=0, score=lost), result("gru", seed=1, score=0.8),
+        result("rnn", seed=0, score=0.7), result("rnn", seed=1, score=0.8),
+    ]  # fmt: skip
+    report = write_report(make_folder(tmp_path / "out", results, question))
+    assert "The accuracy of gru both is no finite number: training went astray." in report.verdict
+    shown_of = {row[0]: row[2] for row in shown(report)[1]}
+    assert shown_of["rnn"] == f"0.7500 ± {stdev([0.7, 0.8]):.4f}"
+    assert shown_of["gru"] == f"{lost:.4f}"
+    of = {row["cell"]: row for row in csv.DictReader((tmp_path / "out" / "table.csv").read_text().splitlines())}
+    assert of["gru"]["deviation"] == ""
+    assert float(of["rnn"]["deviation"]) == pytest.approx(stdev([0.7, 0.8]), abs=1e-6)
+
+
 def test_a_pace_that_was_not_measured_is_no_part_of_the_mean():
     paces = [0.0, 900.0, 1_100.0]
     (found,) = standings([result(seed=seed, steps_per_second=pace) for seed, pace in enumerate(paces)], ACCURACY)
@@ -119,6 +135,35 @@ def test_each_length_of_a_problem_has_a_verdict_and_a_picture_by_length(tmp_path
         "difference is luck.",
     ]
     assert report.pictures[0].file == "length.png"
+
+
+def test_what_shows_the_longest_sequences_alone_says_so(tmp_path):
+    results = [result("gru", way, length=length, baselines={"trivial": 0.1})
+               for way in ("backward", "both") for length in (5, 50)]  # fmt: skip
+    folder = make_folder(tmp_path / "out", results, Question("problem", {"problem": "first-token"}))
+    every, *longest = write_report(folder).pictures
+    assert every.file == "length.png"
+    assert len(longest) == 3
+    for picture in longest:
+        assert "at length 50" in picture.title
+        assert "Only the longest sequences are in it, of length 50." in picture.caption
+    alone = make_folder(tmp_path / "alone", results[1::2], Question("problem", {"problem": "first-token"}))
+    assert not [one for one in write_report(alone).pictures if "length" in one.title or "longest" in one.caption]
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "directions", "words"),
+    [
+        ("problem", {}, ["forward"], "Distances are from the step at which reading ends."),
+        ("problem", {}, ["backward"], "reading ends: the last one, or read backwards the first."),
+        ("classify", {}, ["forward", "both"], "the far end of its line is where its reading from the right ends"),
+        ("problem", {"problem": "copy"}, ["backward", "both"], "Distances are from the last step."),
+        ("tag", {}, ["backward", "both"], "Distances are from a sentence's middle word, before it and behind it."),
+    ],
+)
+def test_the_picture_of_gradients_says_from_where_it_measures(tmp_path, task, settings, directions, words):
+    folder = make_folder(tmp_path / "out", [result("gru", way) for way in directions], Question(task, settings))
+    assert words in next(one for one in write_report(folder).pictures if one.file == "gradients.png").caption
 
 
 class Page(HTMLParser):

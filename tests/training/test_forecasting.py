@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from sklearn.linear_model import Ridge
 
 import bothways
+from bothways.cli.forecast import show_scores
 from bothways.data.series import SeriesTable
 from bothways.errors import DataError
 from bothways.estimators.forecaster import listed_series
@@ -22,6 +23,7 @@ from bothways.training.forecasting import train_forecaster
 from bothways.training.saving_forecaster import load_forecaster, save_forecaster
 from bothways.training.series_windows import PreparedSeries, Windows, prepare_series
 from stopping import count_in_a_process, kill_and_resume, one_thread
+from terminal import run
 
 SMALL = {
     "window": 12,
@@ -196,8 +198,8 @@ def test_the_linear_baseline_is_ridge_regression():
 
 
 def test_scores_are_those_of_plain_loops():
-    values = waves(200, 2, noise=1.0)
-    values[130, 0] = values[140, 1] = np.nan
+    values = waves(220, 2, noise=1.0)
+    values[140, 0] = values[150, 1] = np.nan
     trained, prepared = fit(values, epochs=1)
     items, spec = prepared.validation, prepared.spec
     said, truth = say_all(trained.runner(), prepared, items), truth_of(prepared, items)
@@ -223,6 +225,31 @@ def test_scores_are_those_of_plain_loops():
     for name in spec.names:
         assert scores.mae_of[name] == pytest.approx(np.mean(own[name]))
     assert {**scores.to_dict(), "coverage": None, "promised": None, "pinball": None} == trained.scores
+
+
+@pytest.mark.parametrize("horizons", [3, 40])
+def test_an_interval_holds_the_mean_in_four_of_five_samples_or_there_is_none(horizons):
+    """Each truth is in the horizons of ten origins: drawn one by one, they would seem to be ten times as many."""
+    spec = prepare(waves(), horizon=10, quantiles="").spec
+    held = []
+    for seed in range(60):
+        truth = np.random.default_rng(seed).normal(size=10 * horizons + 9)
+        ahead = np.lib.stride_tricks.sliding_window_view(truth, 10)[..., None]
+        interval = score_forecasts(np.zeros((*ahead.shape, 1)), ahead, spec, seed=seed).mse_interval
+        held.append(interval is None or interval[0] <= 1 <= interval[1])
+    assert np.mean(held) > 0.8
+
+
+def test_origins_of_too_few_horizons_have_no_interval_and_say_so(tmp_path, capsys):
+    trained, _ = fit(waves(120), epochs=1, horizon=6)
+    assert trained.scores["mse_interval"] is None
+    save_forecaster(trained, tmp_path / "model")
+    assert json.loads((tmp_path / "model" / "metrics.json").read_text())["validation"]["mse_interval"] is None
+    words = f"{trained.scores['mse']:.4f} (no interval: origins of fewer than 10 horizons)"
+    assert words in (tmp_path / "model" / "README.md").read_text()
+    assert words in run("info", tmp_path / "model")[0]
+    show_scores(trained.scores, {})
+    assert "(no interval: origins of fewer than 10 horizons)" in capsys.readouterr().out
 
 
 def test_a_repeating_series_is_what_the_seasonal_baseline_predicts_without_error():
@@ -269,6 +296,22 @@ def test_saved_loaded_and_exported_are_one(tmp_path, changed):
     assert loaded.scores == json.loads(json.dumps(trained.scores))
     assert loaded.spec == trained.spec
     assert loaded.band == trained.band
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "loss (squared error + quantile loss, scaled)"),
+        ({"loss": "absolute", "quantiles": ""}, "loss (absolute error, scaled)"),
+        ({"decoder": "steps"}, "loss (squared error, scaled)"),  # whose quantiles are not learned
+    ],
+)
+def test_the_curves_of_a_forecaster_name_its_loss_and_draw_its_error(tmp_path, drawn, changed, words):
+    trained, _ = fit(waves(120), epochs=2, **changed)
+    save_forecaster(trained, tmp_path / "model")
+    losses, errors = drawn[-1].axes
+    assert losses.get_ylabel() == words
+    assert errors.get_lines()[0].get_ydata() == pytest.approx([row["mse"] for row in trained.history])
 
 
 # Killed = never killed

@@ -9,11 +9,21 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from bothways.data.clock import Clock
+from bothways.data.series import Series
+from bothways.decoding.forecasting import Forecast, ForecastSpec
 from bothways.decoding.translation import Translation
 from bothways.errors import DataError, OutputError
-from bothways.training.canvas import plain
+from bothways.training.canvas import font_families, plain
 from bothways.training.metrics import ClassificationScores, score_classification
-from bothways.training.pictures import draw_attention, draw_confusion, draw_learning_curves, draw_reliability
+from bothways.training.pictures import (
+    draw_attention,
+    draw_confusion,
+    draw_contributions,
+    draw_forecast,
+    draw_learning_curves,
+    draw_reliability,
+)
 
 HISTORY = [
     {"epoch": 1, "train_loss": 0.9, "loss": 0.8, "accuracy": 0.6, "macro_f1": 0.5, "lr": 1e-3},
@@ -99,6 +109,41 @@ def test_curves_hold_the_history_and_mark_the_epoch_that_was_kept(tmp_path, draw
     assert all(panel["kept: epoch 2"] == [[2, 0], [2, 1]] for panel in lines)
     assert [panel.get_ylabel() for panel in panels] == ["loss (nats)", "score on validation (0 to 1)"]
     assert is_picture(tmp_path / "curves.png")
+
+
+ZERO_TO_ONE, ZERO_TO_HUNDRED = "score on validation (0 to 1)", "score on validation (0 to 100)"
+
+
+@pytest.mark.parametrize(
+    ("keys", "panels"),
+    [
+        (["perplexity"], ["perplexity on validation"]),
+        (["mse"], ["mean squared error on validation (scaled)"]),
+        (
+            ["perplexity", "bleu", "chrf", "exact"],  # of a translator: BLEU chose the epoch
+            ["perplexity on validation", ZERO_TO_HUNDRED, ZERO_TO_ONE],
+        ),
+        (["accuracy", "f1", "intent_accuracy", "sentence"], [ZERO_TO_ONE]),
+        ([], []),
+    ],
+    ids=str,
+)
+def test_every_score_of_a_task_has_its_curve_among_those_of_its_scale(tmp_path, drawn, keys, panels):
+    history = [
+        {"epoch": epoch, "train_loss": 0.5, "loss": 0.6, **{key: epoch / 10 + place for place, key in enumerate(keys)}}
+        for epoch in (1, 2)
+    ]
+
+    draw_learning_curves(history, tmp_path / "curves.png", best_epoch=2, loss_in="squares")
+
+    losses, *scores = drawn[0].axes
+    assert losses.get_ylabel() == "loss (squares)"
+    assert [axes.get_ylabel() for axes in scores] == panels
+    curves = [line for axes in scores for line in axes.get_lines() if not line.get_label().startswith("kept")]
+    drawn_values = sorted(list(line.get_ydata()) for line in curves)
+    assert drawn_values == [pytest.approx([place + 0.1, place + 0.2]) for place in range(len(keys))]
+    assert all(axes.get_legend() is not None for axes in scores)
+    assert len({(id(line.axes), line.get_color()) for line in curves}) == len(keys)
 
 
 def test_the_dots_of_reliability_hold_the_calibration_error_of_the_scores(tmp_path, drawn):
@@ -200,3 +245,42 @@ def test_attention_is_drawn_as_it_is_with_words_on_both_sides_and_its_entropy(dr
     assert imread(tmp_path / "look.png").shape[0] > 100
     with pytest.raises(DataError, match="There is no attention to draw"):
         draw_attention(Translation("", 0.0, 0.0, ["(end)"], ["(end)"], None), tmp_path / "none.png")
+
+
+def draw_future(columns, path):
+    spec = ForecastSpec(
+        columns=columns, targets=len(columns), time=None, by=None, clock=Clock("row", "row", 1.0),
+        mean=[0.0] * len(columns), deviation=[1.0] * len(columns), window=4, horizon=2, quantiles=[], centring="last",
+        apart=False, season=None, seen_until=0.0,
+    )  # fmt: skip
+    series = Series(None, np.arange(6.0), np.ones((6, len(columns))))
+    draw_forecast(series, Forecast(["6", "7"], np.ones((2, len(columns))), np.ones((2, len(columns), 0))), spec, path)
+
+
+def test_columns_of_a_forecast_are_named_as_they_stand_and_those_left_out_are_counted(drawn, tmp_path):
+    draw_future(["$x_", "$\\broken{$", "温度"], tmp_path / "few.png")
+    draw_future([f"column {number}" for number in range(11)], tmp_path / "many.png")
+
+    few, many = (figure.axes for figure in drawn)
+    assert [axes.get_ylabel() for axes in few] == ["$x_", "$\\broken{$", "温度"]
+    for axes in few:
+        assert not axes.yaxis.label.get_parse_math()
+        assert axes.yaxis.label.get_fontfamily() == font_families()
+    assert few[0].get_title() == ""
+    assert len(many) == 8
+    assert many[0].get_title() == "the first 8 of 11 columns"
+
+
+def test_contributions_have_their_whole_probability_and_say_how_many_words_are_left_out(drawn, tmp_path):
+    label = "$好评$ of a length that has no room"
+    counts = np.arange(300.0)
+    draw_contributions(["a", " ", "b"], *np.ones((2, 3)), label, 0.1234, tmp_path / "few.png")
+    draw_contributions([f"word {number}" for number in range(300)], counts, counts, "good", 0.5, tmp_path / "many.png")
+
+    (few,), (many,) = (figure.axes for figure in drawn)
+    assert few.get_title() == f"{plain(label)}, 0.123"
+    assert not few.title.get_parse_math()
+    assert few.title.get_fontfamily() == font_families()
+    assert [tick.get_text() for tick in few.get_yticklabels()] == ["a", "␣", "b"]
+    assert many.get_title() == "good, 0.500 · the 60 of 300 words that count most"
+    assert [tick.get_text() for tick in many.get_yticklabels()] == [f"word {number}" for number in range(240, 300)]

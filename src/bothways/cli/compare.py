@@ -172,7 +172,20 @@ def compare_problem(
     if problem not in IMAGE_PROBLEMS and numbers is None:
         numbers = [50, 100, 200]
     settings = type(settings).from_dict({**settings.to_dict(), "problem": problem})
+    _refuse_unused(problem, given)
     _compare(_question("problem", settings, given, asked, data), settings.seed, asked, numbers)
+
+
+def _refuse_unused(problem: str, given: Collection[str]) -> None:
+    """Refuse settings of sequences that are drawn where images are read, and the other way round."""
+    if problem in IMAGE_PROBLEMS:
+        unused, reason = ["batches_per_epoch", "held_out"], "whose images are read from files"
+    else:
+        unused, reason = ["validation_size"], "whose sequences are drawn; --held-out says how many for validation"
+    for name in unused:
+        if name in given:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{option} is of no use to the problem {problem!r}, {reason}. Leave it out.")
 
 
 def _whole(text: str) -> int:

@@ -1,5 +1,6 @@
 """bothways explain: what each word adds to a prediction, read forwards and read backwards."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ from bothways import require_training
 from bothways.bundle import literal, open_folder
 from bothways.cli.output import print_json
 from bothways.cli.texts import refuse_half_characters
-from bothways.errors import ModelFolderError, SettingsError
+from bothways.errors import ModelFolderError, SettingsError, counted
 
 if TYPE_CHECKING:
     from bothways.lab.encoder_inputs import EncoderInput
@@ -40,7 +41,7 @@ def explain(
     """Show what each word adds to the log odds of an answer, by integrated gradients.
 
     Contributions are split into what was read from the left (forwards) and from the right (backwards), and add up to
-    the log odds of the text less those of a text of which no word is known.
+    the log odds of the text less those of nothing, where the vector of every word is zero.
 
     Examples: bothways explain reviews-model "Well made, but I was bored."
               bothways explain names "Teddy Roosevelt was a great president" --word 1 --plot why.png
@@ -62,6 +63,9 @@ def explain(
     from bothways.lab.states import states_of
 
     found, given = _explained(model, folder.task, text, label, word)
+    if given.cut:
+        steps = counted(len(given.words), "step")
+        print(f"1 text cut after {steps}; what follows is neither read nor explained.", file=sys.stderr)
     opened = None if gates is None else gates_of_all_ways(given.encoder, given.steps)
     if as_json:
         print_json(_as_json(found))
@@ -70,7 +74,7 @@ def explain(
     if plot is not None:
         from bothways.training.pictures import draw_contributions
 
-        draw_contributions(found.words, found.forward, found.backward, f"{found.label}, {found.probability:.3f}", plot)
+        draw_contributions(found.words, found.forward, found.backward, found.label, found.probability, plot)
     if gates is not None and opened is not None:
         draw_gates(opened, given.words, gates)
     if states is not None:
@@ -102,7 +106,7 @@ def _explained(
 
 def _show(found: "Explanation") -> None:
     print(
-        f"{literal(found.label)}\t{found.probability:.3f}\tlog odds {found.score:+.2f}, of no known word "
+        f"{literal(found.label)}\t{found.probability:.3f}\tlog odds {found.score:+.2f}, of nothing (every vector zero) "
         f"{found.empty:+.2f}"
     )
     print("    sum  forwards  backwards")
@@ -118,7 +122,7 @@ def _as_json(found: "Explanation") -> dict[str, object]:
         "label": found.label,
         "probability": round(found.probability, 6),
         "log_odds": round(found.score, 6),
-        "log_odds_of_no_known_word": round(found.empty, 6),
+        "log_odds_of_nothing": round(found.empty, 6),
         "words": [
             {
                 "text": word,

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 def show_scores(scores: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> None:
     """Print how near forecasts came, beside the baselines."""
-    low, high = scores["mse_interval"]
-    print(f"mean squared error   {scores['mse']:.4f}  ({low:.4f} to {high:.4f})")
+    from bothways.training.forecast_scores import interval_in_words
+
+    print(f"mean squared error   {scores['mse']:.4f}  ({interval_in_words(scores)})")
     print(f"mean absolute error  {scores['mae']:.4f}")
     for name, score in baselines.items():
         print(f"  {name + ' baseline:':<21}squared {score['mse']:.4f}  absolute {score['mae']:.4f}")

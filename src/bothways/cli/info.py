@@ -124,6 +124,7 @@ def _show_forecaster(description: dict[str, Any], measured: dict[str, Any]) -> N
     # Here, so that --help does not wait for numpy.
     from bothways.data.clock import Clock
     from bothways.decoding.forecasting import spoken_band
+    from bothways.training.forecast_scores import interval_in_words
 
     series, training, validation = description["series"], measured["training"], measured["validation"]
     clock = Clock(**series["clock"])
@@ -140,8 +141,7 @@ def _show_forecaster(description: dict[str, Any], measured: dict[str, Any]) -> N
         f"epoch {measured['best_epoch']} kept"
     )
     if validation is not None:
-        low, high = validation["mse_interval"]
-        print(f"validation mean squared error {validation['mse']:.4f} ({low:.4f} to {high:.4f})")
+        print(f"validation mean squared error {validation['mse']:.4f} ({interval_in_words(validation)})")
     for name, score in measured["baselines"].items():
         print(f"  {name} baseline: {score['mse']:.4f}")
     band = measured.get("band")

@@ -230,6 +230,8 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
     _go_on_unless(interrupted=trained.interrupted)
     found = problem_data(settings, question.data)
     fresh = _fresh(lambda: make_network(settings, found), entry.seed)
+    # Where the last steps are asked, what a network that reads backwards hears stands there, and not at the first step.
+    norms = partial(network_gradient_norms, backward=entry.direction == "backward" and found.asked is None)
     batch = next(found.held_out("validation"))
     inputs, wanted = torch.from_numpy(batch.inputs), torch.from_numpy(batch.wanted)
     device = trained.model.output.weight.device
@@ -248,8 +250,8 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
         best_epoch=trained.best_epoch,
         parameters=trained.facts["parameters"],
         predicted_per_second=_speed(predict, inputs.shape[0] * inputs.shape[1]),
-        fresh_gradients=network_gradient_norms(fresh, inputs, wanted).tolist(),
-        gradients=network_gradient_norms(trained.model, inputs.to(device), wanted.to(device)).tolist(),
+        fresh_gradients=norms(fresh, inputs, wanted).tolist(),
+        gradients=norms(trained.model, inputs.to(device), wanted.to(device)).tolist(),
     )
 
 

@@ -31,6 +31,7 @@ class EncoderInput:
     words: list[str]  # T
     spans: list[tuple[int, int]]  # where each stands in the text
     steps: Tensor  # float (T,E)
+    cut: bool = False  # whether the text goes on: the model reads no more of it than this
 
 
 def input_of_text(trained: TrainedClassifier, text: str) -> EncoderInput:
@@ -41,14 +42,17 @@ def input_of_text(trained: TrainedClassifier, text: str) -> EncoderInput:
     """
     if trained.tokenizer is None:
         raise DataError("The model reads numbers, and only texts are explained. Give a model of texts.")
-    spans = trained.tokenizer.spans(text)[: trained.settings.max_length]
-    ids = trained.tokenizer.encode([text], trained.settings.max_length)[0].astype(np.int64)
+    most = trained.settings.max_length
+    every = trained.tokenizer.spans(text)
+    spans = every[:most]
+    ids = trained.tokenizer.encode([text], most)[0].astype(np.int64)
     if not len(ids):
         raise DataError("The text holds no word to explain. Give at least one.")
     model = trained.model.cpu().eval()
     with torch.no_grad():
         steps = model.steps(torch.from_numpy(ids)[None])[0]
-    return EncoderInput(model.encoder, [text[start:end] for start, end in spans], spans, steps)
+    words = [text[start:end] for start, end in spans]
+    return EncoderInput(model.encoder, words, spans, steps, cut=len(every) > most)
 
 
 def input_of_words(

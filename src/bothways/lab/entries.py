@@ -166,7 +166,8 @@ class Result:
     steps_per_second: float = 0.0  # training: tokens, words or times
     predicted_per_second: float = 0.0  # steps a second when nothing is trained
     memory: float | None = None  # most MiB of the whole process
-    fresh_gradients: list[float] = field(default_factory=list)  # of the loss, by distance from the end, before training
+    fresh_gradients: list[float] = field(default_factory=list)  # of the loss before training, by distance from where
+    # reading ends; of a tagger from the middle word
     gradients: list[float] = field(default_factory=list)  # and after it
     notes: list[str] = field(default_factory=list)
 

@@ -1,7 +1,7 @@
 """What each word adds to a prediction, split into what was read forwards and what was read backwards.
 
-Integrated gradients (Sundararajan, Taly and Yan, 2017): on the straight way from a text of which nothing is known,
-every word's vector zero, to the text as it is, the gradients of the score are added up; what a word's vector gains by
+Integrated gradients (Sundararajan, Taly and Yan, 2017): on the straight way from nothing, the vector of every
+word zero, to the text as it is, the gradients of the score are added up; what a word's vector gains by
 them is the word's contribution. All together are what the score gains. The score is the log odds of an answer, that is
 log p - log(1 - p), of the calibrated probability that `predict` gives.
 
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 POINTS, MOST_POINTS = 64, 1_024
 TOLERANCE = 0.01  # of what the score gains: with more left over, the way is walked in smaller steps
-_AT_ONCE = 64  # points in one batch
+_AT_ONCE = 64  # points in one batch, at most
+_NUMBERS_AT_ONCE = 2**22  # in an array of paths through each tag of a chain, (B*K,T,K)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Explanation:
     forward: NDArray[np.float64]  # (T,), of what was read from the left; zero where nothing is
     backward: NDArray[np.float64]  # (T,), from the right
     score: float  # log odds
-    empty: float  # log odds where no word is known
+    empty: float  # log odds where the vector of every word is zero
 
     @property
     def contributions(self) -> NDArray[np.float64]:
@@ -140,7 +141,8 @@ def explain_word(
             f"tag is {trained.labels[number]!r}, which the scheme does not allow at word {place + 1}: its probability "
             "is 0, whatever the words. Choose another tag."
         )
-    found = _walk(model.encoder, read, lambda reading: _log_odds(scores(reading), number))
+    numbers = 0 if chain is None else len(trained.labels) ** 2 * len(words)
+    found = _walk(model.encoder, read, lambda reading: _log_odds(scores(reading), number), numbers)
     return _explained(trained.labels[number], given, found)
 
 
@@ -189,8 +191,12 @@ class _Walked:
     empty: float
 
 
-def _walk(encoder: Any, read: Tensor, score: Score) -> _Walked:
-    """Add up gradients on the way from zero to what is read, (T,E), in steps as small as needed."""
+def _walk(encoder: Any, read: Tensor, score: Score, numbers: int = 0) -> _Walked:
+    """Add up gradients on the way from zero to what is read, (T,E), in steps as small as needed.
+
+    `numbers` is how many the score needs at each point: of many, fewer points are in one batch.
+    """
+    at_once = max(1, min(_AT_ONCE, _NUMBERS_AT_ONCE // max(1, numbers)))
     split = _Split(encoder)
     steps, length = read.shape[0], torch.tensor([read.shape[0]])
     # As long as in a batch, for kernels that are made once for each length.
@@ -204,8 +210,8 @@ def _walk(encoder: Any, read: Tensor, score: Score) -> _Walked:
     while True:
         sums = torch.zeros(2, *padded.shape, dtype=torch.float64)
         shares = (torch.arange(count) + 0.5) / count
-        for start in range(0, count, _AT_ONCE):
-            some = shares[start : start + _AT_ONCE]
+        for start in range(0, count, at_once):
+            some = shares[start : start + at_once]
             left, right = ((some[:, None, None] * padded).requires_grad_() for _ in range(2))
             total = score(split(left, right, length.expand(len(some)))).sum()
             gradients = torch.autograd.grad(total, [left, right], allow_unused=True)

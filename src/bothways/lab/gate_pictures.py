@@ -8,7 +8,7 @@ import numpy as np
 
 from bothways.lab.lines import finish
 from bothways.lab.pictures import Picture
-from bothways.training.canvas import BLUE, ORANGE, label_ticks, new_figure, own_style, save_picture
+from bothways.training.canvas import BLUE, ORANGE, label_ticks, new_figure, own_style, save_picture, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,5 +143,5 @@ def _width(words: Sequence[str]) -> float:
 
 
 def _name_words(axes: Axes, words: Sequence[str]) -> None:
-    label_ticks(axes, "x", [word if word.strip() else "␣" for word in words], size=8 if len(words) <= 45 else 6)
+    label_ticks(axes, "x", [visible(word) for word in words], size=8 if len(words) <= 45 else 6)
     axes.set_xlim(-0.5, len(words) - 0.5)

@@ -66,11 +66,17 @@ def gradient_norms(loss: Callable[[Tensor], Tensor], steps: Tensor, lengths: Ten
     Returns:
         float64 (S,): at k the norm at step length - 1 - k, averaged over the sequences that have that step.
     """
-    return _mean_by_distance(_norms(loss, steps), lengths, lengths.cpu() - 1, -1, share)
+    return _mean_from_the_end_of_reading(_norms(loss, steps), lengths, share, backward=False)
 
 
 def network_gradient_norms(
-    network: nn.Module, inputs: Tensor, targets: Tensor, lengths: Tensor | None = None, *, share: float = SHARE
+    network: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    lengths: Tensor | None = None,
+    *,
+    backward: bool = False,
+    share: float = SHARE,
 ) -> Floats:
     """Give the norms of any network that maps inputs (and lengths) to scores, such as those of memory problems.
 
@@ -79,10 +85,11 @@ def network_gradient_norms(
         inputs: float (B,T,E).
         targets: int64 (B,) or (B,M) for the cross-entropy, or float (B,) for the squared error; added up over M.
         lengths: int64 (B,); None: all T, and the network is called with the inputs alone.
+        backward: whether it reads from the last step to the first, and answers there.
         share: of the sequences that must be long enough for a distance.
 
     Returns:
-        float64 (S,), by distance from the end.
+        float64 (S,), by distance from where reading ends: the last step, or the first of `backward`.
     """
     real = torch.full((len(inputs),), inputs.shape[1]) if lengths is None else lengths
 
@@ -93,7 +100,7 @@ def network_gradient_norms(
         return functional.cross_entropy(said.flatten(0, -2), targets.flatten(), reduction="sum")
 
     with undisturbed(network):
-        return gradient_norms(loss, inputs, real, share=share)
+        return _mean_from_the_end_of_reading(_norms(loss, inputs), real, share, backward=backward)
 
 
 def classifier_gradient_norms(
@@ -104,9 +111,10 @@ def classifier_gradient_norms(
     most: int = MOST_ROWS,
     share: float = SHARE,
 ) -> Floats:
-    """Give the norms of a classifier's loss, by distance from the last step, whichever way it reads.
+    """Give the norms of a classifier's loss, by distance from where reading ends.
 
-    Read backwards, the first step is the last one read: there the norms rise with the distance from the text's end.
+    That is the last step, and the first one of a classifier that reads backwards. One that reads both ways is measured
+    from the last step, so that the far end is where its reading from the right ends.
 
     Args:
         model: fresh or trained.
@@ -137,8 +145,8 @@ def classifier_gradient_norms(
             with torch.no_grad():
                 read = model.steps(inputs)
             parts.append((_norms(loss, read), lengths))
-    norms, lengths = _together(parts)
-    return _mean_by_distance(norms, lengths, lengths - 1, -1, share)
+    backward = model.encoder.direction == "backward"
+    return _mean_from_the_end_of_reading(*_together(parts), share, backward=backward)
 
 
 def tagger_gradient_norms(
@@ -219,6 +227,13 @@ def _norms(loss: Callable[[Tensor], Tensor], steps: Tensor) -> Tensor:
     # In float64, for squares of small numbers are zero in float32.
     norms: Tensor = torch.linalg.vector_norm(gradient.double(), dim=-1)
     return norms.cpu()
+
+
+def _mean_from_the_end_of_reading(norms: Tensor, lengths: Tensor, share: float, *, backward: bool) -> Floats:
+    """Average norms (B,T) by their distance from the last step, or from the first where that is read last."""
+    if backward:
+        return _mean_by_distance(norms, lengths, torch.zeros_like(lengths), 1, share)
+    return _mean_by_distance(norms, lengths, lengths - 1, -1, share)
 
 
 def _mean_by_distance(norms: Tensor, lengths: Tensor, origin: Tensor, way: int, share: float) -> Floats:

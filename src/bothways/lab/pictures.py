@@ -159,7 +159,9 @@ def draw_by_distance(
     )
 
 
-def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: Path) -> Picture:
+def draw_gradient_norms(
+    before: Sequence[Curve], after: Sequence[Curve], path: Path, *, metric: str = "norm of the gradient"
+) -> Picture:
     """Draw the norms of the loss's gradient by distance, before training and after it, on one logarithmic scale.
 
     Args:
@@ -167,6 +169,7 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
             norms may be "past" or "future".
         after: of the trained ones, or nothing.
         path: the PNG file to write.
+        metric: what the norm is called.
 
     Raises:
         OutputError: the file cannot be written.
@@ -195,12 +198,12 @@ def draw_gradient_norms(before: Sequence[Curve], after: Sequence[Curve], path: P
             axes.set_title(f"{name}, {in_words(rows[row][0][1])}" if len(rows) > 1 else name, fontsize=10)
             last = row == len(rows) - 1
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-            finish(axes, "distance (steps)" if last else "", "" if column else "norm of the gradient")
+            finish(axes, "distance (steps)" if last else "", "" if column else metric)
         add_legend(figure, grid[0, -1], known, [], by_cell=len(rows) > 1)
         save_picture(figure, path)
     return Picture(
         path.name,
-        "Norm of the loss's gradient by distance",
+        f"{metric} by distance",
         "Look at the slope: a line that falls steeply learns little from far steps (its gradient vanishes), a level "
         "one learns from all, as pooling by a maximum or a mean lets every cell do, one that rises explodes; where a "
         "line ends the gradient is exactly zero.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -84,7 +84,7 @@ def write_report(folder: Path) -> Report:
     try:
         write_table(found, counted, folder / TABLE)
         (folder / PICTURES).mkdir(exist_ok=True)
-        pictures = draw(results, counted, folder / PICTURES, same_time=question.minutes is not None)
+        pictures = draw(results, counted, folder / PICTURES, question)
         report = Report(folder / PAGE, question, counted, found, said, pictures)
         aside = folder / f".{PAGE}.new"
         aside.write_text(page(report), encoding="utf-8")
@@ -96,11 +96,12 @@ def write_report(folder: Path) -> Report:
     return report
 
 
-def draw(results: Sequence[Result], scoring: Scoring, folder: Path, *, same_time: bool) -> list[Picture]:
-    """Draw what the results have to show; of a problem of several lengths the curves are those of the longest.
+def draw(results: Sequence[Result], scoring: Scoring, folder: Path, question: Question) -> list[Picture]:
+    """Draw what the results have to show; of a problem of several lengths all but one picture are of the longest.
 
     Where all were trained for the same time, the cost is that of prediction.
     """
+    same_time = question.minutes is not None
     done = [one for one in results if one.failed is None]
     if not done:
         return []
@@ -118,11 +119,13 @@ def draw(results: Sequence[Result], scoring: Scoring, folder: Path, *, same_time
         )  # fmt: skip
     longest = max(lengths, default=None)
     done = [one for one in done if one.entry.length == longest]
+    at = f" at length {longest}" if len(lengths) > 1 else ""
+    metric = f"{scoring.name}{at}"
     lines = {name: score for name, score in mean_baselines(done).items() if name in (scoring.trivial, "linear", "hmm")}
     pictures.append(
         draw_comparison_curves(
             [_curve(one, [row.get(scoring.column) for row in one.history]) for one in done],
-            folder / "curves.png", metric=scoring.name, baselines=lines,
+            folder / "curves.png", metric=metric, baselines=lines,
         )
     )  # fmt: skip
     costs = [
@@ -135,21 +138,47 @@ def draw(results: Sequence[Result], scoring: Scoring, folder: Path, *, same_time
     ]  # fmt: skip
     pictures.append(
         draw_cost(
-            costs, folder / "cost.png", metric=scoring.name, baselines=lines,
+            costs, folder / "cost.png", metric=metric, baselines=lines,
             cost="prediction (seconds for a million steps)" if same_time else "training (seconds)",
             higher_is_better=not scoring.lower_is_better,
         )
     )  # fmt: skip
     traced = [one for one in done if one.gradients]
     if traced:
-        pictures.append(
-            draw_gradient_norms(
-                [_curve(one, one.fresh_gradients) for one in traced],
-                [_curve(one, one.gradients) for one in traced],
-                folder / "gradients.png",
-            )
+        pictures.append(_draw_gradients(traced, folder / "gradients.png", f"norm of the gradient{at}", question))
+    if not at:
+        return pictures
+    only = f"Only the longest sequences are in it, of length {longest}."
+    return [pictures[0], *(_noted(picture, only) for picture in pictures[1:])]
+
+
+def _draw_gradients(traced: Sequence[Result], path: Path, metric: str, question: Question) -> Picture:
+    picture = draw_gradient_norms(
+        [_curve(one, one.fresh_gradients) for one in traced], [_curve(one, one.gradients) for one in traced],
+        path, metric=metric,
+    )  # fmt: skip
+    return _noted(picture, _measured_from(question, {one.entry.direction for one in traced}))
+
+
+def _noted(picture: Picture, sentence: str) -> Picture:
+    return replace(picture, caption=f"{picture.caption} {sentence}")
+
+
+def _measured_from(question: Question, directions: set[str]) -> str:
+    """Say from where the distances of gradients are measured."""
+    if question.task == "tag":
+        return "Distances are from a sentence's middle word, before it and behind it."
+    if question.settings.get("problem") == "copy":  # which asks for an answer at each of the last steps
+        return "Distances are from the last step."
+    said = "Distances are from the step at which reading ends"
+    if "backward" in directions:
+        said += ": the last one, or read backwards the first"
+    if "both" in directions:
+        said += (
+            "; of a network that reads both ways from the last, so that the far end of its line is where its reading "
+            "from the right ends: a line that falls and rises again there vanishes from both ends"
         )
-    return pictures
+    return f"{said}."
 
 
 def page(report: Report) -> str:
@@ -292,7 +321,8 @@ def _finite(value: float) -> float | None:
 
 
 def _spread(scores: Sequence[float]) -> str:
-    score, deviation = mean(scores) if scores else math.nan, deviation_of(scores)
-    if math.isnan(score):
+    """Mean and deviation for people; the mean alone where there is no deviation, nothing of no scores."""
+    if not scores:
         return ""
-    return f"{score:.4f}" if deviation is None else f"{score:.4f} ± {deviation:.4f}"
+    score, deviation = mean(scores), deviation_of(scores)
+    return f"{score:.4f}" if deviation is None or math.isnan(deviation) else f"{score:.4f} ± {deviation:.4f}"

@@ -42,7 +42,7 @@ class Standing:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation of the scores; None of one seed."""
+        """The standard deviation of the scores; None of one seed, not a number where training of one went astray."""
         return deviation_of(self.scores)
 
     @property
@@ -89,8 +89,10 @@ def mean_baselines(results: Sequence[Result]) -> dict[str, float]:
 
 
 def deviation_of(values: Sequence[float]) -> float | None:
-    """The standard deviation of a sample; None of a single value."""
-    return stdev(values) if len(values) > 1 else None
+    """The standard deviation of a sample; None of a single value, not a number where a value is not finite."""
+    if len(values) < 2:
+        return None
+    return stdev(values) if all(map(math.isfinite, values)) else math.nan  # Python 3.11's stdev ends at a NaN
 
 
 def standings(results: Sequence[Result], scoring: Scoring) -> list[Standing]:

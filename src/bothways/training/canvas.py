@@ -49,6 +49,11 @@ def plain(label: str) -> str:
     return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"
 
 
+def visible(word: str) -> str:
+    """Return a word, or the sign of an open box for one of blanks alone."""
+    return word if word.strip() else "␣"
+
+
 @contextmanager
 def own_style() -> Iterator[None]:
     """Draw with matplotlib's own defaults, whatever the user has set, and without a word on missing glyphs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -377,6 +378,8 @@ def _fit_baselines(trained: TrainedClassifier, prepared: Prepared) -> None:
             trained.notes.append(f"The baselines are scored on {len(part.raw)} of {len(part.targets)} validation rows.")
 
 
-def mean_and_deviation(values: list[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation; the deviation of one value is 0."""
-    return mean(values), stdev(values) if len(values) > 1 else 0.0
+def mean_and_deviation(values: list[float]) -> str:
+    """Mean and sample standard deviation for people; the mean alone where a value is not finite: a seed went astray."""
+    if not all(map(math.isfinite, values)):
+        return f"{mean(values):.4f}"
+    return f"{mean(values):.4f} ± {stdev(values) if len(values) > 1 else 0.0:.4f}"

@@ -20,7 +20,7 @@ import numpy as np
 from bothways.decoding.forecasting import drift, last_value, linear, pinball, seasonal, steps_from, windows_before
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 BASELINE = "baseline.safetensors"  # of a model folder: the linear map
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of the windows
 DRAWS = 1_000
-FEWEST_BLOCKS = 10
+FEWEST_BLOCKS = 10  # horizons of origins that an interval needs: drawn from fewer, it would hold far less than it says
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ForecastScores:
     origins: int
     mse: float  # of the training part's units (deviation 1), as the literature gives it
     mae: float
-    mse_interval: tuple[float, float]  # 95%, by bootstrap over blocks of origins whose horizons overlap
+    mse_interval: tuple[float, float] | None  # 95%, by bootstrap over blocks of a horizon of origins; None of too few
     rmse_of: dict[str, float]  # by column, in its own units
     mae_of: dict[str, float]
     mse_by_step: list[float]  # by distance from the origin, S
@@ -91,10 +91,23 @@ def held(quantiles: Floats, truth: Floats) -> float | None:
     return float(inside[~np.isnan(truth)].mean()) if quantiles.shape[-1] > 1 else None
 
 
-def _interval(square: Floats, block: int, seed: int) -> tuple[float, float]:
-    """The 95% interval of the mean of (N,S,K), NaN left out; origins that share truths are drawn together."""
-    count = len(square)
-    blocks = np.array_split(np.arange(count), min(count, max(FEWEST_BLOCKS, count // block)))
+def interval_in_words(scores: Mapping[str, Any]) -> str:
+    """The interval of the mean squared error for people, or why there is none."""
+    if scores["mse_interval"] is None:
+        return f"no interval: origins of fewer than {FEWEST_BLOCKS} horizons"
+    low, high = scores["mse_interval"]
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _interval(square: Floats, horizon: int, seed: int) -> tuple[float, float] | None:
+    """The 95% interval of the mean of (N,S,K), NaN left out; None of fewer than ten horizons of origins.
+
+    Origins less than a horizon apart share truths, and are drawn together in blocks of at least a horizon.
+    """
+    count = len(square) // horizon
+    if count < FEWEST_BLOCKS:
+        return None
+    blocks = np.array_split(np.arange(len(square)), count)
     sums = np.array([np.nansum(square[some]) for some in blocks])
     sizes = np.array([(~np.isnan(square[some])).sum() for some in blocks])
     drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))

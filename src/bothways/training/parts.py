@@ -70,8 +70,11 @@ def read_baselines(folder: ModelFolder) -> Baselines | None:
     return Baselines.load(folder.path)
 
 
-def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int) -> None:
-    """Write the scores by epoch into a model folder, as CSV and as a picture, if there are any."""
+def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int, loss_in: str = "nats") -> None:
+    """Write the scores by epoch into a model folder, as CSV and as a picture, if there are any.
+
+    `loss_in` says what the loss is measured in.
+    """
     from bothways.training.pictures import draw_learning_curves
 
     if not history:
@@ -80,4 +83,4 @@ def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: i
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
-    draw_learning_curves(history, folder / CURVES, best_epoch=best_epoch)
+    draw_learning_curves(history, folder / CURVES, best_epoch=best_epoch, loss_in=loss_in)

@@ -20,6 +20,7 @@ from bothways.training.canvas import (
     own_style,
     plain,
     save_picture,
+    visible,
 )
 from bothways.training.metrics import CALIBRATION_BINS, ClassificationScores
 
@@ -31,11 +32,23 @@ if TYPE_CHECKING:
     from bothways.decoding.translation import Translation
 
 _MOST_PANELS = 8
-_SCORES = (
-    ("accuracy", "accuracy", BLUE),
-    ("macro_f1", "macro-F1", ORANGE),
-    ("f1", "F1 of entities", ORANGE),
-    ("exact", "exact", ORANGE),
+_GREEN, _PINK = "#009e73", "#cc79a7"
+# What may be known of validation data after an epoch, by scale: the key in the history, the name, the colour.
+_SCALES: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    ("perplexity on validation", (("perplexity", "perplexity", BLUE),)),
+    ("mean squared error on validation (scaled)", (("mse", "mean squared error", BLUE),)),
+    ("score on validation (0 to 100)", (("bleu", "BLEU", BLUE), ("chrf", "chrF", ORANGE))),
+    (
+        "score on validation (0 to 1)",
+        (
+            ("accuracy", "accuracy", BLUE),
+            ("macro_f1", "macro-F1", ORANGE),
+            ("f1", "F1 of entities", ORANGE),
+            ("exact", "exact", ORANGE),
+            ("intent_accuracy", "accuracy of intents", _PINK),
+            ("sentence", "whole sentences", _GREEN),
+        ),
+    ),
 )
 
 
@@ -72,30 +85,34 @@ def draw_confusion(scores: ClassificationScores, path: Path) -> None:
         save_picture(figure, path)
 
 
-def draw_learning_curves(history: Sequence[Mapping[str, Any]], path: Path, *, best_epoch: int) -> None:
+def draw_learning_curves(
+    history: Sequence[Mapping[str, Any]], path: Path, *, best_epoch: int, loss_in: str = "nats"
+) -> None:
     """Draw loss (training and validation) and scores by epoch, with the epoch that was kept marked.
 
     Args:
-        history: one row an epoch: epoch, train_loss, loss (of validation, nats), and accuracy and macro_f1 or
-            f1, or perplexity; what is missing or None is left out. Other keys are not drawn.
+        history: one row an epoch: epoch, train_loss, loss (of validation), and scores of any task, those of one scale
+            in a panel of their own; what is missing or None is left out. Other keys are not drawn.
         path: the PNG file to write.
         best_epoch: the epoch whose weights were kept.
+        loss_in: what the loss is measured in.
 
     Raises:
         OutputError: the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
+    known = {key for row in history for key, value in row.items() if value is not None}
+    panels = [
+        (f"loss ({loss_in})", (("train_loss", "training", GREY), ("loss", "validation", BLUE))),
+        *((name, curves) for name, curves in _SCALES if any(key in known for key, *_ in curves)),
+    ]
+    columns, lines = min(2, len(panels)), -(-len(panels) // 2)
     with own_style():
-        figure = new_figure(9.0, 3.8)
-        losses, scores = figure.subplots(1, 2)
-        _draw_curves(losses, history, (("train_loss", "training", GREY), ("loss", "validation", BLUE)), best_epoch)
-        losses.set_ylabel("loss (nats)")
-        if any("perplexity" in row for row in history):
-            _draw_curves(scores, history, (("perplexity", "perplexity", BLUE),), best_epoch)
-            scores.set_ylabel("perplexity on validation")
-        else:
-            _draw_curves(scores, history, _SCORES, best_epoch)
-            scores.set_ylabel("score on validation (0 to 1)")
+        figure = new_figure(4.5 * columns, 3.8 * lines)
+        for place, (name, curves) in enumerate(panels):
+            axes = figure.add_subplot(lines, columns, place + 1)
+            _draw_curves(axes, history, curves, best_epoch)
+            axes.set_ylabel(name)
         save_picture(figure, path)
 
 
@@ -129,7 +146,9 @@ def draw_reliability(probabilities: npt.NDArray[np.floating[Any]], right: npt.ND
 
 
 def draw_forecast(series: "Series", forecast: "Forecast", spec: "ForecastSpec", path: Path) -> None:
-    """Draw the end of a series and its forecast, a panel for each column (the first eight), the quantiles as bands.
+    """Draw the end of a series and its forecast, a panel for each column, the quantiles as bands.
+
+    Of more than eight columns the first are drawn, and the title says so.
 
     Raises:
         OutputError: the file cannot be written.
@@ -153,9 +172,11 @@ def draw_forecast(series: "Series", forecast: "Forecast", spec: "ForecastSpec", 
                 )  # fmt: skip
             axes.plot(after, mean, color=BLUE, linewidth=1.6, label="forecast")
             axes.axvline(-0.5, color=GREY, linewidth=0.8, linestyle=":")
-            axes.set_ylabel(plain(name))
+            axes.set_ylabel(plain(name), parse_math=False, fontfamily=font_families())
             axes.spines[["top", "right"]].set_visible(False)
         panels[0].legend(loc="upper left", frameon=False, fontsize=8)
+        if len(names) < len(spec.names):
+            panels[0].set_title(f"the first {len(names)} of {len(spec.names):,} columns", fontsize=10)
         places = sorted({-shown, -shown // 2, 0, len(after) - 1})
         every = [*(spec.clock.spell(time) for time in series.times[-shown:]), *forecast.times]
         panels[-1].set_xticks(places, [plain(every[shown + place]) for place in places])
@@ -193,16 +214,20 @@ def draw_contributions(
     words: Sequence[str],
     forward: npt.NDArray[np.floating[Any]],
     backward: npt.NDArray[np.floating[Any]],
-    title: str,
+    label: str,
+    probability: float,
     path: Path,
 ) -> None:
-    """Draw what each word adds, read forwards and backwards, as bars below each other; the largest 60, in order.
+    """Draw what each word adds, read forwards and backwards, as bars below each other.
+
+    Of more than 60 words those that add or take most are drawn, in order, and the title says so.
 
     Args:
         words: T.
         forward: float (T,).
         backward: float (T,).
-        title: what is explained.
+        label: the answer that is explained.
+        probability: of that answer.
         path: the PNG file to write.
 
     Raises:
@@ -211,6 +236,9 @@ def draw_contributions(
     """
     largest = np.sort(np.argsort(-np.abs(forward + backward), kind="stable")[:MOST_LABELS])
     rows = np.arange(len(largest))
+    title = f"{plain(label)}, {probability:.3f}"
+    if len(largest) < len(words):
+        title += f" · the {len(largest)} of {len(words):,} words that count most"
     with own_style():
         figure = new_figure(7, 1.4 + 0.24 * len(rows))
         axes = figure.add_subplot()
@@ -221,10 +249,10 @@ def draw_contributions(
         axes.axvline(0, color="black", linewidth=0.8)
         axes.invert_yaxis()
         axes.set_yticks(rows)
-        names = [plain(words[row]) for row in largest]
+        names = [plain(visible(words[row])) for row in largest]
         axes.set_yticklabels(names, parse_math=False, usetex=False, fontfamily=font_families(), fontsize=9)
         axes.set_xlabel("adds to the log odds")
-        axes.set_title(plain(title), fontsize=10, parse_math=False)
+        axes.set_title(title, fontsize=10, parse_math=False, fontfamily=font_families())
         axes.legend(frameon=False, fontsize=8)
         axes.grid(axis="x", alpha=0.25)
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -249,7 +277,7 @@ def draw_attention(translation: "Translation", path: Path) -> None:
         looks, spread = figure.subplots(1, 2, sharey=True, width_ratios=[max(2.0, cell * columns), 0.9])
         looks.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         for side, words in (("x", translation.source_words), ("y", translation.target_words)):
-            label_ticks(looks, side, [word if word.strip() else "␣" for word in words])
+            label_ticks(looks, side, [visible(word) for word in words])
         looks.xaxis.tick_top()
         looks.set_xlabel("source")
         looks.set_ylabel("translation, from the top")

@@ -126,8 +126,7 @@ def spread(trained: TrainedClassifier) -> str:
     for name in ("accuracy", "macro_f1", "loss"):
         values = [row[name] for row in trained.by_seed if name in row]
         if values:
-            middle, deviation = mean_and_deviation(values)
-            parts.append(f"{name.replace('_', ' ')} {middle:.4f} ± {deviation:.4f}")
+            parts.append(f"{name.replace('_', ' ')} {mean_and_deviation(values)}")
     scores = ", ".join(parts) or "no rows were held out to score"
     return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."
 

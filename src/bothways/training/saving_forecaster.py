@@ -25,7 +25,7 @@ from bothways.errors import ModelFolderError
 from bothways.models.forecaster import DirectForecaster, onnx_graph
 from bothways.runtime.forecaster import ERRORS
 from bothways.settings import ForecasterSettings
-from bothways.training.forecast_scores import BASELINE, read_linear, verdict
+from bothways.training.forecast_scores import BASELINE, interval_in_words, read_linear, verdict
 from bothways.training.forecasting import TrainedForecaster, make_forecaster
 from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
 
@@ -55,7 +55,7 @@ def save_forecaster(trained: TrainedForecaster, path: Path | str, *, force: bool
             runner: Any = trained.runner()
             (folder / ERRORS).write_bytes(save({"errors": np.ascontiguousarray(runner.errors)}))
         write_json(folder / METRICS, metrics(trained))
-        write_curves(trained.history, folder, best_epoch=trained.best_epoch)
+        write_curves(trained.history, folder, best_epoch=trained.best_epoch, loss_in=_loss_in_words(trained))
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
 
@@ -93,6 +93,12 @@ def metrics(trained: TrainedForecaster) -> dict[str, Any]:
     }
 
 
+def _loss_in_words(trained: TrainedForecaster) -> str:
+    """What the loss is made of: the point's error and, where they are learned, the quantiles' loss."""
+    learned = isinstance(trained.model, DirectForecaster) and trained.spec.quantiles
+    return f"{trained.settings.loss} error{' + quantile loss' if learned else ''}, scaled"
+
+
 def card(trained: TrainedForecaster) -> str:
     """The model card: what the model is, how it was trained, how good it is, how to use it."""
     settings, spec, facts = trained.settings, trained.spec, trained.facts
@@ -114,10 +120,8 @@ def card(trained: TrainedForecaster) -> str:
     if trained.scores is None:
         lines.append("None: no time was held out, so no score is known.")
     else:
-        low, high = trained.scores["mse_interval"]
-        rows: list[list[object]] = [
-            ["this network", f"{trained.scores['mse']:.4f} ({low:.4f} to {high:.4f})", f"{trained.scores['mae']:.4f}"]
-        ]
+        square = f"{trained.scores['mse']:.4f} ({interval_in_words(trained.scores)})"
+        rows: list[list[object]] = [["this network", square, f"{trained.scores['mae']:.4f}"]]
         rows += [
             [name, f"{score['mse']:.4f}", f"{score['mae']:.4f}"] for name, score in trained.baseline_scores.items()
         ]

@@ -123,8 +123,7 @@ def spread(trained: TrainedTagger) -> str:
     for name in ("f1", "accuracy"):
         values = [row[name] for row in trained.by_seed if name in row]
         if values:
-            middle, deviation = mean_and_deviation(values)
-            parts.append(f"{'F1' if name == 'f1' else name} {middle:.4f} ± {deviation:.4f}")
+            parts.append(f"{'F1' if name == 'f1' else name} {mean_and_deviation(values)}")
     scores = ", ".join(parts) or "no sentences were held out to score"
     return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."
 
