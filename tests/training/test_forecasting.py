@@ -177,19 +177,54 @@ def test_columns_apart_share_weights_and_each_has_its_scale():
     assert trained.facts["windows"] == len(prepared.train)
 
 
-def test_the_linear_baseline_is_ridge_regression():
-    prepared = prepare(waves(200, noise=1.0), validation_size=0.0)
-    origins = prepared.train.origins
-    known = prepared.series[0].known[:, 0]
-    windows = np.stack([known[origin - 12 : origin] for origin in origins])
-    ahead = np.stack([known[origin : origin + 4] for origin in origins])
-    last = windows[:, -1:]
-    joined = np.concatenate([windows - last, np.ones((len(origins), 1))], axis=1)
+def expected_ridge(windows, ahead):
+    """The map of one step by scikit-learn, from windows whose truth is known: weights, then the constant."""
+    last = windows[:, -1]
+    joined = np.concatenate([windows - last[:, None], np.ones((len(windows), 1))], axis=1)
     alpha = 1e-2 * (joined**2).sum() / joined.shape[1]
-    expected = Ridge(alpha=alpha).fit(windows - last, ahead - last)
-    found = fit_line(prepared, [0])
-    np.testing.assert_allclose(found[:-1].T, expected.coef_, atol=1e-6)
-    np.testing.assert_allclose(found[-1], expected.intercept_, atol=1e-6)
+    found = Ridge(alpha=alpha).fit(windows - last[:, None], ahead - last)
+    return [*found.coef_, found.intercept_]
+
+
+@pytest.mark.parametrize("every", [None, 7, 5])
+def test_each_step_of_the_linear_baseline_is_ridge_regression_on_the_windows_that_know_it(every):
+    """Sundays are missing in every window of a horizon of a week: each step learns from the others."""
+    values = waves(200, noise=1.0)
+    if every is not None:
+        values[every - 1 :: every] = np.nan
+        values[33] = np.nan
+    prepared = prepare(values, validation_size=0.0, horizon=8)
+    origins = prepared.train.origins
+    known, truth = prepared.series[0].known[:, 0], prepared.series[0].truth[:, 0]
+    windows = np.stack([known[origin - 12 : origin] for origin in origins])
+    for step, found in enumerate(fit_line(prepared, [0]).T):
+        there = ~np.isnan(truth[origins + step])
+        np.testing.assert_allclose(found, expected_ridge(windows[there], truth[origins + step][there]), atol=1e-6)
+
+
+def test_the_map_of_several_columns_learns_from_the_known_truths_of_all():
+    values = waves(150, 2, noise=1.0)
+    values[6::7, 1] = np.nan
+    prepared = prepare(values, validation_size=0.0, horizon=8)
+    origins, one = prepared.train.origins, prepared.series[0]
+    windows = np.concatenate([[known[origin - 12 : origin] for origin in origins] for known in one.known.T])
+    for step, found in enumerate(fit_line(prepared, [0, 1]).T):
+        ahead = one.truth[origins + step].T.ravel()
+        there = ~np.isnan(ahead)
+        np.testing.assert_allclose(found, expected_ridge(windows[there], ahead[there]), atol=1e-6)
+
+
+def test_a_step_that_is_never_known_is_told_and_stays_at_the_last_value():
+    """Windows of 15 times end before the times 15 and 16; of what follows 18, 19, 21, 22 and 23 are missing."""
+    values = waves(40)
+    values[[18, 19, 21, 22, 23]] = np.nan
+    trained, _ = fit(values, epochs=1, horizon=8, window=15)
+    assert [note for note in trained.notes if "nothing is learned" in note] == [
+        "Column 'column 1' is never known 4 steps after a window of the training part (3 of 8 steps are such): nothing "
+        "is learned of these, and the linear map says the last value."
+    ]
+    np.testing.assert_array_equal(trained.linear[0][:, [3, 6, 7]], 0)
+    assert (trained.linear[0][:, [0, 1, 2, 4, 5]] != 0).any(axis=0).all()
 
 
 # Scores

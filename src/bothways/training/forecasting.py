@@ -16,6 +16,7 @@ from bothways.training.forecast_scores import (
     fit_line,
     fit_linear,
     held,
+    never_known,
     say_all,
     score_baselines,
     score_forecasts,
@@ -121,6 +122,7 @@ def train_forecaster(
     }
     if trained.best_epoch:
         trained.linear = fit_linear(prepared)
+        trained.notes += never_known(prepared)
         _score(trained, prepared)
     trained.facts["training_seconds"] = round(time.monotonic() - began, 1)
     return trained
