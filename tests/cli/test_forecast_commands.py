@@ -2,7 +2,8 @@
 
 import csv
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -165,6 +166,31 @@ def test_what_cannot_be_trained_is_refused_and_nothing_is_left(sales, place, opt
     assert message in refused("train", "forecast", sales, "--out", place / "none", *given, *OPTIONS, *options)
     assert not (place / "none").exists()
     assert not (place / "none.training").exists()
+
+
+def midnights(path, first, rows):
+    """Days in Berlin as pandas writes them, with a wave."""
+    lines = ["date,sales"]
+    for row in range(rows):
+        day = datetime(*first, tzinfo=ZoneInfo("Europe/Berlin")) + timedelta(row)
+        lines.append(f"{day.isoformat()},{100 + 10 * np.sin(row):.3f}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_model_of_winter_days_reads_days_of_spring_and_summer(place):
+    out = place / "days"
+    run("train", "forecast", midnights(place / "winter.csv", (2025, 11, 1), 120), "--out", out, *OPTIONS)
+    spring, summer = (
+        midnights(place / "spring.csv", (2026, 3, 1), 60),
+        midnights(place / "summer.csv", (2026, 5, 1), 60),
+    )
+    said, errors = run("predict", out, "--file", spring)
+    assert [line.split("\t")[0] for line in said.splitlines()[1:3]] == ["2026-04-30T00:00:00", "2026-05-01T00:00:00"]
+    assert "forecasts name no zone" in errors
+    assert json.loads(run("evaluate", out, spring, "--json")[0])["origins"] == 60 - 12 - 4 + 1
+    said, _ = run("predict", out, "--file", summer)
+    assert said.splitlines()[1].split("\t")[0] == "2026-06-30T00:00:00+02:00"
 
 
 def test_a_series_that_is_too_short_leaves_the_others_their_forecasts(place):

@@ -1,21 +1,25 @@
 """Times of series: how they advance, and what comes next."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bothways.data.clock import find_clock, parse_times, zone_of
+from bothways.data.clock import clock_of_dates, find_clock
+from bothways.data.times import parse_times
 from bothways.errors import DataError
 
 SPOKEN = {"minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
 
 
-def read(texts):
+def read(texts, **chosen):
     times, kind, form = parse_times(texts, lambda row: f"row {row + 1}", "when")
-    return times, find_clock([times], kind, form, zone_of(texts))
+    if kind == "date":
+        return clock_of_dates(times, texts, [np.arange(len(times))], form, **chosen)
+    return times, find_clock([times], kind, form)
 
 
 @given(
@@ -50,6 +54,7 @@ def test_what_comes_after_the_first_half_is_the_second_half(start, unit, count, 
         ["2023-02-28", "2024-02-29", "2025-02-28"],
         ["202311", "202312", "202401"],
         ["2025-12-01T00:00:00+01:00", "2026-01-01T00:00:00+01:00", "2026-02-01T00:00:00+01:00"],
+        ["2025-12-31T00:00:00+01:00", "2026-01-31T00:00:00+01:00", "2026-02-28T00:00:00+01:00"],
         ["2025-12-01T00:00:00-0500", "2026-01-01T00:00:00-0500", "2026-02-01T00:00:00-0500"],
     ],
 )
@@ -129,6 +134,55 @@ def test_what_follows_is_written_in_the_zone_of_the_file(zone):
     texts = [f"2026-01-01 {hour:02d}:00:00{zone}" for hour in range(20)]
     times, clock = read(texts[:10])
     assert [clock.spell(time) for time in clock.after(times[-1], 10)] == texts[10:]
+
+
+def berlin(start, step, count):
+    """Midnights of Berlin as pandas writes them: the zone changes with daylight saving."""
+    days = (datetime(2026, *start) + number * step for number in range(count))
+    return [day.replace(tzinfo=ZoneInfo("Europe/Berlin")).isoformat() for day in days]
+
+
+@pytest.mark.parametrize(("start", "days"), [((3, 20), 1), ((10, 20), 1), ((3, 2), 7), ((9, 1), 14)])
+def test_days_go_on_where_clocks_change_and_name_no_zone(start, days):
+    texts = berlin(start, timedelta(days), 30)
+    times, clock = read(texts)
+    assert (clock.even, clock.unit, clock.step, clock.local) == (True, "second", days * 86_400, True)
+    np.testing.assert_array_equal(clock.places(times), np.arange(30))
+    assert [clock.spell(time) for time in clock.between(times[0], 30)] == [text[:-6] for text in texts]
+
+
+@pytest.mark.parametrize("day", [1, 15, 31])
+def test_months_go_on_where_clocks_change(day):
+    last = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    texts = [berlin((month, min(day, last[month - 1])), timedelta(), 1)[0] for month in range(1, 13)]
+    times, clock = read(texts)
+    assert (clock.even, clock.unit) == (True, "month")
+    assert [clock.spell(time) for time in clock.between(times[0], 12)] == [text[:-6] for text in texts]
+
+
+def test_hours_are_those_of_utc_where_clocks_change():
+    start = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    texts = [(start + timedelta(hours=hour)).astimezone(ZoneInfo("Europe/Berlin")).isoformat() for hour in range(30)]
+    times, clock = read(texts)
+    assert (clock.even, clock.local, clock.spoken) == (True, False, "1 hour")
+    assert clock.spell(times[0]) == "2026-03-28T12:00:00+00:00"
+
+
+def test_days_of_series_that_each_keep_to_a_zone_are_those_of_utc():
+    texts = ["2026-01-01T00:00:00+01:00", "2026-01-02T00:00:00+01:00"]
+    texts += [text.replace("+01", "-05") for text in texts]
+    times, kind, form = parse_times(texts, str, "when")
+    found, clock = clock_of_dates(times, texts, [np.arange(2), np.arange(2, 4)], form)
+    assert (kind, clock.local, clock.zone) == ("date", False, "+00:00")
+    np.testing.assert_array_equal(found, times)
+
+
+def test_a_model_s_clock_says_how_dates_are_read():
+    texts = berlin((1, 1), timedelta(1), 5)
+    utc, local = read(texts, local=False), read(texts, local=True)
+    assert (utc[1].local, local[1].local) == (False, True)
+    np.testing.assert_array_equal(local[0] - utc[0], 3_600)
+    assert [utc[1].spell(time) for time in utc[0]] == [local[1].spell(time) for time in local[0]] == texts
 
 
 def test_a_series_of_one_time_does_not_hide_that_the_others_are_of_months():
