@@ -380,6 +380,30 @@ def test_one_time_after_another_has_no_quantiles_without_errors_to_take_them_fro
         assert runner.forecast_from(prepared.series[0].known, np.array([50])).shape == (1, 4, 1, 1)
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+def test_a_step_without_a_known_truth_has_the_quantiles_of_all_steps(tmp_path):
+    """Two forecasts are validated, from the times 70 and 71; 71 and 72, their second times, are missing."""
+    values = waves(75)
+    values[[71, 72]] = np.nan
+    changed = {"decoder": "steps", "epochs": 1, "validation_size": 5 / 75, "test_size": 0.0, "centring": "none"}
+    trained, prepared = fit(values, **changed)
+    said = say_all(trained.runner(), prepared, prepared.validation)
+    errors = (truth_of(prepared, prepared.validation)[..., 0] - said[..., 0, 0]).ravel()
+    shift = trained.errors[1, 0] - np.nanquantile(errors, prepared.spec.quantiles)
+    np.testing.assert_allclose(shift, [-shift[2], 0, shift[2]], atol=1e-6)
+    assert shift[2] > 0
+    assert np.isfinite(trained.errors).all()
+    assert trained.band["by"] == "horizon"
+    assert trained.scores["mse_by_step"][1] is None
+    save_forecaster(trained, tmp_path / "model")
+
+    def refuse(token):
+        raise AssertionError(f"{token} is no JSON")
+
+    json.loads((tmp_path / "model" / "metrics.json").read_text(), parse_constant=refuse)
+    assert np.isfinite(bothways.load(tmp_path / "model").forecast_from(prepared.series[0].known, np.array([75]))).all()
+
+
 def test_a_series_that_began_late_does_not_take_the_seasonal_baseline_from_the_others():
     long, short = waves(200), waves(50, seed=1)
     table = table_of([long, short])

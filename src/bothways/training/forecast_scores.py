@@ -11,6 +11,7 @@ Shapes: T times, N origins, W window, S horizon, K predicted columns, Q quantile
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,15 @@ class ForecastScores:
     pinball: float | None = None  # mean over the quantiles
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything for JSON."""
-        return asdict(self)
+        """Give everything for JSON; None of a distance or column without any truth."""
+        found = asdict(self)
+        for name in ("rmse_of", "mae_of"):
+            found[name] = {column: _or_none(error) for column, error in found[name].items()}
+        return {**found, "mse_by_step": [_or_none(error) for error in self.mse_by_step]}
+
+
+def _or_none(error: float) -> float | None:
+    return None if math.isnan(error) else error
 
 
 def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: int) -> ForecastScores:
