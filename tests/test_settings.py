@@ -140,6 +140,9 @@ def test_tag_schemes_are_those_that_are_read():
         ({"seeds": 0}, "seeds is 0, but it must be at least 1."),
         ({"monitor": "macro_f1"}, "monitor is 'macro_f1', but it must be one of: accuracy, f1, loss, sentence."),
         ({"freeze_vectors": True}, "there are no vectors to freeze"),
+        ({"model": "hmm", "pretrained": "lm"}, "model is 'hmm', which counts words and tags, to the same result each"),
+        ({"model": "hmm", "vectors": "glove.txt", "freeze_vectors": True}, "these are set: vectors, freeze_vectors."),
+        ({"model": "hmm", "seeds": 2}, "these are set: seeds. Leave them out, or use 'network'."),
     ],
 )
 def test_a_bad_value_of_a_tagger_is_refused(values, message):
