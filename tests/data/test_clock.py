@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bothways.data.clock import clock_of_dates, find_clock
+from bothways.data.clock import Clock, clock_of_dates, find_clock
 from bothways.data.times import parse_times
 from bothways.errors import DataError
 
@@ -38,7 +38,70 @@ def test_what_comes_after_the_first_half_is_the_second_half(start, unit, count, 
     np.testing.assert_array_equal(clock.after(half[-1], size), times[size:])
     np.testing.assert_array_equal(clock.between(half[0], size), half)
     np.testing.assert_array_equal(clock.places(times), np.arange(2 * size))
-    assert [clock.spell(time) for time in times] == texts or clock.form == "day"
+    assert [clock.spell(time) for time in times] == texts
+
+
+@pytest.mark.parametrize(
+    ("form", "step"),
+    [
+        ("%Y-%m-%d", timedelta(days=1)),
+        ("%Y%m%d", timedelta(days=1)),
+        ("%Y-%m-%d %H:%M", timedelta(hours=7)),
+        ("%Y-%m-%d %H:%M", timedelta(days=1)),
+        ("%Y-%m-%d %H:%M:%S", timedelta(days=7)),
+        ("%Y-%m-%dT%H", timedelta(hours=1)),
+        ("%Y-%m-%dT%H:%MZ", timedelta(minutes=15)),
+        ("%Y-%m-%dT%H:%M+00:00", timedelta(days=1)),
+        ("%Y-%m-%dT%H:%M:%S,%f", timedelta(seconds=0.1)),
+        ("%Y%m%dT%H%M", timedelta(minutes=5)),
+        ("%Y%m%dT%H%M%S", timedelta(seconds=5)),
+        ("%Y%m%d %H:%M", timedelta(hours=1)),
+    ],
+)
+def test_what_follows_is_written_as_the_file_writes(form, step):
+    texts = [format(datetime(2026, 1, 30, 18) + number * step, form) for number in range(40)]
+    times, clock = read(texts[:10])
+    assert [clock.spell(time) for time in (*times, *clock.after(times[-1], 30))] == texts
+
+
+@pytest.mark.parametrize(
+    ("texts", "following"),
+    [
+        (["2026-01-31", "2026-01-31 12:00", "2026-02-01"], "2026-02-01 12:00"),
+        (["20260131", "20260131T1200", "20260201"], "20260201T1200"),
+        (["2026-01-31 18:00", "2026-01-31 18:00:30", "2026-01-31 18:01"], "2026-01-31 18:01:30"),
+        (["2026-01-31 18:00:00", "2026-01-31 18:00:00.250000", "2026-01-31 18:00:00.500000"], "2026-01-31 18:00:00.75"),
+        (["2026-W05-6", "2026-W05-7", "2026-W06-1"], "2026-02-03"),
+    ],
+)
+def test_a_time_that_the_first_form_cannot_say_is_written_with_more_digits(texts, following):
+    times, clock = read(texts)
+    assert clock.spell(clock.after(times[-1], 1)[0]) == following
+    assert clock.spell(times[0]) == texts[0] or "W" in texts[0]
+
+
+@pytest.mark.parametrize("step", [0.1, 0.001])
+def test_steps_of_parts_of_a_second_stay_steps_however_many_there_are(step):
+    start = datetime(2026, 1, 31, 18)
+    texts = [(start + timedelta(seconds=step * number)).isoformat(timespec="microseconds") for number in range(50)]
+    times, clock = read(texts)
+    assert (clock.even, clock.step) == (True, step)
+    many = times[0] + np.round(step * np.arange(0, 2_000_000, 1_000), 3)
+    np.testing.assert_array_equal(clock.places(many), np.arange(0, 2_000_000, 1_000))
+    (last,) = clock.after(times[0], 700_000)[-1:]
+    assert clock.spell(last) == (start + timedelta(seconds=700_000 * step)).isoformat(timespec="microseconds")
+
+
+def test_numbers_with_decimals_stay_steps_however_many_there_are():
+    times = 1_700_000_000 + np.round(0.1 * np.arange(1_000_000), 1)
+    np.testing.assert_array_equal(find_clock([times], "number", "").places(times), np.arange(1_000_000))
+
+
+def test_clocks_of_earlier_versions_write_as_they_did():
+    time = datetime(2026, 1, 31, tzinfo=UTC).timestamp()
+    for form, said in (("day", "2026-01-31"), ("compact month", "202601"), ("T", "2026-01-31T00:00:00")):
+        start = datetime(2026, 1, 1, tzinfo=UTC).timestamp() if "month" in form else time
+        assert Clock("date", "second", 86_400.0, form=form).spell(start) == said
 
 
 @pytest.mark.parametrize(
@@ -100,7 +163,7 @@ def test_numbers_are_times_but_compact_dates_are_dates():
     assert read(["1949", "1950", "1951"])[1].kind == "number"
     times, clock = read(["20200130", "20200131", "20200201"])
     assert clock.kind == "date"
-    assert clock.spell(times[-1]) == "2020-02-01"
+    assert clock.spell(times[-1]) == "20200201"
 
 
 @pytest.mark.parametrize(

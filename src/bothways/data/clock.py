@@ -37,7 +37,7 @@ class Clock:
     unit: Unit
     step: float  # in units, from one time to the next
     even: bool = True  # False: times stand at any distance, and a step is only that from one row to the next
-    form: str = ""  # of a date: "month", "compact month", "day", "time" with a blank, "T" with a T between day and time
+    form: str = ""  # of a date: how the first is written, such as YYYY-MM-DD hh:mm
     zone: str = ""  # of a date: what stands behind the time, such as +01:00, if the file says
     from_end: bool = True  # of months: a time on the last day stays there, be it the 28th or the 31st
     local: bool = False  # of a date: times are those of the clock on the wall, whatever its zone
@@ -158,7 +158,7 @@ def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "
     if kind == "date" and several and all(_on_one_day(times) for times in several):
         units.insert(0, ("month", [_months(times) for times in series]))
     for unit, measured in units:
-        steps = np.concatenate([np.diff(times) for times in measured])
+        steps = _steps(measured, unit)
         if not len(steps):
             break
         shortest = float(steps.min())
@@ -166,10 +166,18 @@ def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "
         regular = shortest > 0 and bool(np.allclose(counts, np.rint(counts), atol=1e-6))
         if regular and (counts < 1.5).mean() >= _SHARE_OF_SHORTEST and counts.mean() <= _MOST_GAPS:
             from_end = unit == "month" and all(_from_end(times) for times in several)
-            return Clock(kind, unit, shortest, form=form, zone=zone, from_end=from_end)
+            # Numbers are rounded, the more so the larger they are: the mean step is nearer than the shortest.
+            step = float(steps.sum() / np.rint(counts).sum()) if unit == "number" else shortest
+            return Clock(kind, unit, step, form=form, zone=zone, from_end=from_end)
     unit, measured = units[-1]
-    steps = np.concatenate([np.diff(times) for times in measured])
+    steps = _steps(measured, unit)
     return Clock(kind, unit, float(np.median(steps)) if len(steps) else 1.0, even=False, form=form, zone=zone)
+
+
+def _steps(series: Sequence[Times], unit: Unit) -> Times:
+    """The steps of all series; of seconds to the microsecond, below which their sum since 1970 is rounded."""
+    steps = np.concatenate([np.diff(times) for times in series])
+    return np.round(steps, 6) if unit == "second" else steps
 
 
 def _counted(count: float, name: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from bothways.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +25,19 @@ TimeKind = Literal["date", "number", "row"]
 
 DAY = 86_400
 _START = datetime(1970, 1, 1, tzinfo=UTC)
+# How a date is written: a letter for each digit, in this order.
+_LETTERS, _FIRST_OF_JANUARY = "YYYYMMDDhhmmssffffff", "00000101000000000000"
+_WRITTEN = re.compile(
+    r"(\d{4}-\d{2}-\d{2}|\d{8})([T ](\d{2}|\d{2}:\d{2}(:\d{2}([.,]\d+)?)?|\d{4}(\d{2}([.,]\d+)?)?))?|\d{4}-?\d{2}"
+)
+_OLD_FORMS = {  # as folders of earlier versions name them
+    "": "YYYY-MM-DD",
+    "month": "YYYY-MM",
+    "compact month": "YYYYMM",
+    "day": "YYYY-MM-DD",
+    "time": "YYYY-MM-DD hh:mm:ss",
+    "T": "YYYY-MM-DDThh:mm:ss",
+}
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
@@ -41,13 +54,13 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
         column: for a message.
 
     Returns:
-        float64 (N,), what they are, and how they are written.
+        float64 (N,), what they are, and how the first is written if they are dates, such as YYYY-MM-DD hh:mm.
 
     Raises:
         DataError: one is missing or cannot be read; names its row.
     """
     if values and all(_COMPACT_MONTH.fullmatch((value or "").strip()) for value in values):
-        return _compact_months([str(value).strip() for value in values]), "date", "compact month"
+        return _compact_months([str(value).strip() for value in values]), "date", "YYYYMM"
     numeric = [_NUMBER.fullmatch((value or "").strip()) is not None for value in values]
     if values and all(numeric):
         compact = all(_COMPACT.fullmatch(str(value).strip()) and _date(str(value)) is not None for value in values)
@@ -57,18 +70,12 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
         row = numeric.index(False)
         raise _no_time(where(row), column, values[row])
     found = np.empty(len(values))
-    form = "day"
     for row, value in enumerate(values):
         date = _date(value or "")
         if date is None:
             raise _no_time(where(row), column, value)
         found[row] = (date - _START).total_seconds()
-        text = (value or "").strip()
-        if row == 0 and _MONTH.fullmatch(text):
-            form = "month"
-        elif form in ("day", "month") and found[row] % DAY:
-            form = "T" if "T" in text else "time"
-    return found, "date", form
+    return found, "date", _form_of((values[0] or "").strip()) if values else ""
 
 
 def _no_time(place: str, column: str, value: str | None) -> DataError:
@@ -92,7 +99,7 @@ def utc_offsets(values: Sequence[str | None]) -> Times:
 
 
 def write_date(time: float, form: str, zone: str, *, local: bool) -> str:
-    """Write a date as the file does.
+    """Write a date as the file does, or with more digits where it stands between those that the file can write.
 
     Args:
         time: of UTC, or of a clock on the wall.
@@ -101,12 +108,42 @@ def write_date(time: float, form: str, zone: str, *, local: bool) -> str:
         local: `time` is of a clock on the wall in that zone.
     """
     found = (_START + timedelta(seconds=float(time))).astimezone(UTC if local else _offset(zone))
-    if form in ("month", "compact month"):
-        return f"{found:%Y-%m}" if form == "month" else f"{found:%Y%m}"
-    if form == "day" and time % DAY == 0:
-        return f"{found:%Y-%m-%d}"
-    text = found.replace(tzinfo=None).isoformat(sep="T" if form == "T" else " ")
-    return (text.rstrip("0") if "." in text else text) + zone
+    digits = f"{found.year:04}{found:%m%d%H%M%S%f}"
+    own = _OLD_FORMS.get(form, form)
+    chosen = next(one for one in _finer(own) if _says_all(one, digits))
+    left = iter(digits)
+    text = "".join(next(left) if letter in _LETTERS else letter for letter in chosen)
+    if chosen != own and "f" in chosen:
+        text = text.rstrip("0")
+    return text + zone if "h" in chosen else text
+
+
+def _says_all(form: str, digits: str) -> bool:
+    """Whether what a form leaves out of a date's digits is as at the start of a year."""
+    count = sum(letter in _LETTERS for letter in form)
+    return digits[count:] == _FIRST_OF_JANUARY[count:]
+
+
+def _form_of(text: str) -> str:
+    """How a date is written, a letter for each digit; the zone is left out."""
+    bare = _ZONE.sub("", text) if ":" in text else text
+    if not _WRITTEN.fullmatch(bare):
+        return "YYYY-MM-DD"
+    letters = iter(_LETTERS)
+    return "".join(next(letters, "") if char.isdigit() else char for char in bare)
+
+
+def _finer(form: str) -> Iterator[str]:
+    """The form, and then those of more digits: of days, minutes, seconds, and parts of them."""
+    compact = "-" not in form
+    day = "YYYYMMDD" if compact else "YYYY-MM-DD"
+    apart = "T" if "T" in form or (compact and " " not in form) else " "
+    colon = "" if "hhmm" in form or (compact and "h" not in form) else ":"
+    minutes = f"{day}{apart}hh{colon}mm"
+    yield form
+    for one in (day, minutes, f"{minutes}{colon}ss", f"{minutes}{colon}ss.ffffff"):
+        if len(one) > len(form):
+            yield one
 
 
 def _offset(zone: str) -> tzinfo:
