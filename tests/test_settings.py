@@ -219,3 +219,10 @@ def test_an_optional_setting_knows_its_plain_type():
     assert setting.optional
     assert setting.plain_type is str
     assert get_args(setting.annotation)
+
+
+@pytest.mark.parametrize("values", [{"embedding_lr": 0.01}, {"embedding_moment": "shared"}])
+def test_a_forecaster_refuses_settings_of_token_vectors(values):
+    ((name, value),) = values.items()
+    with pytest.raises(SettingsError, match=f"{name} is {value!r}, but series have no tokens and no token vectors"):
+        ForecasterSettings(**values).check()

@@ -91,6 +91,9 @@ def test_predicting_goes_on_after_the_last_day(model, sales, place):
                                    numbers, rtol=1e-5)  # fmt: skip
     assert (place / "forecast.png").read_bytes().startswith(b"\x89PNG")
     assert "exists" in refused("predict", model, "--file", sales, "--out", out)
+    assert "--force replaces the file of --out, but none is named" in refused(
+        "predict", model, "--file", sales, "--force"
+    )
     both = ("--out", place / "other.csv", "--json")
     assert "--json is for what is printed, but --out is given" in refused("predict", model, "--file", sales, *both)
 
@@ -130,6 +133,11 @@ def test_a_trained_model_predicts_only_what_it_knows(model, sales, place):
     old = write(place / "old.csv", rows=150)
     assert "has 0 times from 2020-06-09 on" in refused("evaluate", model, old)
     assert "has no column 'sales'" in refused("predict", model, "--file", toy_csv(place / "toy.csv", 30))
+
+
+def test_training_has_no_options_of_token_vectors(place, sales):
+    errors = run("train", "forecast", sales, "--out", place / "no", "--embedding-lr", "0.1", code=2)[1]
+    assert "No such option: --embedding-lr" in errors
 
 
 def test_a_picture_of_a_forecast_is_of_no_use_to_others(place):
