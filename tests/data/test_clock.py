@@ -180,6 +180,13 @@ def test_a_number_is_written_as_it_was_however_many_digits_it_has(texts):
     assert [clock.spell(time) for time in (*times, *clock.after(times[1], 1))] == texts
 
 
+@pytest.mark.parametrize("texts", [["1e3", "2E+3", "3e+03"], [".5", "1.", "1.5e0"], ["-2e-1", "-1e-1", "0e0"]])
+def test_numbers_may_have_exponents_and_a_point_at_either_end(texts):
+    times, clock = read(texts)
+    np.testing.assert_array_equal(times, [float(text) for text in texts])
+    assert (clock.kind, clock.even) == ("number", True)
+
+
 def test_what_follows_many_steps_later_has_no_digits_of_rounding():
     times, clock = read([f"{number / 10:.1f}" for number in range(701)])
     expected = [f"{number / 10:g}" for number in range(701, 797)]
@@ -258,5 +265,7 @@ def test_what_is_no_time_is_refused_with_its_row(bad, reason):
     with pytest.raises(DataError, match=r"^row 2: column 'when' ") as caught:
         parse_times(["2020-01-01", bad], lambda row: f"row {row + 1}", "when")
     assert reason in str(caught.value)
+    with pytest.raises(DataError, match=r"^row 2: column 'when' holds '1e999', which is no time"):
+        parse_times(["1", "1e999"], lambda row: f"row {row + 1}", "when")
     with pytest.raises(DataError, match=rf"^row 3: column 'when' .*{reason}"):
         parse_times(["1", "2", bad, "4"], lambda row: f"row {row + 1}", "when")

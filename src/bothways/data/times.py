@@ -6,6 +6,7 @@ the wall there shows; the number itself of a number.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Literal
@@ -42,7 +43,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
 _ZONE = re.compile(r"(?<=\d)(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def parse_times(values: Sequence[str | None], where: Callable[[int], str], column: str) -> tuple[Times, TimeKind, str]:
@@ -61,7 +62,7 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
     """
     if values and all(_COMPACT_MONTH.fullmatch((value or "").strip()) for value in values):
         return _compact_months([str(value).strip() for value in values]), "date", "YYYYMM"
-    numeric = [_NUMBER.fullmatch((value or "").strip()) is not None for value in values]
+    numeric = [_is_number((value or "").strip()) for value in values]
     if values and all(numeric):
         compact = all(_COMPACT.fullmatch(str(value).strip()) and _date(str(value)) is not None for value in values)
         if not compact:
@@ -76,6 +77,11 @@ def parse_times(values: Sequence[str | None], where: Callable[[int], str], colum
             raise _no_time(where(row), column, value)
         found[row] = (date - _START).total_seconds()
     return found, "date", _form_of((values[0] or "").strip()) if values else ""
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a finite number: 1e999 is none."""
+    return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
 
 
 def _no_time(place: str, column: str, value: str | None) -> DataError:
