@@ -147,6 +147,9 @@ def test_tag_schemes_are_those_that_are_read():
         ({"seeds": 0}, "seeds is 0, but it must be at least 1."),
         ({"monitor": "macro_f1"}, "monitor is 'macro_f1', but it must be one of: accuracy, f1, loss, sentence."),
         ({"freeze_vectors": True}, "there are no vectors to freeze"),
+        ({"model": "hmm", "pretrained": "lm"}, "model is 'hmm', which counts words and tags, to the same result each"),
+        ({"model": "hmm", "vectors": "glove.txt", "freeze_vectors": True}, "these are set: vectors, freeze_vectors."),
+        ({"model": "hmm", "seeds": 2}, "these are set: seeds. Leave them out, or use 'network'."),
     ],
 )
 def test_a_bad_value_of_a_tagger_is_refused(values, message):
@@ -223,3 +226,10 @@ def test_an_optional_setting_knows_its_plain_type():
     assert setting.optional
     assert setting.plain_type is str
     assert get_args(setting.annotation)
+
+
+@pytest.mark.parametrize("values", [{"embedding_lr": 0.01}, {"embedding_moment": "shared"}])
+def test_a_forecaster_refuses_settings_of_token_vectors(values):
+    ((name, value),) = values.items()
+    with pytest.raises(SettingsError, match=f"{name} is {value!r}, but series have no tokens and no token vectors"):
+        ForecasterSettings(**values).check()

@@ -314,6 +314,9 @@ def test_a_hidden_markov_tagger_without_tags_finds_states():
         assert found[0] == found[2] != found[1]
     with pytest.raises(SettingsError, match="decoding is 'greedy', but it must be 'posterior' or 'viterbi'"):
         tagger.predict(sentences, "greedy")
+    with pytest.raises(SettingsError, match=r"fitted without tags.*take model_\.log_likelihood\(sentences\)\."):
+        tagger.score(sentences, sentences)
+    assert tagger.model_.log_likelihood(sentences).shape == (10,)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -90,6 +91,9 @@ def test_predicting_goes_on_after_the_last_day(model, sales, place):
                                    numbers, rtol=1e-5)  # fmt: skip
     assert (place / "forecast.png").read_bytes().startswith(b"\x89PNG")
     assert "exists" in refused("predict", model, "--file", sales, "--out", out)
+    assert "--force replaces the file of --out, but none is named" in refused(
+        "predict", model, "--file", sales, "--force"
+    )
     both = ("--out", place / "other.csv", "--json")
     assert "--json is for what is printed, but --out is given" in refused("predict", model, "--file", sales, *both)
 
@@ -131,6 +135,11 @@ def test_a_trained_model_predicts_only_what_it_knows(model, sales, place):
     assert "has no column 'sales'" in refused("predict", model, "--file", toy_csv(place / "toy.csv", 30))
 
 
+def test_training_has_no_options_of_token_vectors(place, sales):
+    errors = run("train", "forecast", sales, "--out", place / "no", "--embedding-lr", "0.1", code=2)[1]
+    assert "No such option: --embedding-lr" in errors
+
+
 def test_a_picture_of_a_forecast_is_of_no_use_to_others(place):
     run(
         "train",
@@ -165,6 +174,31 @@ def test_what_cannot_be_trained_is_refused_and_nothing_is_left(sales, place, opt
     assert message in refused("train", "forecast", sales, "--out", place / "none", *given, *OPTIONS, *options)
     assert not (place / "none").exists()
     assert not (place / "none.training").exists()
+
+
+def midnights(path, first, rows):
+    """Days in Berlin as pandas writes them, with a wave."""
+    lines = ["date,sales"]
+    for row in range(rows):
+        day = datetime(*first, tzinfo=ZoneInfo("Europe/Berlin")) + timedelta(row)
+        lines.append(f"{day.isoformat()},{100 + 10 * np.sin(row):.3f}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_model_of_winter_days_reads_days_of_spring_and_summer(place):
+    out = place / "days"
+    run("train", "forecast", midnights(place / "winter.csv", (2025, 11, 1), 120), "--out", out, *OPTIONS)
+    spring, summer = (
+        midnights(place / "spring.csv", (2026, 3, 1), 60),
+        midnights(place / "summer.csv", (2026, 5, 1), 60),
+    )
+    said, errors = run("predict", out, "--file", spring)
+    assert [line.split("\t")[0] for line in said.splitlines()[1:3]] == ["2026-04-30T00:00:00", "2026-05-01T00:00:00"]
+    assert "forecasts name no zone" in errors
+    assert json.loads(run("evaluate", out, spring, "--json")[0])["origins"] == 60 - 12 - 4 + 1
+    said, _ = run("predict", out, "--file", summer)
+    assert said.splitlines()[1].split("\t")[0] == "2026-06-30T00:00:00+02:00"
 
 
 def test_a_series_that_is_too_short_leaves_the_others_their_forecasts(place):

@@ -327,6 +327,10 @@ def test_words_are_taken_from_the_column_that_is_named(model, place):
     assert read_tagged(place / "second.conll").words == [["Ada", "met"]]
     said = refused("predict", model, "Ada", "--columns", "2")
     assert "--columns names the columns of --file, but there is no file. Leave it out." in said
+    said = refused("predict", model, "Ada", "--encoding", "latin-1")
+    assert "--encoding names the encoding of --file, but there is no file. Leave it out." in said
+    assert "--force replaces the file of --out, but none is named" in refused("predict", model, "Ada", "--force")
+    assert run("predict", model, "Ada", "--encoding", "auto")[0].startswith("Ada/")
 
 
 def test_what_is_printed_only_is_refused_beside_a_file(model, place):

@@ -9,7 +9,9 @@ import pytest
 import typer
 
 import bothways
+from bothways.bundle import ModelFolder
 from bothways.cli.commands import app
+from bothways.runtime.translator import read_columns
 from bothways.settings import TranslatorSettings
 from terminal import run, run_bare
 from toy_pairs import TRANSLATOR, turned
@@ -97,6 +99,15 @@ def test_files_and_a_table_of_the_same_pairs_give_the_same_model(place, files, m
     one, other = (json.loads(out) for out in (by_files, by_table))
     for name in ("bleu", "bleu_interval", "chrf", "exact", "baselines"):
         assert one[name] == other[name]
+    # The model of the table knows its columns; that of the files knows none, as folders of before do.
+    unnamed, errors = run("evaluate", place / "table", place / "test.csv", "--json")
+    assert json.loads(unnamed)["bleu"] == other["bleu"]
+    assert "Column 'it' is read as the target, as in training." in errors
+    run("predict", place / "table", "--file", place / "test.csv", "--out", place / "translated.csv")
+    run("predict", model, "--file", files[2], "--out", place / "translated-lines.csv")
+    assert (place / "translated.csv").read_bytes() == (place / "translated-lines.csv").read_bytes()
+    assert "which one is the source" in refused("evaluate", model, place / "test.csv")
+    assert read_columns(ModelFolder(place, {}, {})) is None
 
 
 def test_a_training_says_what_it_reached_beside_copying(place, files):

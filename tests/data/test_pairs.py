@@ -61,6 +61,10 @@ def test_different_numbers_of_lines_are_refused_with_both_counts(tmp_path):
         (["source", "target", "id"], {}, "source target"),
         (["question", "answer"], {}, "question answer"),
         (["en", "de"], {}, "en de"),
+        (["answer", "prompt"], {}, "prompt answer"),
+        (["Target", "text"], {}, "text Target"),
+        (["reference", "sentence"], {}, "sentence reference"),
+        (["answer", "reference"], {"source": "answer"}, "answer reference"),
         (["en", "de"], {"source": "de"}, "de en"),
         (["id", "en", "de"], {"source": "de", "target": "en"}, "de en"),
     ],
@@ -73,6 +77,24 @@ def test_the_columns_of_a_table_are_named_or_known_by_their_names_or_places(tmp_
     assert pairs.targets == [f"{second} {row}" for row in range(3)]
     assert pairs.where(2) == "pairs.csv, row 3"
     assert len(pairs.notes) == 2 - len(chosen)
+
+
+def test_the_columns_that_were_trained_on_are_taken_where_the_table_has_them(tmp_path):
+    table = write_csv(tmp_path / "new.csv", ["source", "de", "en", "target"], [["1", "zwei", "two", "4"]])
+    pairs = read_pairs(table, trained=("en", "de"))
+    assert (pairs.sources, pairs.targets, pairs.columns) == (["two"], ["zwei"], ("en", "de"))
+    assert pairs.notes[0] == "Column 'en' is read as the source, as in training."
+    assert read_sources(table, trained=("en", "de")).sources == ["two"]
+    assert read_pairs(table, source="source", trained=("en", "de")).columns == ("source", "de")
+    assert read_pairs(table, trained=("fr", "it")).columns == ("source", "target")
+    turned = write_csv(tmp_path / "turned.csv", ["de", "english"], [["zwei", "two"]])
+    assert read_pairs(turned, trained=("en", "de")).columns == ("english", "de")
+
+
+def test_a_column_of_targets_alone_may_be_read_as_sources(tmp_path):
+    assert read_sources(write_csv(tmp_path / "one.csv", ["target"], [["x"]])).sources == ["x"]
+    both = write_csv(tmp_path / "both.csv", ["answer", "prompt"], [["x", "y"]])
+    assert read_sources(both).sources == ["y"]
 
 
 def test_what_is_unclear_or_missing_is_refused(tmp_path):

@@ -113,6 +113,20 @@ def test_another_step_is_refused(table):
         same_step(days.clock, hours.clock, "hours.csv")
 
 
+def test_days_that_cross_a_change_of_clocks_are_days_and_it_is_said(table):
+    """Written as pandas writes midnights of Europe/Berlin; one of them is left out."""
+    days = [("2026-03-28", "01"), ("2026-03-29", "01"), ("2026-03-30", "02"), ("2026-04-01", "02")]
+    crossing = read_series(table("date,x", *(f"{day}T00:00:00+{zone}:00,1" for day, zone in days)))
+    assert (crossing.clock.spoken, len(crossing.series[0].values)) == ("1 day", 5)
+    assert any("1 times are missing, the first 2026-03-31" in note for note in crossing.notes)
+    said = "are read as those of the clock on the wall, and forecasts name no zone"
+    assert any(said in note for note in crossing.notes)
+    winter = read_series(table("date,x", *(f"2026-01-0{day}T00:00:00+01:00,1" for day in range(1, 5))))
+    assert not any(said in note for note in winter.notes)
+    same_step(winter.clock, crossing.clock, "crossing.csv")
+    same_step(crossing.clock, winter.clock, "winter.csv")
+
+
 def test_uneven_times_have_no_step_to_differ_in(table):
     one = read_series(table("date,x", "2020-01-01,1", "2020-01-04,2", "2020-01-09,3"))
     other = read_series(table("date,x", "2020-01-01,1", "2020-02-04,2", "2020-02-09,3", "2020-05-30,3"))

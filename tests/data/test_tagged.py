@@ -171,6 +171,25 @@ def test_words_alone_are_read_where_no_tags_are_needed(written):
         assert not any(found.tags)
 
 
+def test_running_text_is_no_file_of_words(written):
+    """Of each line the first word alone would be read. Which column holds the words may be said, and then is."""
+    text = written("a.txt", "Ada met Zoë in Paris .\nTeddy sang .\n\nWe went home .\n")
+    with pytest.raises(DataError) as caught:
+        read_tagged(text, need_tags=False)
+    assert "a.txt, line " in str(caught.value)
+    assert "Give running text on standard input, a sentence a line" in str(caught.value)
+    assert read_tagged(text, words=1, need_tags=False).words == [["Ada", "Teddy"], ["We"]]
+    with pytest.raises(DataError, match=r'b.txt, line 2: 2 columns, but most rows have 1, .*: "New York"\.'):
+        read_tagged(written("b.txt", "Ada\nNew York\nZoë\n"), need_tags=False)
+
+
+def test_which_of_several_columns_holds_the_words_is_said(written):
+    note = "a.conll: the first of 2 columns is read as the words."
+    assert note in read_tagged(written("a.conll", columns()), need_tags=False).notes
+    assert note not in read_tagged(written("a.conll", columns()), words=1, need_tags=False).notes
+    assert read_tagged(written("b.conll", "x\ny\n"), need_tags=False).notes == []
+
+
 RANGES = conllu(
     [
         ("1-2", "aunt's", "_"),

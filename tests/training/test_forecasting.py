@@ -179,19 +179,54 @@ def test_columns_apart_share_weights_and_each_has_its_scale():
     assert trained.facts["windows"] == len(prepared.train)
 
 
-def test_the_linear_baseline_is_ridge_regression():
-    prepared = prepare(waves(200, noise=1.0), validation_size=0.0)
-    origins = prepared.train.origins
-    known = prepared.series[0].known[:, 0]
-    windows = np.stack([known[origin - 12 : origin] for origin in origins])
-    ahead = np.stack([known[origin : origin + 4] for origin in origins])
-    last = windows[:, -1:]
-    joined = np.concatenate([windows - last, np.ones((len(origins), 1))], axis=1)
+def expected_ridge(windows, ahead):
+    """The map of one step by scikit-learn, from windows whose truth is known: weights, then the constant."""
+    last = windows[:, -1]
+    joined = np.concatenate([windows - last[:, None], np.ones((len(windows), 1))], axis=1)
     alpha = 1e-2 * (joined**2).sum() / joined.shape[1]
-    expected = Ridge(alpha=alpha).fit(windows - last, ahead - last)
-    found = fit_line(prepared, [0])
-    np.testing.assert_allclose(found[:-1].T, expected.coef_, atol=1e-6)
-    np.testing.assert_allclose(found[-1], expected.intercept_, atol=1e-6)
+    found = Ridge(alpha=alpha).fit(windows - last[:, None], ahead - last)
+    return [*found.coef_, found.intercept_]
+
+
+@pytest.mark.parametrize("every", [None, 7, 5])
+def test_each_step_of_the_linear_baseline_is_ridge_regression_on_the_windows_that_know_it(every):
+    """Sundays are missing in every window of a horizon of a week: each step learns from the others."""
+    values = waves(200, noise=1.0)
+    if every is not None:
+        values[every - 1 :: every] = np.nan
+        values[33] = np.nan
+    prepared = prepare(values, validation_size=0.0, horizon=8)
+    origins = prepared.train.origins
+    known, truth = prepared.series[0].known[:, 0], prepared.series[0].truth[:, 0]
+    windows = np.stack([known[origin - 12 : origin] for origin in origins])
+    for step, found in enumerate(fit_line(prepared, [0]).T):
+        there = ~np.isnan(truth[origins + step])
+        np.testing.assert_allclose(found, expected_ridge(windows[there], truth[origins + step][there]), atol=1e-6)
+
+
+def test_the_map_of_several_columns_learns_from_the_known_truths_of_all():
+    values = waves(150, 2, noise=1.0)
+    values[6::7, 1] = np.nan
+    prepared = prepare(values, validation_size=0.0, horizon=8)
+    origins, one = prepared.train.origins, prepared.series[0]
+    windows = np.concatenate([[known[origin - 12 : origin] for origin in origins] for known in one.known.T])
+    for step, found in enumerate(fit_line(prepared, [0, 1]).T):
+        ahead = one.truth[origins + step].T.ravel()
+        there = ~np.isnan(ahead)
+        np.testing.assert_allclose(found, expected_ridge(windows[there], ahead[there]), atol=1e-6)
+
+
+def test_a_step_that_is_never_known_is_told_and_stays_at_the_last_value():
+    """Windows of 15 times end before the times 15 and 16; of what follows 18, 19, 21, 22 and 23 are missing."""
+    values = waves(40)
+    values[[18, 19, 21, 22, 23]] = np.nan
+    trained, _ = fit(values, epochs=1, horizon=8, window=15)
+    assert [note for note in trained.notes if "nothing is learned" in note] == [
+        "Column 'column 1' is never known 4 steps after a window of the training part (3 of 8 steps are such): nothing "
+        "is learned of these, and the linear map says the last value."
+    ]
+    np.testing.assert_array_equal(trained.linear[0][:, [3, 6, 7]], 0)
+    assert (trained.linear[0][:, [0, 1, 2, 4, 5]] != 0).any(axis=0).all()
 
 
 # Scores
@@ -386,6 +421,30 @@ def test_one_time_after_another_has_no_quantiles_without_errors_to_take_them_fro
     for runner in (trained.runner(), bothways.load(tmp_path / "model")):
         assert runner.spec.quantiles == []
         assert runner.forecast_from(prepared.series[0].known, np.array([50])).shape == (1, 4, 1, 1)
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+def test_a_step_without_a_known_truth_has_the_quantiles_of_all_steps(tmp_path):
+    """Two forecasts are validated, from the times 70 and 71; 71 and 72, their second times, are missing."""
+    values = waves(75)
+    values[[71, 72]] = np.nan
+    changed = {"decoder": "steps", "epochs": 1, "validation_size": 5 / 75, "test_size": 0.0, "centring": "none"}
+    trained, prepared = fit(values, **changed)
+    said = say_all(trained.runner(), prepared, prepared.validation)
+    errors = (truth_of(prepared, prepared.validation)[..., 0] - said[..., 0, 0]).ravel()
+    shift = trained.errors[1, 0] - np.nanquantile(errors, prepared.spec.quantiles)
+    np.testing.assert_allclose(shift, [-shift[2], 0, shift[2]], atol=1e-6)
+    assert shift[2] > 0
+    assert np.isfinite(trained.errors).all()
+    assert trained.band["by"] == "horizon"
+    assert trained.scores["mse_by_step"][1] is None
+    save_forecaster(trained, tmp_path / "model")
+
+    def refuse(token):
+        raise AssertionError(f"{token} is no JSON")
+
+    json.loads((tmp_path / "model" / "metrics.json").read_text(), parse_constant=refuse)
+    assert np.isfinite(bothways.load(tmp_path / "model").forecast_from(prepared.series[0].known, np.array([75]))).all()
 
 
 def test_a_series_that_began_late_does_not_take_the_seasonal_baseline_from_the_others():

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ def show_forecasts(
     table = read_known_series(file, spec, encoding=encoding)
     for note in table.notes:
         print(literal(note), file=sys.stderr)
-    found = [(one, runner.predict(one)) for one in _long_enough(table.series, spec)]
+    spec = replace(spec, clock=table.clock)  # times are written as those of this file
+    found = [(one, runner.predict(one, clock=table.clock)) for one in _long_enough(table.series, spec)]
     if out is not None:
         _write(out, found, spec)
         print(f"{counted(len(found) * spec.horizon, 'row')} written to {literal(out)}.", file=sys.stderr)

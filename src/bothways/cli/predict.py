@@ -119,6 +119,7 @@ def predict(
             raise SettingsError("A forecaster reads the table of --file, and no texts. Name one: --file series.csv.")
         if out is not None and as_json:
             raise SettingsError("--json is for what is printed, but --out is given. Leave one of them out.")
+        _refuse_force(force, out)
         show_forecasts(model, file, out=out, plot=plot, encoding=encoding, force=force, as_json=as_json)
         return
     if (file is None) != (out is None) or (file is not None and texts):
@@ -131,10 +132,12 @@ def predict(
         )  # fmt: skip
         return
     for name, what, value in (
-        ("columns", "the columns", columns), ("source", "a column", source), ("text", "a column", text)
+        ("columns", "the columns", columns), ("source", "a column", source), ("text", "a column", text),
+        ("encoding", "the encoding", None if encoding == "auto" else encoding),
     ):  # fmt: skip
         if value is not None:
             raise SettingsError(f"--{name} names {what} of --file, but there is no file. Leave it out.")
+    _refuse_force(force, out)
     match task:
         case "classify":
             show_labels(model, texts, as_json=as_json)
@@ -151,6 +154,11 @@ def predict(
             )  # fmt: skip
         case _:
             raise ModelFolderError(f"{model} was trained to {task!r}, which this version cannot run.")
+
+
+def _refuse_force(force: bool, out: Path | None) -> None:
+    if force and out is None:
+        raise SettingsError("--force replaces the file of --out, but none is named. Leave it out, or name one.")
 
 
 def _predict_file(

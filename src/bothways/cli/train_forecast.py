@@ -21,13 +21,14 @@ from bothways.cli.training import (
     run_training,
 )
 from bothways.settings import ForecasterSettings
+from bothways.settings.forecast import OF_TOKENS
 
 if TYPE_CHECKING:
     from bothways.training.forecasting import TrainedForecaster
     from bothways.training.listening import Listener
 
 
-@with_settings(ForecasterSettings)
+@with_settings(ForecasterSettings, without=OF_TOKENS)
 def train_forecast(
     data: Annotated[
         Path, typer.Argument(help="table with a row for each time: CSV, TSV, JSON Lines or Parquet, also .gz")

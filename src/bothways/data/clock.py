@@ -1,37 +1,29 @@
-"""The times of a series: read them, find how they advance, go on, write them.
+"""How the times of series advance: find it, go on, write what comes.
 
-A time is a float: seconds since 1970 (UTC) of a date, the number itself of a number, the row's place of a row.
+A time is a float: seconds since 1970 of a date, the number itself of a number, the row's place of a row. Dates that
+advance by days or months are those of the clock on the wall, since a day there may have 23 hours; others are of UTC.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bothways.errors import DataError
+from bothways.data.times import DAY, utc_offsets, write_date, zones_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    Times = NDArray[np.float64]
+    from bothways.data.times import TimeKind, Times
 
-TimeKind = Literal["date", "number", "row"]
 Unit = Literal["second", "month", "number", "row"]
 
-HOUR, DAY, WEEK = 3_600, 86_400, 604_800
-_START = datetime(1970, 1, 1, tzinfo=UTC)
-_MONTH = re.compile(r"\d{4}-\d{2}")
-_COMPACT = re.compile(r"(19|20)\d{6}")
-_COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
-_ZONE = re.compile(r"(?<=\d)(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+HOUR, WEEK = 3_600, 604_800
 # Of steps that are multiples of the shortest, so many must be the shortest for the others to count as gaps.
 _SHARE_OF_SHORTEST = 0.5
 _MOST_GAPS = 10  # missing times for each that is there; beyond that the shortest step means nothing
@@ -45,9 +37,10 @@ class Clock:
     unit: Unit
     step: float  # in units, from one time to the next
     even: bool = True  # False: times stand at any distance, and a step is only that from one row to the next
-    form: str = ""  # of a date: "month", "compact month", "day", "time" with a blank, "T" with a T between day and time
+    form: str = ""  # of a date: how the first is written, such as YYYY-MM-DD hh:mm
     zone: str = ""  # of a date: what stands behind the time, such as +01:00, if the file says
     from_end: bool = True  # of months: a time on the last day stays there, be it the 28th or the 31st
+    local: bool = False  # of a date: times are those of the clock on the wall, whatever its zone
 
     @property
     def season(self) -> int | None:
@@ -63,6 +56,11 @@ class Clock:
             return 52
         whole = WEEK if self.step == DAY else DAY
         return int(whole / self.step) if whole % self.step == 0 and self.step < whole else None
+
+    @property
+    def by_calendar(self) -> bool:
+        """Whether times advance by days or months."""
+        return self.even and (self.unit == "month" or (self.unit == "second" and self.step % DAY == 0))
 
     @property
     def spoken(self) -> str:
@@ -101,13 +99,7 @@ class Clock:
             return f"row {int(time) + 1:,}"
         if self.kind == "number":
             return self._spell_number(time)
-        found = (_START + timedelta(seconds=float(time))).astimezone(_offset(self.zone))
-        if self.form in ("month", "compact month"):
-            return f"{found:%Y-%m}" if self.form == "month" else f"{found:%Y%m}"
-        if self.form == "day" and time % DAY == 0:
-            return f"{found:%Y-%m-%d}"
-        text = found.replace(tzinfo=None).isoformat(sep="T" if self.form == "T" else " ")
-        return (text.rstrip("0") if "." in text else text) + self.zone
+        return write_date(time, self.form, self.zone, local=self.local)
 
     def _spell_number(self, time: float) -> str:
         """Write a number with the fewest digits that tell it from its neighbours: steps are known up to rounding."""
@@ -122,74 +114,39 @@ class Clock:
         return asdict(self)
 
 
-def parse_times(values: Sequence[str | None], where: Callable[[int], str], column: str) -> tuple[Times, TimeKind, str]:
-    """Read a column of times: dates of ISO 8601, months such as 1949-01 or 194901, or numbers.
+def clock_of_dates(
+    times: Times,
+    spelt: Sequence[str | None],
+    rows: Sequence[NDArray[np.int64]],
+    form: str,
+    *,
+    local: bool | None = None,
+) -> tuple[Times, Clock]:
+    """Find how dates advance: in their own zones if they do so by days or months, else in UTC.
+
+    Where clocks are put forward a day has 23 hours and months begin at another hour of UTC.
 
     Args:
-        values: as they stand in the table.
-        where: names a row, counted from 0, for a message.
-        column: for a message.
+        times: of UTC, (N,).
+        spelt: as they stand in the table.
+        rows: those of each series, in order.
+        form: how dates are written.
+        local: read them so, or not; None decides.
 
     Returns:
-        float64 (N,), what they are, and how they are written.
-
-    Raises:
-        DataError: one is missing or cannot be read; names its row.
+        The times, and how they advance.
     """
-    if values and all(_COMPACT_MONTH.fullmatch((value or "").strip()) for value in values):
-        return _compact_months([str(value).strip() for value in values]), "date", "compact month"
-    numeric = [_NUMBER.fullmatch((value or "").strip()) is not None for value in values]
-    if values and all(numeric):
-        compact = all(_COMPACT.fullmatch(str(value).strip()) and _date(str(value)) is not None for value in values)
-        if not compact:
-            return np.array(values, dtype=np.float64), "number", ""
-    elif values and numeric[0] and _date(values[0] or "") is None:  # numbers, but for one
-        row = numeric.index(False)
-        raise _no_time(where(row), column, values[row])
-    found = np.empty(len(values))
-    form = "day"
-    for row, value in enumerate(values):
-        date = _date(value or "")
-        if date is None:
-            raise _no_time(where(row), column, value)
-        found[row] = (date - _START).total_seconds()
-        text = (value or "").strip()
-        if row == 0 and _MONTH.fullmatch(text):
-            form = "month"
-        elif form in ("day", "month") and found[row] % DAY:
-            form = "T" if "T" in text else "time"
-    return found, "date", form
-
-
-def _no_time(place: str, column: str, value: str | None) -> DataError:
-    reason = "is empty" if not (value or "").strip() else f"holds {value!r}, which is no time"
-    return DataError(
-        f"{place}: column {column!r} {reason}. Write times as 2026-01-31, 2026-01-31 18:00 or 2026-01, or as numbers."
-    )
-
-
-def zone_of(values: Sequence[str | None]) -> str:
-    """Give what stands behind all of some dates as their zone; +00:00 if it differs, and nothing if there is none."""
-    found = {match[0] for value in values if ":" in (value or "") and (match := _ZONE.search((value or "").strip()))}
-    return "+00:00" if len(found) > 1 else found.pop() if found else ""
-
-
-def _offset(zone: str) -> tzinfo:
-    return UTC if zone in ("", "Z", "z") else datetime.strptime(zone.ljust(5, "0"), "%z").tzinfo or UTC
-
-
-def _compact_months(texts: Sequence[str]) -> Times:
-    return np.array([f"{text[:4]}-{text[4:]}" for text in texts], dtype="datetime64[s]").astype(np.float64)
-
-
-def _date(text: str) -> datetime | None:
-    """Read a date, of UTC if it names no zone; None if it is none."""
-    text = text.strip()
-    try:
-        date = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
-    except ValueError:
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    zones = zones_of(spelt)
+    several = len(zones) > 1
+    zone = "" if several else "".join(zones)
+    clock = find_clock([times[some] for some in rows], "date", form, "+00:00" if several else zone)
+    if local is None and several and clock.by_calendar:
+        local = False  # series that each keep to a zone of its own
+    if local is False:
+        return times, clock
+    shown = times + utc_offsets(spelt)
+    here = replace(find_clock([shown[some] for some in rows], "date", form, zone), local=True)
+    return (shown, here) if local or here.by_calendar else (times, clock)
 
 
 def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "") -> Clock:
@@ -201,7 +158,7 @@ def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "
     if kind == "date" and several and all(_on_one_day(times) for times in several):
         units.insert(0, ("month", [_months(times) for times in series]))
     for unit, measured in units:
-        steps = np.concatenate([np.diff(times) for times in measured])
+        steps = _steps(measured, unit)
         if not len(steps):
             break
         shortest = float(steps.min())
@@ -209,10 +166,18 @@ def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "
         regular = shortest > 0 and bool(np.allclose(counts, np.rint(counts), atol=1e-6))
         if regular and (counts < 1.5).mean() >= _SHARE_OF_SHORTEST and counts.mean() <= _MOST_GAPS:
             from_end = unit == "month" and all(_from_end(times) for times in several)
-            return Clock(kind, unit, shortest, form=form, zone=zone, from_end=from_end)
+            # Numbers are rounded, the more so the larger they are: the mean step is nearer than the shortest.
+            step = float(steps.sum() / np.rint(counts).sum()) if unit == "number" else shortest
+            return Clock(kind, unit, step, form=form, zone=zone, from_end=from_end)
     unit, measured = units[-1]
-    steps = np.concatenate([np.diff(times) for times in measured])
+    steps = _steps(measured, unit)
     return Clock(kind, unit, float(np.median(steps)) if len(steps) else 1.0, even=False, form=form, zone=zone)
+
+
+def _steps(series: Sequence[Times], unit: Unit) -> Times:
+    """The steps of all series; of seconds to the microsecond, below which their sum since 1970 is rounded."""
+    steps = np.concatenate([np.diff(times) for times in series])
+    return np.round(steps, 6) if unit == "second" else steps
 
 
 def _counted(count: float, name: str) -> str:

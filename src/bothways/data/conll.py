@@ -81,7 +81,8 @@ def read_columns(
 
     Args:
         path: the file.
-        words: the number of the words' column, from 1; None takes the first.
+        words: the number of the words' column, from 1; None takes the first, and where words alone are read all rows
+            then need equally many columns.
         tags: the number of the tags' column; None takes the last, and all rows then need equally many columns.
         need_tags: False reads words alone.
         encoding: "auto" to detect it, or its name.
@@ -95,6 +96,9 @@ def read_columns(
     word_place = 0 if words is None else column_number(path.name, words)
     tag_place = -1 if tags is None else column_number(path.name, tags)
     layout = _layout(path.name, blocks, word_place, tag_place if need_tags else None)
+    unnamed = words is None and not need_tags
+    if unnamed and layout.width > 1:
+        notes.append(f"{path.name}: the first of {layout.width} columns is read as the words.")
     found = TaggedSentences(path.name, [], [], [], notes)
     comments: list[int] = []
     labels: list[str | None] = []
@@ -108,6 +112,8 @@ def read_columns(
             if not asked:
                 comments.append(number)
         if rows:
+            if unnamed:
+                _refuse_running_text(layout, rows)
             labels.append(label)
             pairs = [layout.word_and_tag(number, fields) for number, fields in rows]
             found.words.append([sys.intern(word) for word, _ in pairs])
@@ -177,6 +183,17 @@ def _layout(name: str, blocks: Sequence[Sequence[Line]], words: int, tags: int |
             f"{name}: column {words + 1} is chosen for the words and for the tags. Choose two, as in --columns 1,2."
         )
     return _Layout(name, trial.by_tabs, width, words, tags)
+
+
+def _refuse_running_text(layout: _Layout, rows: Sequence[tuple[int, list[str]]]) -> None:
+    """Refuse rows of other numbers of columns, of which the first alone would be read."""
+    for number, fields in rows:
+        if len(fields) != layout.width:
+            raise DataError(
+                f"{layout.name}, line {number:,}: {counted(len(fields), 'column')}, but most rows have {layout.width}, "
+                f"as running text does, of which the first word of each line alone would be read: {_shown(fields)}. "
+                "Give running text on standard input, a sentence a line, or name the words' column with --columns 1."
+            )
 
 
 def _tabs_alone(rows: Sequence[str], tags: int | None) -> bool:

@@ -28,6 +28,7 @@ class Pairs:
     targets: list[str]
     where: Callable[[int], str]  # of a row, counted from 0, for a message
     notes: list[str] = field(default_factory=list)
+    columns: tuple[str, str] | None = None  # of a table: those of the sources and of the targets
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -39,6 +40,7 @@ def read_pairs(
     *,
     source: str | None = None,
     target: str | None = None,
+    trained: Sequence[str] | None = None,
     encoding: str = "auto",
 ) -> Pairs:
     """Read pairs.
@@ -48,6 +50,7 @@ def read_pairs(
         targets: the plain file whose lines translate those of `data`; None for a table.
         source: the table's column of sources; None guesses and says so.
         target: that of targets.
+        trained: the columns of sources and of targets that were trained on, taken where the table has them.
         encoding: of the files; "auto" detects each one's.
 
     Raises:
@@ -55,7 +58,7 @@ def read_pairs(
         MissingFileError: a file is not there.
     """
     if targets is None:
-        return _from_table(data, source, target, encoding)
+        return _from_table(data, source, target, trained or (), encoding)
     if source is not None or target is not None:
         raise DataError(f"{data.name} and {targets.name} are read line by line. Leave --source and --target out.")
     plain = _plain(data, encoding), _plain(targets, encoding)
@@ -68,8 +71,16 @@ def read_pairs(
     return Pairs(data.name, sources, translated, plain[0].where_line, [*plain[0].notes, *plain[1].notes])
 
 
-def read_sources(data: Path, *, source: str | None = None, encoding: str = "auto") -> Pairs:
+def read_sources(
+    data: Path, *, source: str | None = None, trained: Sequence[str] | None = None, encoding: str = "auto"
+) -> Pairs:
     """Read sources that nothing is known of: the lines of a plain file, or a column of a table; no targets.
+
+    Args:
+        data: the file.
+        source: see `read_pairs`.
+        trained: likewise.
+        encoding: likewise.
 
     Raises:
         DataError: a column that does not exist or is not clear, or no text.
@@ -81,7 +92,7 @@ def read_sources(data: Path, *, source: str | None = None, encoding: str = "auto
         plain = _plain(data, encoding)
         return Pairs(data.name, plain.lines(), [], plain.where_line, plain.notes)
     table = read_table(data, encoding=encoding)
-    column, guessed = _column(table, source, _SOURCE_NAMES, "source", table.columns)
+    column, guessed = _source_column(table, source, trained or (), table.columns)
     texts = [text or "" for (text,) in table.rows([column])]
     return Pairs(table.name, texts, [], table.where, [*table.notes, *guessed])
 
@@ -100,16 +111,16 @@ def pairs_of_python(sources: Iterable[Any], targets: Iterable[Any]) -> Pairs:
     return Pairs("the pairs", checked, translated, lambda row: f"pair {row}, counted from 0")
 
 
-def _from_table(data: Path, source: str | None, target: str | None, encoding: str) -> Pairs:
+def _from_table(data: Path, source: str | None, target: str | None, trained: Sequence[str], encoding: str) -> Pairs:
     if data.exists() and not data.is_dir() and format_of(data) is None:
         raise DataError(
             f"{data.name} is plain text and has no targets. Give the file of its translations, too, line by line: "
             f"{data.name} targets.txt; or one table of both."
         )
     table = read_table(data, encoding=encoding)
-    first, notes = _column(table, source, _SOURCE_NAMES, "source", [name for name in table.columns if name != target])
+    first, notes = _source_column(table, source, trained, [name for name in table.columns if name != target])
     free = [name for name in table.columns if name != first]
-    second, more = _column(table, target, _TARGET_NAMES, "target", free)
+    second, more = _column(table, target, trained[1:], _TARGET_NAMES, "target", free)
     if first == second:
         raise DataError(f"{first!r} is named for both sides. Name two columns with --source and --target.")
     rows = [(one or "", other or "") for one, other in table.rows([first, second])]
@@ -119,16 +130,30 @@ def _from_table(data: Path, source: str | None, target: str | None, encoding: st
         [other for _, other in rows],
         table.where,
         [*table.notes, *notes, *more],
+        (first, second),
     )
 
 
-def _column(
-    table: Table, named: str | None, usual: Sequence[str], side: str, free: Sequence[str]
+def _source_column(
+    table: Table, named: str | None, trained: Sequence[str], free: Sequence[str]
 ) -> tuple[str, list[str]]:
-    """Choose the column of a side: the one that is named, or bears a usual name, or, of two, the one in its place."""
+    """Choose the column of sources; where its place decides, one that is called as targets are comes last."""
+    by_place = sorted(free, key=lambda name: name.lower() in _TARGET_NAMES or name in trained[1:])
+    return _column(table, named, trained[:1], _SOURCE_NAMES, "source", by_place)
+
+
+def _column(
+    table: Table, named: str | None, trained: Sequence[str], usual: Sequence[str], side: str, free: Sequence[str]
+) -> tuple[str, list[str]]:
+    """Choose the column of a side: the one that is named, else the one that was trained on, else by name or place.
+
+    That is the one that bears a usual name, or, of two columns, the first that is free.
+    """
     if named is not None:
         table.check_column(named)
         return named, []
+    if trained and trained[0] in free:
+        return trained[0], [f"Column {trained[0]!r} is read as the {side}, as in training."]
     known = [name for name in free if name.lower() in usual]
     if len(known) != 1:
         known = list(free[:1]) if len(table.columns) <= 2 else []

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bothways.data.clock import Clock, find_clock, parse_times, zone_of
+from bothways.data.clock import Clock, clock_of_dates, find_clock
 from bothways.data.tables import read_table
+from bothways.data.times import parse_times, zones_of
 from bothways.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bothways.data.clock import TimeKind, Times
     from bothways.data.tables import Table
+    from bothways.data.times import Times
 
 # How a missing number is written, in small letters.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
@@ -63,6 +64,7 @@ def read_series(
     by: str | None = None,
     encoding: str = "auto",
     guess: bool = True,
+    local: bool | None = None,
 ) -> SeriesTable:
     """Read the series of a table.
 
@@ -75,6 +77,8 @@ def read_series(
         by: the column that names the series a row belongs to; None: all belong to one.
         encoding: of the file.
         guess: look for a column of times if none is named.
+        local: read dates as those of the clock on the wall (True) or as UTC (False), whatever their zones; None decides
+            by how they advance.
 
     Returns:
         The series, targets before inputs.
@@ -99,9 +103,12 @@ def read_series(
     for place, column in enumerate(chosen):
         if np.isnan(values[:, place]).all():
             raise DataError(f"{table.name}: column {column!r} holds no number at all. Choose another column.")
-    times, kind, form = _times(table, time, rows, found)
-    zone = zone_of(found[time]) if time is not None and kind == "date" else ""
-    clock = find_clock([times[some] for some in rows.values()], kind, form, zone)
+    times, clock = _times(table, time, rows, found, local)
+    if clock.local and time is not None and len(zones_of(found[time])) > 1:
+        notes.append(
+            f"The zone of the times of {table.name} changes, as with daylight saving: they are read as those of the "
+            "clock on the wall, and forecasts name no zone."
+        )
     if not clock.even:
         notes.append(f"The times of {table.name} are not evenly spaced: each row counts as one step.")
     filled = [_evenly(Series(name, times[some], values[some]), clock) for name, some in rows.items()]
@@ -127,16 +134,20 @@ def _times(
     time: str | None,
     rows: dict[str | None, NDArray[np.int64]],
     found: dict[str, tuple[str | None, ...]],
-) -> tuple[Times, TimeKind, str]:
+    local: bool | None,
+) -> tuple[Times, Clock]:
     """Read the times of all rows, in order within each series; without a column the places of its rows."""
-    if time is not None:
-        times, kind, form = parse_times(found[time], table.where, time)
-        _check_order(table, times, rows, found[time])
-        return times, kind, form
-    places = np.empty(len(found[table.columns[0]]))
-    for some in rows.values():
-        places[some] = np.arange(len(some))
-    return places, "row", ""
+    if time is None:
+        places = np.empty(len(found[table.columns[0]]))
+        for some in rows.values():
+            places[some] = np.arange(len(some))
+        return places, Clock("row", "row", 1.0)
+    times, kind, form = parse_times(found[time], table.where, time)
+    _check_order(table, times, rows, found[time])
+    series = list(rows.values())
+    if kind == "date":
+        return clock_of_dates(times, found[time], series, form, local=local)
+    return times, find_clock([times[some] for some in series], kind, form)
 
 
 def _guess_time(

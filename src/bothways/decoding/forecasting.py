@@ -150,8 +150,12 @@ class ForecastRunner:
         """Predict from windows as the model sees them, (B,W,F) -> (B,S,K,1+Q): the mean, and quantiles."""
         raise NotImplementedError
 
-    def predict(self, series: Series) -> Forecast:
+    def predict(self, series: Series, *, clock: Clock | None = None) -> Forecast:
         """Predict what follows the end of a series.
+
+        Args:
+            series: of the columns that the model knows.
+            clock: how times are written; None writes them as those that were trained on.
 
         Raises:
             DataError: it is shorter than a window.
@@ -172,7 +176,7 @@ class ForecastRunner:
         deviation, mean = (np.array(part[: spec.targets])[:, None] for part in (spec.deviation, spec.mean))
         own = said * deviation + mean
         times = spec.clock.after(float(series.times[-1]), spec.horizon)
-        return Forecast([spec.clock.spell(time) for time in times], own[..., 0], own[..., 1:])
+        return Forecast([(clock or spec.clock).spell(time) for time in times], own[..., 0], own[..., 1:])
 
     def forecast_from(self, known: Floats, origins: Ints) -> Floats:
         """Predict from each origin of a series.

@@ -97,6 +97,7 @@ class TranslationRunner(ABC):
     max_length: int  # most tokens of a source that are read
     too_long: TooLong
     expansion: int  # most tokens of a target for each of its source, SHORTEST_LIMIT more for all
+    columns: tuple[str, str] | None = None  # of the table that was trained on, sources and targets, if it is known
 
     @abstractmethod
     def read(self, ids: Ints, lengths: Ints) -> Any:

@@ -207,9 +207,19 @@ class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
         return self._fitted().marginals(as_sentences(X))
 
     def score(self, X: Iterable[Sequence[str]], y: Iterable[Sequence[str]]) -> float:  # noqa: N803
-        """Give the share of words with the right tag."""
+        """Give the share of words with the right tag.
+
+        Raises:
+            SettingsError: it was fitted without tags, and knows states alone.
+        """
+        from bothways.decoding.hmm import HiddenMarkovModel
         from bothways.training.tag_scores import accuracy_and_f1
 
+        if not isinstance(self._fitted(), HiddenMarkovModel):
+            raise SettingsError(
+                "This HiddenMarkovTagger was fitted without tags: it knows numbers of states, which are never right. "
+                "Fit it with tags, or take model_.log_likelihood(sentences)."
+            )
         given = to_score(X, y)
         return accuracy_and_f1(given.tags, self.predict(given.words), "none")[0]
 

@@ -38,6 +38,12 @@ def read_tokens(folder: ModelFolder) -> PairTokens:
     return PairTokens(source, Tokenizer.from_json(folder.file(TARGET_TOKENIZER).read_text(encoding="utf-8")))
 
 
+def read_columns(folder: ModelFolder) -> tuple[str, str] | None:
+    """Read which columns of a table were trained on, sources and targets; None: no table's, or not known."""
+    columns = folder.description.get("columns")
+    return None if columns is None else (columns[0], columns[1])
+
+
 class TranslatorGraphs:
     """Both graphs, as a search calls them."""
 
@@ -90,7 +96,7 @@ class TranslatorRuntime(TranslationRunner):
         self.tokens = read_tokens(folder)
         self.search = BeamSettings(settings["beam_size"], settings["length_penalty"], settings["coverage_penalty"])
         self.max_length, self.too_long = int(settings["max_length"]), settings["too_long"]
-        self.expansion = int(facts["expansion"])
+        self.expansion, self.columns = int(facts["expansion"]), read_columns(folder)
         self._graphs = TranslatorGraphs(str(folder.file(ENCODER)), str(folder.file(DECODER)))
 
     @property
@@ -144,7 +150,7 @@ def translate_file(
         runner: a loaded model.
         data: what `read_sources` reads.
         out: the file to write; a table if its name is a table's, else plain text.
-        source: the table's column of sources; None guesses and says so.
+        source: the table's column of sources; None takes the one that was trained on, or guesses, and says so.
         encoding: of the file that is read.
         beam_size: see `TranslationRunner.translate`.
         copy_unknown: likewise.
@@ -159,7 +165,7 @@ def translate_file(
         OutputError: `out` exists or cannot be written; what stood there is untouched.
     """
     check_place(out, force=force)
-    sources = read_sources(data, source=source, encoding=encoding)
+    sources = read_sources(data, source=source, trained=runner.columns, encoding=encoding)
     tally = Tally()
     translated = runner.predict(
         sources.sources,

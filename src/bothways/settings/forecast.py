@@ -11,6 +11,8 @@ Channels = Literal["together", "apart"]
 ForecastDecoder = Literal["direct", "steps"]
 PointLoss = Literal["squared", "absolute"]
 
+OF_TOKENS = ("embedding_lr", "embedding_moment")  # settings of every training that series have no use for
+
 
 @dataclass(kw_only=True, eq=False)
 class SeriesSettings(Settings):
@@ -106,4 +108,10 @@ class ForecasterSettings(ForecastTrainingSettings, ForecastReaderSettings, Serie
                 f"test_size is {self.test_size} and validation_size {self.validation_size}, which leaves nothing to "
                 "train on. Together they must be below 1."
             )
+        defaults = {setting.name: setting.default for setting in self.declared()}
+        problems += [
+            f"{name} is {getattr(self, name)!r}, but series have no tokens and no token vectors. Leave it out."
+            for name in OF_TOKENS
+            if getattr(self, name) != defaults[name]
+        ]
         return problems

@@ -84,6 +84,22 @@ class TaggerSettings(TagTrainingSettings, TagReaderSettings, TagDataSettings):
 
     validation_size: float = 0.1
 
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
+        chosen = {
+            "pretrained": self.pretrained is not None,
+            "vectors": self.vectors is not None,
+            "freeze_vectors": self.freeze_vectors,
+            "seeds": self.seeds > 1,
+        }
+        if self.model == "hmm" and any(chosen.values()):
+            useless = ", ".join(name for name, used in chosen.items() if used)
+            problems.append(
+                "model is 'hmm', which counts words and tags, to the same result each time, but these are set: "
+                f"{useless}. Leave them out, or use 'network'."
+            )
+        return problems
+
 
 @dataclass(kw_only=True, eq=False)
 class IntentSettings(TaggerSettings):

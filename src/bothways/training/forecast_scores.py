@@ -11,6 +11,7 @@ Shapes: T times, N origins, W window, S horizon, K predicted columns, Q quantile
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bothways.bundle import ModelFolder
+    from bothways.data.batches import Ints
     from bothways.decoding.forecasting import Floats, ForecastRunner, ForecastSpec
     from bothways.training.series_windows import Items, PreparedSeries, ScaledSeries
 
@@ -50,8 +52,15 @@ class ForecastScores:
     pinball: float | None = None  # mean over the quantiles
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything for JSON."""
-        return asdict(self)
+        """Give everything for JSON; None of a distance or column without any truth."""
+        found = asdict(self)
+        for name in ("rmse_of", "mae_of"):
+            found[name] = {column: _or_none(error) for column, error in found[name].items()}
+        return {**found, "mse_by_step": [_or_none(error) for error in self.mse_by_step]}
+
+
+def _or_none(error: float) -> float | None:
+    return None if math.isnan(error) else error
 
 
 def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: int) -> ForecastScores:
@@ -123,33 +132,78 @@ def fit_linear(prepared: PreparedSeries) -> Floats:
 def fit_line(prepared: PreparedSeries, columns: Sequence[int]) -> Floats:
     """Fit one linear map for the windows of some columns: (W+1,S), the last row a constant.
 
-    How much the weights are held back is chosen on the validation part; without one it is a hundredth.
+    Each step learns from all windows that its truth is known of. How much the weights are held back is chosen on the
+    validation part; without one it is a hundredth.
     """
-    train, validation = prepared.train, prepared.validation
-    square, wanted, count = _normal_equations(prepared, train, columns)
-
-    def solved(ridge: float) -> Floats:
-        held = np.eye(len(square)) * (ridge * np.trace(square) / len(square) + 1e-9)
-        held[-1, -1] = 1e-9 * max(1, count)
-        return np.linalg.solve(square + held, wanted)
-
-    if not len(validation):
-        return solved(1e-2)
-    tried = [solved(ridge) for ridge in RIDGES]
+    spec, validation = prepared.spec, prepared.validation
+    ridges = RIDGES if len(validation) else (1e-2,)
+    tried = [np.zeros((spec.window + 1, spec.horizon)) for _ in ridges]
+    whole, partial = _parted(prepared, prepared.train, columns)
+    shared = _normal_equations(prepared, whole, columns, np.arange(spec.horizon))
+    for steps in _known_alike(prepared, partial, columns):
+        square, wanted, count = _normal_equations(prepared, partial, columns, steps)
+        square, wanted, count = square + shared[0], wanted + shared[1][:, steps], count + shared[2]
+        for weights, ridge in zip(tried, ridges, strict=True):
+            held = np.eye(len(square)) * (ridge * np.trace(square) / len(square) + 1e-9)
+            held[-1, -1] = 1e-9 * max(1, count)
+            weights[:, steps] = np.linalg.solve(square + held, wanted)
+    if len(tried) == 1:
+        return tried[0]
     return min(tried, key=lambda weights: _linear_loss(prepared, validation, columns, weights))
 
 
-def _normal_equations(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> tuple[Floats, Floats, int]:
-    """X'X and X'Y of the windows of columns, without those whose truth is missing, and how many there are."""
+def never_known(prepared: PreparedSeries) -> list[str]:
+    """Say which steps of the horizon have no known truth in the training part, so that nothing is learned of them."""
+    spec, items = prepared.spec, prepared.train
+    known = np.zeros((spec.horizon, spec.targets), dtype=bool)
+    for place in np.unique(items.series):
+        there = ~np.isnan(prepared.series[place].truth)
+        origins = items.origins[items.series == place]
+        for step in range(spec.horizon):
+            known[step] |= there[origins + step].any(axis=0)
+    return [
+        f"Column {name!r} is never known {int(there.argmin()) + 1} steps after a window of the training part "
+        f"({int((~there).sum()):,} of {spec.horizon:,} steps are such): nothing is learned of these, and the linear "
+        "map says the last value."
+        for name, there in zip(spec.names, known.T, strict=True)
+        if not there.all()
+    ]
+
+
+def _parted(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> tuple[Items, Items]:
+    """Part windows into those whose truth is known at all steps of the columns, and the others."""
+    whole = np.ones(len(items), dtype=bool)
+    for place in np.unique(items.series):
+        missing = np.isnan(prepared.series[place].truth[:, list(columns)]).any(axis=1)
+        before = np.concatenate([[0], np.cumsum(missing)])
+        here = items.series == place
+        origins = items.origins[here]
+        whole[here] = before[origins + prepared.spec.horizon] == before[origins]
+    return items[whole], items[~whole]
+
+
+def _known_alike(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> list[Ints]:
+    """Put together the steps whose truth is known in the same windows: with a gap each week seven kinds, of any S."""
+    if not len(items):
+        return [np.arange(prepared.spec.horizon)]
+    known = [np.packbits(~np.isnan(ahead), axis=0) for _, ahead in _pairs(prepared, items, columns)]
+    kinds = np.unique(np.concatenate(known), axis=1, return_inverse=True)[1].ravel()
+    return [np.flatnonzero(kinds == kind) for kind in range(kinds.max() + 1)]
+
+
+def _normal_equations(
+    prepared: PreparedSeries, items: Items, columns: Sequence[int], steps: Ints
+) -> tuple[Floats, Floats, int]:
+    """X'X and X'Y of the windows whose truth is known, and how many there are, at steps that are known alike."""
     spec = prepared.spec
     square = np.zeros((spec.window + 1, spec.window + 1))
-    wanted = np.zeros((spec.window + 1, spec.horizon))
+    wanted = np.zeros((spec.window + 1, len(steps)))
     count = 0
     for windows, ahead in _pairs(prepared, items, columns):
-        whole = ~np.isnan(ahead).any(axis=1)
-        joined = np.concatenate([windows[whole], np.ones((int(whole.sum()), 1))], axis=1)
+        known = ~np.isnan(ahead[:, steps[0]])
+        joined = np.concatenate([windows[known], np.ones((int(known.sum()), 1))], axis=1)
         square += joined.T @ joined
-        wanted += joined.T @ ahead[whole]
+        wanted += joined.T @ ahead[np.ix_(known, steps)]
         count += len(joined)
     return square, wanted, count
 

@@ -16,6 +16,7 @@ from bothways.training.forecast_scores import (
     fit_line,
     fit_linear,
     held,
+    never_known,
     say_all,
     score_baselines,
     score_forecasts,
@@ -26,7 +27,7 @@ from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
 from bothways.training.series_windows import Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -121,6 +122,7 @@ def train_forecaster(
     }
     if trained.best_epoch:
         trained.linear = fit_linear(prepared)
+        trained.notes += never_known(prepared)
         _score(trained, prepared)
     trained.facts["training_seconds"] = round(time.monotonic() - began, 1)
     return trained
@@ -148,7 +150,7 @@ def _calibrate(trained: TrainedForecaster, prepared: PreparedSeries, items: Item
     said, truth = _as_seen(trained.runner(), prepared, items)
     before = None
     if isinstance(model, StepForecaster):
-        errors = np.moveaxis(np.nanquantile(truth - said[..., 0], levels, axis=0), 0, -1)
+        errors = _quantiles_of(truth - said[..., 0], levels)
         quantiles = said[..., :1] + errors
         found = calibrate(quantiles, truth, levels)
         trained.errors = np.asarray(errors + found.shifts)
@@ -170,6 +172,14 @@ def _calibrate(trained: TrainedForecaster, prepared: PreparedSeries, items: Item
             f"{' and '.join(f'{level:g}' for level in sorted({levels[0], levels[-1]}))}: they reach as far as the "
             "farthest value there, and may still be too near."
         )
+
+
+def _quantiles_of(errors: Floats, levels: Sequence[float]) -> Floats:
+    """The quantiles of errors (N,S,K), NaN left out: (S,K,Q); at a step where none is known those of all steps."""
+    known = ~np.isnan(errors).all(axis=0)  # (S,K)
+    own = np.nanquantile(np.where(known, errors, 0.0), levels, axis=0)
+    shared = np.nanquantile(errors, levels, axis=(0, 1))
+    return np.moveaxis(np.where(known, own, shared[:, None]), 0, -1)
 
 
 def _as_seen(runner: ForecastRunner, prepared: PreparedSeries, items: Items) -> tuple[Floats, Floats]:

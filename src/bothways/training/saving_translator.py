@@ -22,7 +22,7 @@ from bothways.bundle import (
 )
 from bothways.errors import ModelFolderError
 from bothways.models.translator_graph import decoder_graph, encoder_graph
-from bothways.runtime.translator import DECODER, ENCODER, TARGET_TOKENIZER, TranslatorGraphs, read_tokens
+from bothways.runtime.translator import DECODER, ENCODER, TARGET_TOKENIZER, TranslatorGraphs, read_columns, read_tokens
 from bothways.settings import TranslatorSettings
 from bothways.training.parts import check_same, shared_metrics, write_curves, write_weights
 from bothways.training.translation import TrainedTranslator, make_translator
@@ -42,8 +42,8 @@ def save_translator(trained: TrainedTranslator, path: Path | str, *, force: bool
         ModelFolderError: the graphs and the weights disagree.
     """
     with new_folder(path, force=force) as folder:
-        facts = describe("translate", settings=trained.settings.to_dict(), expansion=trained.expansion)
-        write_json(folder / SETTINGS, facts)
+        facts = {"expansion": trained.expansion, "columns": trained.columns}
+        write_json(folder / SETTINGS, describe("translate", settings=trained.settings.to_dict(), **facts))
         (folder / TOKENIZER).write_text(trained.tokens.source.tokenizer.to_json(), encoding="utf-8")
         if not trained.tokens.shared:
             (folder / TARGET_TOKENIZER).write_text(trained.tokens.target.tokenizer.to_json(), encoding="utf-8")
@@ -79,6 +79,7 @@ def load_translator(path: Path | str) -> TrainedTranslator:
         history=saved["history"], best_epoch=saved["best_epoch"],
         scores=None if saved["validation"] is None else TranslationScores.from_dict(saved["validation"]),
         baseline_scores=saved["baselines"], facts=saved["training"], notes=saved["notes"],
+        columns=read_columns(folder),
     )  # fmt: skip
 
 

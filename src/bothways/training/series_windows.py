@@ -58,6 +58,9 @@ class Items:
     def __len__(self) -> int:
         return len(self.origins)
 
+    def __getitem__(self, chosen: Ints | NDArray[np.bool_]) -> Items:
+        return Items(self.series[chosen], self.origins[chosen])
+
 
 @dataclass
 class PreparedSeries:
@@ -235,7 +238,7 @@ class Windows:
     def batch(self, items: Items, rows: Ints) -> WindowBatch:
         """Give the windows of some items; read one by one if the columns are."""
         spec = self._spec
-        windows, ahead, truth = self._cut(Items(items.series[rows], items.origins[rows]))
+        windows, ahead, truth = self._cut(items[rows])
         if spec.apart:
             windows, ahead, truth = one_by_one(windows), one_by_one(ahead), one_by_one(truth)
         centre = centre_of(windows, spec.centring)

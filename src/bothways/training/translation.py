@@ -53,6 +53,7 @@ class TrainedTranslator:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     interrupted: bool = False
+    columns: tuple[str, str] | None = None  # of the table it was trained on: sources and targets
 
     def runner(self) -> TorchTranslator:
         """What translates with it, as it is in memory."""
@@ -115,7 +116,7 @@ def train_translator(
     trained = TrainedTranslator(
         model, settings, prepared.tokens, prepared.expansion,
         history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
-        interrupted=outcome.interrupted,
+        interrupted=outcome.interrupted, columns=prepared.columns,
     )  # fmt: skip
     trained.facts = {
         "pairs": len(prepared.train),

@@ -65,7 +65,7 @@ def evaluate_translator(
         model: the folder.
         data: sources, a plain file; or a table of both sides.
         targets: the references, line by line; None for a table.
-        source: the table's column of sources; None guesses and says so.
+        source: the table's column of sources; None takes the one that was trained on, or guesses, and says so.
         target: that of targets.
         encoding: of the files.
         beam_size: of the search; None: as the model was made.
@@ -76,10 +76,10 @@ def evaluate_translator(
             be refused.
     """
     check_scorer()
-    pairs = read_pairs(data, targets, source=source, target=target, encoding=encoding)
+    runner = TranslatorRuntime(open_folder(model))
+    pairs = read_pairs(data, targets, source=source, target=target, trained=runner.columns, encoding=encoding)
     if empty_rows(pairs.targets).all():
         raise DataError(f"{(targets or data).name} holds no references to compare with: all are empty.")
-    runner = TranslatorRuntime(open_folder(model))
     tally = Tally()
     began = time.monotonic()
     translated = runner.predict(pairs.sources, beam_size=beam_size, tally=tally, too_long=too_long, where=pairs.where)

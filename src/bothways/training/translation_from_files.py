@@ -66,7 +66,9 @@ def train_translator_from_files(
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
     pairs = read_pairs(*data, source=source, target=target, encoding=encoding)
-    checked = read_pairs(*validation, source=source, target=target, encoding=encoding) if validation else None
+    checked = None
+    if validation:
+        checked = read_pairs(*validation, source=source, target=target, trained=pairs.columns, encoding=encoding)
     return train_and_save(
         out,
         state,

@@ -50,6 +50,7 @@ class PreparedPairs:
     expansion: int  # most tokens that a translation may have for each of its source
     identity: str  # fingerprint of settings and data
     notes: list[str] = field(default_factory=list)
+    columns: tuple[str, str] | None = None  # of the table of `train`: sources and targets
 
 
 def prepare_pairs(pairs: Pairs, validation: Pairs | None, settings: TranslatorSettings) -> PreparedPairs:
@@ -76,7 +77,8 @@ def prepare_pairs(pairs: Pairs, validation: Pairs | None, settings: TranslatorSe
     checked = None if held is None else _part(*held, tokens, settings, notes)
     if checked is not None:
         _note_known(train, checked, notes)
-    return PreparedPairs(tokens, train, checked, _expansion(train), _identity(settings, train, checked), notes)
+    identity = _identity(settings, train, checked)
+    return PreparedPairs(tokens, train, checked, _expansion(train), identity, notes, pairs.columns)
 
 
 def plan_pairs(source_lengths: Ints, target_lengths: Ints, *, budget: int, seed: int, epoch: int) -> list[Ints]:
