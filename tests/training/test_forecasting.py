@@ -423,7 +423,6 @@ def test_one_time_after_another_has_no_quantiles_without_errors_to_take_them_fro
         assert runner.forecast_from(prepared.series[0].known, np.array([50])).shape == (1, 4, 1, 1)
 
 
-@pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_a_step_without_a_known_truth_has_the_quantiles_of_all_steps(tmp_path):
     """Two forecasts are validated, from the times 70 and 71; 71 and 72, their second times, are missing."""
     values = waves(75)

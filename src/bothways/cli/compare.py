@@ -24,6 +24,7 @@ from bothways.settings import (
     ProblemSettings,
     TaggerSettings,
 )
+from bothways.settings.forecast import OF_TOKENS
 
 if TYPE_CHECKING:
     from bothways.declaring import Settings
@@ -97,7 +98,7 @@ def compare_tag(
     _compare(_question("tag", settings, _given(context), asked, data, validation, test, reading), settings.seed, asked)
 
 
-@with_settings(ForecasterSettings, without=COMPARED)
+@with_settings(ForecasterSettings, without=(*COMPARED, *OF_TOKENS))
 @with_options(Asked)
 def compare_forecast(
     context: typer.Context,

@@ -75,8 +75,7 @@ def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: in
     error = said[..., 0] - truth
     deviation = spec.deviation[: spec.targets]
     square, size = error**2, np.abs(error)
-    with np.errstate(invalid="ignore"):
-        own_square, own_size = np.nanmean(square, axis=(0, 1)), np.nanmean(size, axis=(0, 1))
+    own_square, own_size = _known_mean(square, (0, 1)), _known_mean(size, (0, 1))
     names = zip(spec.names, deviation, strict=True)
     rmse = {name: float(np.sqrt(one) * unit) for (name, unit), one in zip(names, own_square, strict=True)}
     names = zip(spec.names, deviation, strict=True)
@@ -90,8 +89,15 @@ def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: in
             more |= {"coverage": held(quantiles, truth), "promised": levels[-1] - levels[0]}
     return ForecastScores(
         len(truth), float(np.nanmean(square)), float(np.nanmean(size)),
-        _interval(square, spec.horizon, seed), rmse, mae, np.nanmean(square, axis=(0, 2)).tolist(), **more,
+        _interval(square, spec.horizon, seed), rmse, mae, _known_mean(square, (0, 2)).tolist(), **more,
     )  # fmt: skip
+
+
+def _known_mean(values: Floats, axes: tuple[int, ...]) -> Floats:
+    """The mean over some axes of what is known; not a number where nothing is."""
+    with np.errstate(invalid="ignore"):
+        mean: Floats = np.nansum(values, axis=axes) / (~np.isnan(values)).sum(axis=axes)
+    return mean
 
 
 def held(quantiles: Floats, truth: Floats) -> float | None:
