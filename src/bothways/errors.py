@@ -90,6 +90,6 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     return MissingExtraError(f'{purpose} needs {package}, which is not installed. Run: pip install "bothways[{extra}]"')
 
 
-def diverged(where: str) -> DataError:
+def diverged(where: str = "") -> DataError:
     """Make the error for a training whose numbers are no longer finite."""
     return DataError(f"The training diverged{where}: what it gives is no finite number. Try a lower lr.")

@@ -175,7 +175,7 @@ def test_several_columns_must_be_numbers():
     frame = pd.DataFrame({"year": [1999, 2000], "label": ["a", "b"]})
     assert refused(lambda: labels_of(frame)) == (
         "conditions[0] has 'a' in 'label', which is no number. Several columns, or a table of one, must hold numbers; "
-        "give labels as one value for each text: frame['column']."
+        "give labels as one value for each text."
     )
     assert "or a table of one" in refused(lambda: labels_of(frame[["label"]]))
     assert labels_of(frame["label"]) == ("a", "b")
@@ -188,6 +188,8 @@ def test_columns_are_told_apart_by_their_names_where_they_have_the_same():
     np.testing.assert_array_equal(turned, condition.encode(values(frame)))
     others = frame[["price", "year"]].set_axis(["cost", "date"], axis=1)  # other names: by place
     assert "deviations from the mean" in refused(lambda: condition.encode(values(others * 1e9)))
+    twice = frame.set_axis(["year", "year"], axis=1)
+    assert refused(lambda: values(twice)) == "conditions has two columns 'year'. Leave one out, or rename it."
     renamed = frame.set_axis(["date", "cost"], axis=1)
     np.testing.assert_array_equal(condition.encode(values(renamed)), condition.encode(values(frame)))
 

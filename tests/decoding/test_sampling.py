@@ -101,12 +101,21 @@ def test_a_penalty_holds_back_what_was_seen_and_nothing_else(shift):
 
 
 def test_a_usual_penalty_ends_a_loop():
-    """Of 2,000 words one has nine tenths of the probability, again and again; 1.3 lets another one come first."""
-    logits = np.full(2_000, np.log(0.05 / 1_998), dtype=np.float32)
-    logits[:2] = np.log([0.9, 0.05])
+    """Of 2,000 words one is likely again and again; held back, it leaves the next of ten that are likely, too."""
+    logits = np.full(2_000, np.log(0.05 / 1_990), dtype=np.float32)
+    logits[:10] = np.log([0.5, *[0.05] * 9]) + np.linspace(0, -0.01, 10)
     assert [sampler(temperature=0).choose(logits) for _ in range(3)] == [0, 0, 0]
-    chooser = sampler(temperature=0, repetition_penalty=1.5)
-    assert [chooser.choose(logits) for _ in range(2)] == [0, 1]
+    chooser = sampler(temperature=0, repetition_penalty=1.4)
+    assert [chooser.choose(logits) for _ in range(10)] == list(range(10))
+
+
+def test_a_penalty_bears_logits_that_forbid():
+    chooser = sampler(repetition_penalty=2.0)
+    chooser.saw(0)
+    chooser.saw(3)
+    tokens, found = chooser.candidates(np.array([-np.inf, 1, 2, 3], dtype=np.float32))
+    assert tokens.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(found, softmax(np.array([-1, 0, 0.5])), rtol=1e-5)
 
 
 @pytest.mark.parametrize("shift", [-30.0, 0.0, 30.0])

@@ -13,7 +13,7 @@ from bothways import GapFiller
 from bothways.data.plain_text import Lines, open_documents, open_texts
 from bothways.errors import DataError, Interrupted, ModelFolderError, NotFittedError, SettingsError
 from bothways.settings import FillSettings
-from bothways.training import corpora
+from bothways.training import corpora, infilling
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.corpora import ListedTexts, prepare_corpus
 from bothways.training.infilling import train_infiller
@@ -250,6 +250,23 @@ def test_folders_of_other_tasks_are_refused(folder):
 def test_a_training_that_diverges_is_refused_with_what_to_do():
     with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
         GapFiller(**{**TINY, "lr": 1e8}).fit(toy_lines(40))
+
+
+def test_a_one_way_model_that_diverges_leaves_the_other_whole(monkeypatch):
+    train, outcomes = infilling.train, []
+
+    def second_goes_astray(*arguments, **options):
+        outcomes.append(train(*arguments, **options))
+        if len(outcomes) == 2:
+            outcomes[1].history[outcomes[1].best_epoch - 1]["train_loss"] = np.nan
+        return outcomes[-1]
+
+    monkeypatch.setattr(infilling, "train", second_goes_astray)
+    trained = GapFiller(**{**TINY, "epochs": 1}).fit(toy_lines(40)).trained_
+    assert trained.one_way is None
+    assert trained.baseline_scores.keys() == {"unigram"}
+    assert trained.scores is not None
+    assert trained.notes[-1].startswith("The training of the one-way model diverged")
 
 
 def test_nothing_held_out_is_nothing_scored():

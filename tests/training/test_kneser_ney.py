@@ -228,8 +228,8 @@ def test_of_too_many_sequences_every_third_is_counted():
     rows = [row[:6] for row in random_rows(1, rows=90, longest=40) if len(row) >= 6]
     rows = rows[: len(rows) // 3 * 3]
     model = fitted(rows, most_steps=2 * len(rows))
-    expected = fitted(rows[::3])
-    assert model.steps == expected.steps == 6 * len(rows[::3])
+    expected = fitted(rows[1::3])
+    assert model.steps == expected.steps == 6 * len(rows[1::3])
     for row in rows[:5]:
         np.testing.assert_array_equal(model.log_probabilities(row), expected.log_probabilities(row))
 
@@ -249,6 +249,17 @@ def test_as_many_steps_are_counted_as_allowed(rows, size, more):
     """Of a text just over the limit nearly all is counted, not half."""
     most = max(1, rows * size - more)
     assert fitted([np.full(size, 4)] * rows, most_steps=most).steps > most - size
+
+
+@given(sizes=st.lists(st.integers(1, 20), min_size=2, max_size=30), more=st.floats(1.0, 9.0))
+def test_what_is_counted_comes_from_everywhere(sizes, more):
+    """Of any beginning of the pieces as large a share is counted as of all, but for half of the largest piece."""
+    most = max(*sizes, int(sum(sizes) / more))
+    chosen = kneser_ney._evenly(sizes, most)
+    counted = np.cumsum([size if place in chosen else 0 for place, size in enumerate(sizes)])
+    assert np.abs(counted - np.cumsum(sizes) * most / sum(sizes)).max() <= max(sizes)
+    assert len(chosen) >= 1
+    assert counted[-1] <= most
 
 
 @given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=9), most_steps=st.integers(1, 150))

@@ -219,28 +219,34 @@ def test_training_stops_after_patience_and_keeps_the_best_epoch():
         assert torch.equal(weight, kept[1][name])
 
 
+@pytest.mark.parametrize("validated", ["by numbers", "by a score that goes on", "not"])
 @pytest.mark.parametrize(("lost_in", "kept"), [(1, 1), (3, 2)])
-def test_training_ends_in_the_epoch_in_which_it_diverged(lost_in, kept):
+def test_training_ends_in_the_epoch_in_which_it_diverged(validated, lost_in, kept):
     """Weights that are no numbers never become numbers again; an earlier epoch is kept if there is one."""
-    job = make_job()
-    descend, scores = job.descend, iter([0.5, 0.7, 0.6, 0.9])
+    job = make_job(validate=validated != "not")
+    descend, scores = job.descend, iter([0.5, 0.7, 0.8, 0.9])
     job.plan = lambda epoch: [np.array([epoch])]
-    job.batch = lambda rows: collate(SEQUENCES, rows)
 
     def lose(module, batch, go_back):
-        loss = descend(module, batch, lambda found: go_back(found * (torch.nan if batch.rows[0] == lost_in else 1)))
-        return loss * (torch.nan if batch.rows[0] == lost_in else 1)
+        lost = torch.nan if batch.rows[0] == lost_in else 1
+        return descend(module, batch, lambda loss: go_back(loss * lost)) * lost
 
     def validate(module):
-        score = next(scores) if all(weight.isfinite().all() for weight in module.parameters()) else torch.nan
+        score = next(scores)
+        if validated == "by numbers" and not all(weight.isfinite().all() for weight in module.parameters()):
+            score = torch.nan
         return {"loss": 1 - score, "accuracy": score, "macro_f1": score}
 
-    job.descend, job.validate = lose, validate
+    job.descend = lose
+    if job.validate is not None:
+        job.validate = validate
     outcome = train(job, TrainingSettings(epochs=9, patience=9, precision="float32", device="cpu"))
     assert (len(outcome.history), outcome.best_epoch) == (lost_in, kept)
-    if kept == lost_in:
+    assert outcome.diverged == (kept == lost_in)
+    if outcome.diverged:
         with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
             refuse_diverged(outcome)
+        assert outcome.reached("macro_f1") == outcome.reached("loss") == -np.inf
     else:
         refuse_diverged(outcome)
         assert all(weight.isfinite().all() for weight in job.module.parameters())

@@ -257,5 +257,7 @@ def test_scores_worse_than_chance_are_evened_out_as_far_as_allowed():
 
 
 def test_a_training_that_diverged_is_named():
-    with pytest.raises(DataError, match=r"hold a NaN or an infinity: the training diverged\. Try a lower lr\.$"):
+    with pytest.raises(
+        DataError, match=r"^The training diverged: what it gives is no finite number\. Try a lower lr\.$"
+    ):
         fit_temperature(np.array([[0.0, np.nan]]), np.array([0]))

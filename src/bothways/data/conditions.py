@@ -34,9 +34,7 @@ _TOO_FAR = (
     f"but a number of it is more than {FARTHEST:,.0f} deviations from the mean of the training data, of which the "
     "model knows nothing. Give one nearer."
 )
-_ONLY_NUMBERS = (
-    "Several columns, or a table of one, must hold numbers; give labels as one value for each text: frame['column']."
-)
+_ONLY_NUMBERS = "Several columns, or a table of one, must hold numbers; give labels as one value for each text."
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -250,11 +248,15 @@ def values_of_python(conditions: Iterable[Any], texts: int) -> ConditionValues:
     """Read one condition for each text: a list, an array, or a pandas Series or DataFrame.
 
     Raises:
-        DataError: another number of conditions than of texts, rows of unequal width, or values of another type.
+        DataError: another number of conditions than of texts, rows of unequal width, values of another type, or two
+            columns of one name.
     """
     if isinstance(conditions, (str, bytes)):
         raise DataError(f"conditions is one text, {conditions!r}, but it must hold one condition for each text.")
     named = [str(name) for name in getattr(conditions, "columns", [])]
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"conditions has two columns {twice!r}. Leave one out, or rename it.")
     listed = list(np.asarray(conditions)) if named else list(conditions)
     if len(listed) != texts:
         raise DataError(f"There are {texts} texts and {len(listed)} conditions. Give one condition for each text.")
@@ -297,9 +299,8 @@ def _as_numbers(values: ConditionValues) -> NDArray[np.float64]:
         for place, (column, value) in enumerate(zip(values.columns, row, strict=True)):
             found = _number(value)
             if found is None:
-                raise DataError(
-                    f"{values.where(number)} has {value!r} in {column!r}, which is no number. {_ONLY_NUMBERS}"
-                )
+                hint = _ONLY_NUMBERS if values.numbers or len(values.columns) > 1 else "The model takes a number."
+                raise DataError(f"{values.where(number)} has {value!r} in {column!r}, which is no number. {hint}")
             table[number, place] = found
     return table
 

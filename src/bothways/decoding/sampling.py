@@ -73,13 +73,13 @@ class Sampler:
         """Logits with the tokens that are never chosen left out and those already seen held back (Keskar et al., 2019).
 
         Logits count from their mean here, so that what is added to all of them changes nothing: one above it is divided
-        by the penalty and one below it multiplied, which both make the token less likely.
+        by the penalty and one below it multiplied, which both lower it.
         """
         scores = logits.astype(np.float32, copy=True)
+        scores[self._never] = -np.inf
         if self._seen:
             seen = list(self._seen)
-            scores -= scores.mean()
+            scores -= scores[scores > -np.inf].mean()
             penalty = min(self._settings.repetition_penalty, HARDEST)
             scores[seen] = np.where(scores[seen] > 0, scores[seen] / penalty, scores[seen] * penalty)
-        scores[self._never] = -np.inf
         return scores

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from bothways.declaring import Settings, at_least, in_share
+from bothways.errors import SettingsError
 from bothways.settings.shared import CellSettings, CellType, TrainingSettings
 
 Centring = Literal["last", "mean", "standard", "none"]
@@ -108,10 +109,17 @@ class ForecasterSettings(ForecastTrainingSettings, ForecastReaderSettings, Serie
                 f"test_size is {self.test_size} and validation_size {self.validation_size}, which leaves nothing to "
                 "train on. Together they must be below 1."
             )
-        defaults = {setting.name: setting.default for setting in self.declared()}
-        problems += [
-            f"{name} is {getattr(self, name)!r}, but series have no tokens and no token vectors. Leave it out."
-            for name in OF_TOKENS
-            if getattr(self, name) != defaults[name]
-        ]
         return problems
+
+    def refuse_unused(self) -> None:
+        """Refuse settings that a new training would not use; old model folders may hold them.
+
+        Raises:
+            SettingsError: a setting of token vectors.
+        """
+        defaults = {setting.name: setting.default for setting in self.declared()}
+        for name in OF_TOKENS:
+            if getattr(self, name) != defaults[name]:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)!r}, but series have no tokens and no token vectors. Leave it out."
+                )

@@ -182,7 +182,7 @@ class TrainingSettings(Settings):
         problems += [
             f"{name} is {rate}, but it must be below {HIGHEST_RATE:g}."
             for name, rate in rates.items()
-            if rate is not None and rate >= HIGHEST_RATE and name != "max_grad_norm"
+            if rate is not None and float(rate) >= HIGHEST_RATE and name != "max_grad_norm"
         ]
         if self.seed >= 2**63:
             problems.append(f"seed is {self.seed}, but it must be below 2**63.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from bothways.declaring import Settings, at_least
+from bothways.errors import SettingsError
 from bothways.settings.shared import ContextReaderSettings, TrainingSettings
 
 TagScheme = Literal["auto", "none", "io", "bio", "bioes"]
@@ -84,8 +85,12 @@ class TaggerSettings(TagTrainingSettings, TagReaderSettings, TagDataSettings):
 
     validation_size: float = 0.1
 
-    def _problems(self) -> list[str]:
-        problems = super()._problems()
+    def refuse_unused(self) -> None:
+        """Refuse settings that a new training would not use; old model folders may hold them.
+
+        Raises:
+            SettingsError: `model` is "hmm" beside settings of a network.
+        """
         chosen = {
             "pretrained": self.pretrained is not None,
             "vectors": self.vectors is not None,
@@ -94,11 +99,10 @@ class TaggerSettings(TagTrainingSettings, TagReaderSettings, TagDataSettings):
         }
         if self.model == "hmm" and any(chosen.values()):
             useless = ", ".join(name for name, used in chosen.items() if used)
-            problems.append(
+            raise SettingsError(
                 "model is 'hmm', which counts words and tags, to the same result each time, but these are set: "
                 f"{useless}. Leave them out, or use 'network'."
             )
-        return problems
 
 
 @dataclass(kw_only=True, eq=False)

@@ -94,10 +94,10 @@ def train_infiller(
             network = FillNetwork(own, vocabulary=prepared.tokens.size, two_way=two_way)
             network.start_from(counts, None if plan and plan.goes_on else vectors())
             outcome = train(_job(network, prepared, settings), settings, checkpoints=plan, listener=listener)
-        refuse_diverged(outcome)
         return network, outcome
 
     model, outcome = fit(settings, two_way=True)
+    refuse_diverged(outcome)
     trained = TrainedInfiller(
         model, settings, prepared.tokens,
         history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes), unigram=Unigram(counts),
@@ -134,7 +134,9 @@ def _take_one_way(
 ) -> None:
     """Keep the one-way model and its scores, unless its training was stopped."""
     trained.interrupted = outcome.interrupted
-    if outcome.best_epoch and not outcome.interrupted:
+    if outcome.diverged:
+        trained.notes.append("The training of the one-way model diverged: nothing stands beside the scores.")
+    elif outcome.best_epoch and not outcome.interrupted:
         trained.one_way = network
         trained.baseline_scores[ONE_WAY] = score(trained, network, corpus).to_dict()
         trained.facts |= {

@@ -124,8 +124,8 @@ class KneserNey:
             vocabulary: V.
             start: id that stands once before each sequence; it may occur inside sequences too.
             order: tokens of the longest n-gram.
-            most_steps: of more steps than that only every k-th sequence is counted, or every k-th piece of 1,000
-                steps where sequences are longer.
+            most_steps: of more steps than that only so many are counted, in sequences from everywhere, or in pieces of
+                1,000 steps where sequences are longer.
 
         Raises:
             SettingsError: vocabulary, start, order or most_steps is outside what is possible.
@@ -316,9 +316,20 @@ def _chosen(lengths: Ints, most_steps: int) -> tuple[Ints, Ints, Ints]:
     rows = np.repeat(rows, pieces)
     begins = (np.arange(len(rows)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * size
     ends = np.minimum(begins + size, lengths[rows])
-    some = np.arange(len(rows) * most_steps // steps) * steps // most_steps  # evenly spaced
-    some = some[np.cumsum((ends - begins)[some]) <= most_steps]
+    some = _evenly((ends - begins).tolist(), most_steps)
     return rows[some], begins[some], ends[some]
+
+
+def _evenly(sizes: list[int], most: int) -> list[int]:
+    """Choose pieces from everywhere, of any sizes up to `most`: at most so many steps, and at least one piece."""
+    whole, passed, counted, some = sum(sizes), 0, 0, []
+    for place, size in enumerate(sizes):
+        passed += size
+        # Taken where what is counted stays nearest to the share of what was passed.
+        if (2 * counted + size) * whole <= 2 * passed * most and counted + size <= most:
+            some.append(place)
+            counted += size
+    return some
 
 
 def _count(text: _Text, vocabulary: int, longest: int) -> Iterator[tuple[Ints, Ints]]:

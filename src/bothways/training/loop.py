@@ -85,9 +85,16 @@ class Outcome:
     best_epoch: int
     interrupted: bool = False
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the weights that were kept are no numbers."""
+        return bool(self.best_epoch) and not math.isfinite(self.history[self.best_epoch - 1]["train_loss"])
+
     def reached(self, monitor: str) -> float:
         """The score of the epoch that was kept, the higher the better; without validation by the training loss."""
         row = self.history[self.best_epoch - 1]
+        if self.diverged:
+            return -math.inf
         if monitor not in row:
             return -row["train_loss"]
         return -row["loss"] if monitor == "loss" else row[monitor]
@@ -265,6 +272,7 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
     progress, enough = state.progress, False
     scored = {**state.module.state_dict(), **state.average}
     row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.answers)}
+    lost = not math.isfinite(row["train_loss"])  # a weight that is no number never becomes one again
     if job.validate is None:
         better = True
     else:
@@ -277,6 +285,7 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
         progress.best_score = max(score, progress.best_score)
         if job.enough is not None:
             enough = score >= (-job.enough if job.monitor == "loss" else job.enough)
+    better = (better and not lost) or progress.best_epoch == 0
     progress.history.append(row)
     if better:
         progress.best_epoch = progress.epoch
@@ -285,7 +294,6 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
     waited = progress.epoch - progress.best_epoch
     state.look_at_clock()
     ended = progress.epoch >= last_epoch or waited >= settings.patience
-    lost = not math.isfinite(row["train_loss"])  # a weight that is no number never becomes one again
     progress.finished = enough or ended or lost or _time_is_up(settings, progress)
     progress.epoch += 1
     progress.batch, progress.loss_sum, progress.answers = 0, 0.0, 0
@@ -302,10 +310,9 @@ def refuse_diverged(outcome: Outcome) -> None:
     """Refuse weights that predict nothing, since they are no numbers.
 
     Raises:
-        DataError: the loss of the epoch that was kept is no finite number.
+        DataError: the training diverged before an epoch was whole.
     """
-    row = outcome.history[outcome.best_epoch - 1] if outcome.best_epoch else {}
-    if not math.isfinite(row.get("loss", row.get("train_loss", 0.0))):
+    if outcome.diverged:
         raise diverged(f" in epoch {outcome.best_epoch}")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bothways.decoding.probabilities import softmax
-from bothways.errors import DataError
+from bothways.errors import DataError, diverged
 
 RESAMPLES = 1000
 CALIBRATION_BINS = 15
@@ -191,7 +191,7 @@ def fit_temperature(logits: npt.NDArray[np.floating[Any]], targets: npt.NDArray[
     """
     scores = np.asarray(logits, dtype=np.float64)
     if not np.isfinite(scores).all():
-        raise DataError("The scores on validation hold a NaN or an infinity: the training diverged. Try a lower lr.")
+        raise diverged()
     if scores.size == 0:
         return 1.0
     scores = scores - scores.max(axis=1, keepdims=True)

@@ -95,8 +95,10 @@ def prepare_series(table: SeriesTable, settings: ForecasterSettings, *, targets:
         targets: K.
 
     Raises:
+        SettingsError: settings that the training would not use.
         DataError: a part is too short for a window and a horizon, or columns do not suit the settings.
     """
+    settings.refuse_unused()
     if len(table.columns) > targets:
         inputs = ", ".join(map(repr, table.columns[targets:]))
         for name, value in (("decoder", settings.decoder), ("channels", settings.channels)):

@@ -74,9 +74,11 @@ def prepare_tags(
         settings: checked already.
 
     Raises:
+        SettingsError: settings that the training would not use.
         DataError: no sentences, tags that the scheme does not allow, or, for intents, sentences without one; names
             file and line.
     """
+    settings.refuse_unused()
     if not len(sentences):
         raise DataError(f"{sentences.name} holds no tagged word to train on. Give some sentences.")
     sentences, scheme = check_scheme(sentences, settings.scheme, repair=settings.repair)
