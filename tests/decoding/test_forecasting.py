@@ -20,7 +20,7 @@ from bothways.decoding.forecasting import (
     seasonal,
     windows_before,
 )
-from bothways.errors import DataError
+from bothways.errors import DataError, ModelFolderError
 
 
 def spec_of(columns, **changed):
@@ -190,3 +190,13 @@ def test_forecasts_write_the_zone_of_the_series_file_and_none_if_no_file_says_on
     assert runner.predict(Series(None, days, values), clock=trained).times[0] == "1970-01-09T00:00+01:00"
     runner = Linear(spec_of(["a"], clock=replace(trained, local=False)))
     assert runner.predict(Series(None, days, values)).times[0] == "1970-01-09T01:00+01:00"
+
+
+def test_a_clock_of_an_earlier_version_is_read_and_one_of_a_newer_version_refused():
+    spec = spec_of(["a"], clock=Clock("date", "second", 86_400.0))
+    saved = spec.to_dict()
+    del saved["clock"]["local"]
+    assert ForecastSpec.from_dict(saved) == spec
+    saved["clock"]["leap"] = True
+    with pytest.raises(ModelFolderError, match=r"^The model's times have 'leap'.* pip install --upgrade bothways$"):
+        ForecastSpec.from_dict(saved)

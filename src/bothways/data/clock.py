@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bothways.data.times import DAY, utc_offsets, write_date, zones_of
+from bothways.errors import ModelFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -112,6 +113,21 @@ class Clock:
     def to_dict(self) -> dict[str, Any]:
         """Give everything for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Clock:
+        """Read what `to_dict` gave, of an earlier version, too.
+
+        Raises:
+            ModelFolderError: a newer version wrote it.
+        """
+        unknown = next((name for name in saved if name not in cls.__dataclass_fields__), None)
+        if unknown is not None:
+            raise ModelFolderError(
+                f"The model's times have {unknown!r}, which this version of bothways does not know. "
+                "Run: pip install --upgrade bothways"
+            )
+        return cls(**saved)
 
 
 def clock_of_dates(

@@ -62,7 +62,7 @@ class ForecastSpec:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> ForecastSpec:
         """Read what `to_dict` gave."""
-        return cls(**{**saved, "clock": Clock(**saved["clock"])})
+        return cls(**{**saved, "clock": Clock.from_dict(saved["clock"])})
 
     def scaled(self, values: Floats) -> Floats:
         """Bring values (T,F) to units of the training part."""

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 BASELINE = "baseline.safetensors"  # of a model folder: the linear map
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of the windows
 DRAWS = 1_000
-FEWEST_BLOCKS = 10  # horizons of origins, or series, that an interval needs: drawn from fewer, it would hold far less than it says
+FEWEST_BLOCKS = (
+    10  # horizons of origins, or series, that an interval needs: drawn from fewer, it would hold far less than it says
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def score_forecasts(
             more |= {"coverage": held(quantiles, truth), "promised": levels[-1] - levels[0]}
     return ForecastScores(
         len(truth), float(np.nanmean(square)), float(np.nanmean(size)),
-        _interval(square, _blocks(len(truth), series, spec.horizon), seed), rmse, mae, _known_mean(square, (0, 2)).tolist(), **more,
+        _interval(square, _blocks(len(truth), series, spec.horizon), seed), rmse, mae,
+        _known_mean(square, (0, 2)).tolist(), **more,
     )  # fmt: skip
 
 
@@ -133,8 +136,8 @@ def _blocks(count: int, series: Ints | None, horizon: int) -> list[Ints]:
 
     Origins less than a horizon apart share truths, and are drawn together; those of several series share none.
     """
-    starts = [] if series is None else np.flatnonzero(np.diff(series)) + 1
-    parts = np.split(np.arange(count), starts)
+    which = np.zeros(count) if series is None else series
+    parts = np.split(np.arange(count), np.flatnonzero(np.diff(which)) + 1)
     return [block for part in parts for block in np.array_split(part, max(1, len(part) // horizon))]
 
 
