@@ -56,6 +56,9 @@ def test_what_comes_after_the_first_half_is_the_second_half(start, unit, count, 
         ("%Y%m%dT%H%M", timedelta(minutes=5)),
         ("%Y%m%dT%H%M%S", timedelta(seconds=5)),
         ("%Y%m%d %H:%M", timedelta(hours=1)),
+        ("%Y%m%dT%H%M%SZ", timedelta(hours=1)),
+        ("%Y%m%dT%H%M-0500", timedelta(days=1)),
+        ("%Y-%m-%d %H+01", timedelta(hours=1)),
     ],
 )
 def test_what_follows_is_written_as_the_file_writes(form, step):
@@ -72,6 +75,7 @@ def test_what_follows_is_written_as_the_file_writes(form, step):
         (["2026-01-31 18:00", "2026-01-31 18:00:30", "2026-01-31 18:01"], "2026-01-31 18:01:30"),
         (["2026-01-31 18:00:00", "2026-01-31 18:00:00.250000", "2026-01-31 18:00:00.500000"], "2026-01-31 18:00:00.75"),
         (["2026-W05-6", "2026-W05-7", "2026-W06-1"], "2026-02-03"),
+        (["2026-W05-6T12:00Z", "2026-W05-7T12:00Z", "2026-W06-1T12:00Z"], "2026-02-03 12:00:00Z"),
     ],
 )
 def test_a_time_that_the_first_form_cannot_say_is_written_with_more_digits(texts, following):
@@ -238,13 +242,15 @@ def test_hours_are_those_of_utc_where_clocks_change():
     assert clock.spell(times[0]) == "2026-03-28T12:00:00+00:00"
 
 
-def test_days_of_series_that_each_keep_to_a_zone_are_those_of_utc():
-    texts = ["2026-01-01T00:00:00+01:00", "2026-01-02T00:00:00+01:00"]
-    texts += [text.replace("+01", "-05") for text in texts]
-    times, kind, form = parse_times(texts, str, "when")
+@pytest.mark.parametrize("second", ["2026-01-02", "2026-02-01"])
+def test_days_and_months_of_series_in_two_zones_are_those_of_each_wall(second):
+    texts = [f"{day}T00:00:00{zone}" for zone in ("+01:00", "-05:00") for day in ("2026-01-01", second)]
+    times, _, form = parse_times(texts, str, "when")
     found, clock = clock_of_dates(times, texts, [np.arange(2), np.arange(2, 4)], form)
-    assert (kind, clock.local, clock.zone) == ("date", False, "+00:00")
-    np.testing.assert_array_equal(found, times)
+    assert (clock.local, clock.zone) == (True, "")
+    assert [clock.spell(time) for time in found] == [text[:-6] for text in texts]
+    after = {"2026-01-02": "2026-01-03T00:00:00", "2026-02-01": "2026-03-01T00:00:00"}[second]
+    assert {clock.spell(clock.after(found[place], 1)[0]) for place in (1, 3)} == {after}
 
 
 def test_a_model_s_clock_says_how_dates_are_read():
@@ -253,6 +259,23 @@ def test_a_model_s_clock_says_how_dates_are_read():
     assert (utc[1].local, local[1].local) == (False, True)
     np.testing.assert_array_equal(local[0] - utc[0], 3_600)
     assert [utc[1].spell(time) for time in utc[0]] == [local[1].spell(time) for time in local[0]] == texts
+
+
+def test_a_reading_that_is_uneven_is_not_taken_whatever_the_model_s_clock_says():
+    """Midnights of UTC as Berlin writes them are even in UTC alone, those of Berlin on the wall alone."""
+    start = datetime(2026, 3, 25, tzinfo=UTC)
+    utc = [(start + timedelta(day)).astimezone(ZoneInfo("Europe/Berlin")).isoformat() for day in range(10)]
+    for texts, kept in ((utc, False), (berlin((3, 25), timedelta(1), 10), True)):
+        for local in (None, False, True):
+            _, clock = read(texts, local=local)
+            assert (clock.even, clock.spoken, clock.local) == (True, "1 day", kept)
+
+
+@pytest.mark.parametrize("local", [None, False, True])
+def test_dates_without_zones_are_those_of_the_wall_if_they_are_days(local):
+    texts = ["2026-01-01 00:00", "2026-01-02 00:00", "2026-01-03 00:00"]
+    assert read(texts, local=local)[1].local is (local is not False)
+    assert read([f"2026-01-01 0{hour}:00" for hour in range(5)], local=local)[1].local is (local is True)
 
 
 def test_a_series_of_one_time_does_not_hide_that_the_others_are_of_months():

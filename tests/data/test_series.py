@@ -1,6 +1,7 @@
 """Series from tables: columns, order, what is missing, and what is refused with its row."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,18 @@ def test_another_step_is_refused(table):
     same_step(days.clock, days.clock, "days.csv")
     with pytest.raises(DataError, match=r"hours.csv advances by 1 hour, but the model was trained on 1 day"):
         same_step(days.clock, hours.clock, "hours.csv")
+
+
+@pytest.mark.parametrize("rows", [10, 400])
+def test_the_rounding_of_numbers_makes_no_other_step_of_a_longer_file(table, rows):
+    short, long = (
+        read_series(table("time,x", *(f"{1_700_000_000 + 0.1 * row:.1f},1" for row in range(count)))).clock
+        for count in (4, rows)
+    )
+    same_step(short, long, "long.csv")
+    same_step(replace(long, step=1_700_000_000.1 - 1_700_000_000), long, "long.csv")  # as earlier versions found it
+    with pytest.raises(DataError, match="but the model was trained on"):
+        same_step(replace(long, step=0.1001), long, "long.csv")
 
 
 def test_days_that_cross_a_change_of_clocks_are_days_and_it_is_said(table):

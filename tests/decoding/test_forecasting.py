@@ -1,5 +1,7 @@
 """From windows to forecasts: what a model sees, how what it says is moved back, and the baselines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from bothways.decoding.forecasting import (
     seasonal,
     windows_before,
 )
-from bothways.errors import DataError
+from bothways.errors import DataError, ModelFolderError
 
 
 def spec_of(columns, **changed):
@@ -175,3 +177,26 @@ def test_nothing_follows_a_series_of_missing_values_alone():
     values[:, 1] = np.nan
     with pytest.raises(DataError, match="The series 'x' has no known value of 'b': nothing can follow"):
         runner.predict(Series("x", np.arange(40.0), values))
+
+
+def test_forecasts_write_the_zone_of_the_series_file_and_none_if_no_file_says_one():
+    """A clock on the wall of +01:00 was trained on."""
+    trained = Clock("date", "second", 86_400.0, form="YYYY-MM-DDThh:mm", zone="+01:00", local=True)
+    runner = Linear(spec_of(["a"], clock=trained))
+    days, values = 86_400.0 * np.arange(8), walk(8, 1)
+    assert runner.predict(Series(None, days, values)).times[0] == "1970-01-09T00:00"
+    own = replace(trained, zone="-05:00")
+    assert runner.predict(Series(None, days, values, own)).times[0] == "1970-01-09T00:00-05:00"
+    assert runner.predict(Series(None, days, values), clock=trained).times[0] == "1970-01-09T00:00+01:00"
+    runner = Linear(spec_of(["a"], clock=replace(trained, local=False)))
+    assert runner.predict(Series(None, days, values)).times[0] == "1970-01-09T01:00+01:00"
+
+
+def test_a_clock_of_an_earlier_version_is_read_and_one_of_a_newer_version_refused():
+    spec = spec_of(["a"], clock=Clock("date", "second", 86_400.0))
+    saved = spec.to_dict()
+    del saved["clock"]["local"]
+    assert ForecastSpec.from_dict(saved) == spec
+    saved["clock"]["leap"] = True
+    with pytest.raises(ModelFolderError, match=r"^The model's times have 'leap'.* pip install --upgrade bothways$"):
+        ForecastSpec.from_dict(saved)

@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 import bothways
 from bothways.cli.forecast import show_scores
 from bothways.data.series import SeriesTable
+from bothways.decoding.forecasting import windows_before
 from bothways.errors import DataError
 from bothways.estimators.forecaster import listed_series
 from bothways.settings import ForecasterSettings
@@ -216,6 +217,20 @@ def test_the_map_of_several_columns_learns_from_the_known_truths_of_all():
         np.testing.assert_allclose(found, expected_ridge(windows[there], ahead[there]), atol=1e-6)
 
 
+def test_values_missing_here_and_there_cost_only_the_windows_that_lack_them(monkeypatch):
+    values = waves(1_000, noise=1.0)
+    values[np.random.default_rng(0).random(1_000) < 0.05] = np.nan
+    prepared, read = prepare(values, validation_size=0.0, horizon=8), []
+
+    def counted(known, origins, size):
+        read.append(len(origins))
+        return windows_before(known, origins, size)
+
+    monkeypatch.setattr("bothways.training.forecast_scores.windows_before", counted)
+    fit_line(prepared, [0])
+    assert sum(read) < 1.6 * len(prepared.train)
+
+
 def test_a_step_that_is_never_known_is_told_and_stays_at_the_last_value():
     """Windows of 15 times end before the times 15 and 16; of what follows 18, 19, 21, 22 and 23 are missing."""
     values = waves(40)
@@ -280,11 +295,36 @@ def test_origins_of_too_few_horizons_have_no_interval_and_say_so(tmp_path, capsy
     assert trained.scores["mse_interval"] is None
     save_forecaster(trained, tmp_path / "model")
     assert json.loads((tmp_path / "model" / "metrics.json").read_text())["validation"]["mse_interval"] is None
-    words = f"{trained.scores['mse']:.4f} (no interval: origins of fewer than 10 horizons)"
+    words = f"{trained.scores['mse']:.4f} (no interval: origins of fewer than 10 whole horizons)"
     assert words in (tmp_path / "model" / "README.md").read_text()
     assert words in run("info", tmp_path / "model")[0]
     show_scores(trained.scores, {})
-    assert "(no interval: origins of fewer than 10 horizons)" in capsys.readouterr().out
+    assert "(no interval: origins of fewer than 10 whole horizons)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("each", [1, 9, 25])
+def test_origins_of_different_series_share_no_truth(each):
+    """Series that differ in their error, each in blocks of its own: 40 of them, or fewer than a block needs."""
+    spec = prepare(waves(), horizon=10, quantiles="").spec
+    level = np.random.default_rng(0).normal(size=40) ** 2
+    truth = np.sqrt(np.repeat(level, each))[:, None, None] * np.ones((1, 10, 1))
+    series = np.repeat(np.arange(40), each)
+    low, high = score_forecasts(np.zeros((*truth.shape, 1)), truth, spec, seed=0, series=series).mse_interval
+    blocks = 40 * max(1, each // 10)
+    width = 2 * 1.96 * level.std() / np.sqrt(blocks)
+    assert high - low == pytest.approx(width, rel=0.15)
+    few = series < 4
+    said = np.zeros((few.sum(), 10, 1, 1))
+    assert score_forecasts(said, truth[few], spec, seed=0, series=series[few]).mse_interval is None
+
+
+def test_forecasts_of_many_series_with_few_origins_each_have_an_interval():
+    table = listed_series([waves(60, noise=0.3) for _ in range(12)])[0]
+    settings = ForecasterSettings(**{**SMALL, "horizon": 8})
+    prepared = prepare_series(table, settings, targets=1)
+    items = prepared.validation
+    assert len(items) // 8 < 10
+    assert score_baselines(prepared, items, None, seed=0)["last value"]["mse_interval"] is not None
 
 
 def test_a_repeating_series_is_what_the_seasonal_baseline_predicts_without_error():

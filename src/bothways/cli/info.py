@@ -127,7 +127,7 @@ def _show_forecaster(description: dict[str, Any], measured: dict[str, Any]) -> N
     from bothways.training.forecast_scores import interval_in_words
 
     series, training, validation = description["series"], measured["training"], measured["validation"]
-    clock = Clock(**series["clock"])
+    clock = Clock.from_dict(series["clock"])
     targets, inputs = series["columns"][: series["targets"]], series["columns"][series["targets"] :]
     print(
         f"predicts {', '.join(map(literal, targets))}, {series['horizon']:,} times ahead, from {series['window']:,}; a "

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bothways.data.times import DAY, utc_offsets, write_date, zones_of
+from bothways.errors import ModelFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -113,6 +114,21 @@ class Clock:
         """Give everything for JSON."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Clock:
+        """Read what `to_dict` gave, of an earlier version, too.
+
+        Raises:
+            ModelFolderError: a newer version wrote it.
+        """
+        unknown = next((name for name in saved if name not in cls.__dataclass_fields__), None)
+        if unknown is not None:
+            raise ModelFolderError(
+                f"The model's times have {unknown!r}, which this version of bothways does not know. "
+                "Run: pip install --upgrade bothways"
+            )
+        return cls(**saved)
+
 
 def clock_of_dates(
     times: Times,
@@ -122,7 +138,7 @@ def clock_of_dates(
     *,
     local: bool | None = None,
 ) -> tuple[Times, Clock]:
-    """Find how dates advance: in their own zones if they do so by days or months, else in UTC.
+    """Find how dates advance: on the clock on the wall if they do so by days or months, else in UTC.
 
     Where clocks are put forward a day has 23 hours and months begin at another hour of UTC.
 
@@ -131,7 +147,7 @@ def clock_of_dates(
         spelt: as they stand in the table.
         rows: those of each series, in order.
         form: how dates are written.
-        local: read them so, or not; None decides.
+        local: read them so, or not, if they then are even; None decides, too.
 
     Returns:
         The times, and how they advance.
@@ -140,13 +156,13 @@ def clock_of_dates(
     several = len(zones) > 1
     zone = "" if several else "".join(zones)
     clock = find_clock([times[some] for some in rows], "date", form, "+00:00" if several else zone)
-    if local is None and several and clock.by_calendar:
-        local = False  # series that each keep to a zone of its own
-    if local is False:
+    if not zones:
+        return times, replace(clock, local=clock.by_calendar if local is None else local)
+    if local is False and clock.even:
         return times, clock
     shown = times + utc_offsets(spelt)
     here = replace(find_clock([shown[some] for some in rows], "date", form, zone), local=True)
-    return (shown, here) if local or here.by_calendar else (times, clock)
+    return (shown, here) if here.by_calendar or (local and here.even) else (times, clock)
 
 
 def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "") -> Clock:

@@ -8,7 +8,7 @@ Shapes: T times, F columns.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +40,7 @@ class Series:
     name: str | None  # None: the only one
     times: Times  # (T,), see `clock`
     values: NDArray[np.float64]  # (T,F), NaN where missing
+    clock: Clock | None = None  # how its file writes times; None: of no file
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def read_series(
         by: the column that names the series a row belongs to; None: all belong to one.
         encoding: of the file.
         guess: look for a column of times if none is named.
-        local: read dates as those of the clock on the wall (True) or as UTC (False), whatever their zones; None decides
-            by how they advance.
+        local: read dates as those of the clock on the wall (True) or as UTC (False), if they advance evenly there; None
+            decides by how they advance, too.
 
     Returns:
         The series, targets before inputs.
@@ -106,12 +107,12 @@ def read_series(
     times, clock = _times(table, time, rows, found, local)
     if clock.local and time is not None and len(zones_of(found[time])) > 1:
         notes.append(
-            f"The zone of the times of {table.name} changes, as with daylight saving: they are read as those of the "
-            "clock on the wall, and forecasts name no zone."
+            f"The zone of the times of {table.name} differs or changes, as with daylight saving: they are read as "
+            "those of the clock on the wall, and forecasts name no zone."
         )
     if not clock.even:
         notes.append(f"The times of {table.name} are not evenly spaced: each row counts as one step.")
-    filled = [_evenly(Series(name, times[some], values[some]), clock) for name, some in rows.items()]
+    filled = [_evenly(Series(name, times[some], values[some], clock), clock) for name, some in rows.items()]
     for one, gaps in filled:
         if gaps:
             called = "" if one.name is None else f" of {one.name!r}"
@@ -324,7 +325,7 @@ def _evenly(series: Series, clock: Clock) -> tuple[Series, list[float]]:
     values = np.full((count, series.values.shape[1]), np.nan)
     values[places] = series.values
     gaps = np.setdiff1d(np.arange(count), places)
-    return Series(series.name, times, values), times[gaps].tolist()
+    return replace(series, times=times, values=values), times[gaps].tolist()
 
 
 def name_columns(text: str | None) -> list[str] | None:
@@ -349,7 +350,8 @@ def same_step(trained: Clock, found: Clock, name: str) -> None:
     """
     alike = (trained.kind, trained.even) == (found.kind, found.even)
     if alike and trained.even:
-        alike = trained.unit == found.unit and math.isclose(trained.step, found.step)
+        # Numbers are rounded, so that their mean step depends on how many there are.
+        alike = trained.unit == found.unit and math.isclose(trained.step, found.step, rel_tol=1e-5)
     if not alike:
         raise DataError(
             f"{name} advances by {found.spoken}, but the model was trained on {trained.spoken}. Give a series of the "

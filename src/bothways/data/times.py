@@ -42,6 +42,7 @@ _OLD_FORMS = {  # as folders of earlier versions name them
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
+_HOURS = re.compile(r"[T :]", re.IGNORECASE)  # what only a date with hours has: -31 behind others is a day
 _ZONE = re.compile(r"(?<=\d)(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -93,7 +94,8 @@ def _no_time(place: str, column: str, value: str | None) -> DataError:
 
 def zones_of(values: Sequence[str | None]) -> set[str]:
     """Give what stands behind some dates as their zones."""
-    return {match[0] for value in values if ":" in (value or "") and (match := _ZONE.search((value or "").strip()))}
+    texts = ((value or "").strip() for value in values)
+    return {match[0] for text in texts if _HOURS.search(text) and (match := _ZONE.search(text))}
 
 
 def utc_offsets(values: Sequence[str | None]) -> Times:
@@ -132,9 +134,10 @@ def _says_all(form: str, digits: str) -> bool:
 
 def _form_of(text: str) -> str:
     """How a date is written, a letter for each digit; the zone is left out."""
-    bare = _ZONE.sub("", text) if ":" in text else text
+    hours = _HOURS.search(text)
+    bare = _ZONE.sub("", text) if hours else text
     if not _WRITTEN.fullmatch(bare):
-        return "YYYY-MM-DD"
+        return "YYYY-MM-DD hh:mm:ss" if hours else "YYYY-MM-DD"
     letters = iter(_LETTERS)
     return "".join(next(letters, "") if char.isdigit() else char for char in bare)
 

@@ -9,7 +9,7 @@ that a model sees at once. An origin is the first time to be predicted: its wind
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -62,7 +62,7 @@ class ForecastSpec:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> ForecastSpec:
         """Read what `to_dict` gave."""
-        return cls(**{**saved, "clock": Clock(**saved["clock"])})
+        return cls(**{**saved, "clock": Clock.from_dict(saved["clock"])})
 
     def scaled(self, values: Floats) -> Floats:
         """Bring values (T,F) to units of the training part."""
@@ -155,7 +155,8 @@ class ForecastRunner:
 
         Args:
             series: of the columns that the model knows.
-            clock: how times are written; None writes them as those that were trained on.
+            clock: how times are written; None writes them as the file of the series, or else as those that were
+                trained on, without the zone if they are those of the clock on the wall.
 
         Raises:
             DataError: it is shorter than a window.
@@ -176,7 +177,8 @@ class ForecastRunner:
         deviation, mean = (np.array(part[: spec.targets])[:, None] for part in (spec.deviation, spec.mean))
         own = said * deviation + mean
         times = spec.clock.after(float(series.times[-1]), spec.horizon)
-        return Forecast([(clock or spec.clock).spell(time) for time in times], own[..., 0], own[..., 1:])
+        clock = clock or series.clock or (replace(spec.clock, zone="") if spec.clock.local else spec.clock)
+        return Forecast([clock.spell(time) for time in times], own[..., 0], own[..., 1:])
 
     def forecast_from(self, known: Floats, origins: Ints) -> Floats:
         """Predict from each origin of a series.

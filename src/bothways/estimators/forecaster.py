@@ -105,7 +105,7 @@ class Forecaster(TrainedOnTexts, BaseEstimator, ForecasterSettings):  # type: ig
                 f"{spec.horizon:,}. Give longer ones."
             )
         said = say_all(runner, prepared, items)
-        return -score_forecasts(said, truth_of(prepared, items), spec, seed=0).mse
+        return -score_forecasts(said, truth_of(prepared, items), spec, seed=0, series=items.series).mse
 
     def save(self, path: Path | str, *, force: bool = False) -> None:
         """Write a model folder that `load` and `bothways.load` read.

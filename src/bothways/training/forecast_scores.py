@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 BASELINE = "baseline.safetensors"  # of a model folder: the linear map
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of the windows
 DRAWS = 1_000
-FEWEST_BLOCKS = 10  # horizons of origins that an interval needs: drawn from fewer, it would hold far less than it says
+FEWEST_BLOCKS = (
+    10  # horizons of origins, or series, that an interval needs: drawn from fewer, it would hold far less than it says
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def _or_none(error: float) -> float | None:
     return None if math.isnan(error) else error
 
 
-def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: int) -> ForecastScores:
+def score_forecasts(
+    said: Floats, truth: Floats, spec: ForecastSpec, *, seed: int, series: Ints | None = None
+) -> ForecastScores:
     """Score forecasts.
 
     Args:
@@ -71,6 +75,7 @@ def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: in
         truth: (N,S,K), scaled, NaN where missing; the origins in order of series and time.
         spec: what the columns are.
         seed: of the bootstrap.
+        series: the place of the series that each origin is of, (N,); None: all are of one.
     """
     error = said[..., 0] - truth
     deviation = spec.deviation[: spec.targets]
@@ -89,7 +94,8 @@ def score_forecasts(said: Floats, truth: Floats, spec: ForecastSpec, *, seed: in
             more |= {"coverage": held(quantiles, truth), "promised": levels[-1] - levels[0]}
     return ForecastScores(
         len(truth), float(np.nanmean(square)), float(np.nanmean(size)),
-        _interval(square, spec.horizon, seed), rmse, mae, _known_mean(square, (0, 2)).tolist(), **more,
+        _interval(square, _blocks(len(truth), series, spec.horizon), seed), rmse, mae,
+        _known_mean(square, (0, 2)).tolist(), **more,
     )  # fmt: skip
 
 
@@ -109,25 +115,30 @@ def held(quantiles: Floats, truth: Floats) -> float | None:
 def interval_in_words(scores: Mapping[str, Any]) -> str:
     """The interval of the mean squared error for people, or why there is none."""
     if scores["mse_interval"] is None:
-        return f"no interval: origins of fewer than {FEWEST_BLOCKS} horizons"
+        return f"no interval: origins of fewer than {FEWEST_BLOCKS} whole horizons"
     low, high = scores["mse_interval"]
     return f"{low:.4f} to {high:.4f}"
 
 
-def _interval(square: Floats, horizon: int, seed: int) -> tuple[float, float] | None:
-    """The 95% interval of the mean of (N,S,K), NaN left out; None of fewer than ten horizons of origins.
-
-    Origins less than a horizon apart share truths, and are drawn together in blocks of at least a horizon.
-    """
-    count = len(square) // horizon
-    if count < FEWEST_BLOCKS:
+def _interval(square: Floats, blocks: Sequence[Ints], seed: int) -> tuple[float, float] | None:
+    """The 95% interval of the mean of (N,S,K), NaN left out, by blocks of its rows; None of fewer than ten."""
+    if len(blocks) < FEWEST_BLOCKS:
         return None
-    blocks = np.array_split(np.arange(len(square)), count)
     sums = np.array([np.nansum(square[some]) for some in blocks])
     sizes = np.array([(~np.isnan(square[some])).sum() for some in blocks])
     drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
     low, high = np.percentile(sums[drawn].sum(axis=1) / np.maximum(1, sizes[drawn].sum(axis=1)), [2.5, 97.5])
     return float(low), float(high)
+
+
+def _blocks(count: int, series: Ints | None, horizon: int) -> list[Ints]:
+    """Put the origins of each series, in order, into blocks of at least a horizon, or into one if they are fewer.
+
+    Origins less than a horizon apart share truths, and are drawn together; those of several series share none.
+    """
+    which = np.zeros(count) if series is None else series
+    parts = np.split(np.arange(count), np.flatnonzero(np.diff(which)) + 1)
+    return [block for part in parts for block in np.array_split(part, max(1, len(part) // horizon))]
 
 
 def fit_linear(prepared: PreparedSeries) -> Floats:
@@ -143,19 +154,22 @@ def fit_line(prepared: PreparedSeries, columns: Sequence[int]) -> Floats:
     """
     spec, validation = prepared.spec, prepared.validation
     ridges = RIDGES if len(validation) else (1e-2,)
-    tried = [np.zeros((spec.window + 1, spec.horizon)) for _ in ridges]
-    whole, partial = _parted(prepared, prepared.train, columns)
-    shared = _normal_equations(prepared, whole, columns, np.arange(spec.horizon))
-    for steps in _known_alike(prepared, partial, columns):
-        square, wanted, count = _normal_equations(prepared, partial, columns, steps)
-        square, wanted, count = square + shared[0], wanted + shared[1][:, steps], count + shared[2]
-        for weights, ridge in zip(tried, ridges, strict=True):
-            held = np.eye(len(square)) * (ridge * np.trace(square) / len(square) + 1e-9)
-            held[-1, -1] = 1e-9 * max(1, count)
-            weights[:, steps] = np.linalg.solve(square + held, wanted)
+    tried = np.zeros((len(ridges), spec.window + 1, spec.horizon))
+    parts = _parts(prepared, prepared.train, columns)
+    square, wanted = _normal_equations(parts, spec)
+    whole = []
+    for step in range(spec.horizon):
+        lacking = _lacking(parts, step)
+        if lacking:
+            known = square - _normal_equations(lacking, spec)[0]
+            tried[:, :, [step]] = _solved(known, wanted[:, [step]], ridges)
+        else:
+            whole.append(step)
+    tried[:, :, whole] = _solved(square, wanted[:, whole], ridges)
     if len(tried) == 1:
-        return tried[0]
-    return min(tried, key=lambda weights: _linear_loss(prepared, validation, columns, weights))
+        return np.asarray(tried[0])
+    checked = _parts(prepared, validation, columns)
+    return min(tried, key=lambda weights: _linear_loss(checked, spec, weights))
 
 
 def never_known(prepared: PreparedSeries) -> list[str]:
@@ -176,65 +190,66 @@ def never_known(prepared: PreparedSeries) -> list[str]:
     ]
 
 
-def _parted(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> tuple[Items, Items]:
-    """Part windows into those whose truth is known at all steps of the columns, and the others."""
-    whole = np.ones(len(items), dtype=bool)
-    for place in np.unique(items.series):
-        missing = np.isnan(prepared.series[place].truth[:, list(columns)]).any(axis=1)
-        before = np.concatenate([[0], np.cumsum(missing)])
-        here = items.series == place
-        origins = items.origins[here]
-        whole[here] = before[origins + prepared.spec.horizon] == before[origins]
-    return items[whole], items[~whole]
+class _Part(NamedTuple):
+    """Windows of one column of a series."""
+
+    known: Floats  # (T,1)
+    truth: Floats  # (T,1)
+    origins: Ints  # (n,)
 
 
-def _known_alike(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> list[Ints]:
-    """Put together the steps whose truth is known in the same windows: with a gap each week seven kinds, of any S."""
-    if not len(items):
-        return [np.arange(prepared.spec.horizon)]
-    known = [np.packbits(~np.isnan(ahead), axis=0) for _, ahead in _pairs(prepared, items, columns)]
-    kinds = np.unique(np.concatenate(known), axis=1, return_inverse=True)[1].ravel()
-    return [np.flatnonzero(kinds == kind) for kind in range(kinds.max() + 1)]
+def _parts(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> list[_Part]:
+    found = []
+    for place, column in product(np.unique(items.series), columns):
+        one, chosen = prepared.series[place], slice(column, column + 1)
+        found.append(_Part(one.known[:, chosen], one.truth[:, chosen], items.origins[items.series == place]))
+    return found
 
 
-def _normal_equations(
-    prepared: PreparedSeries, items: Items, columns: Sequence[int], steps: Ints
-) -> tuple[Floats, Floats, int]:
-    """X'X and X'Y of the windows whose truth is known, and how many there are, at steps that are known alike."""
-    spec = prepared.spec
+def _lacking(parts: Sequence[_Part], step: int) -> list[_Part]:
+    """The windows whose truth is missing at a step."""
+    missing = [np.isnan(part.truth[part.origins + step, 0]) for part in parts]
+    return [part._replace(origins=part.origins[some]) for part, some in zip(parts, missing, strict=True) if some.any()]
+
+
+def _normal_equations(parts: Sequence[_Part], spec: ForecastSpec) -> tuple[Floats, Floats]:
+    """X'X of windows and a constant, which counts them in its last place, and X'Y of the truths that are known."""
     square = np.zeros((spec.window + 1, spec.window + 1))
-    wanted = np.zeros((spec.window + 1, len(steps)))
-    count = 0
-    for windows, ahead in _pairs(prepared, items, columns):
-        known = ~np.isnan(ahead[:, steps[0]])
-        joined = np.concatenate([windows[known], np.ones((int(known.sum()), 1))], axis=1)
+    wanted = np.zeros((spec.window + 1, spec.horizon))
+    for windows, ahead in _pairs(parts, spec):
+        joined = np.concatenate([windows, np.ones((len(windows), 1))], axis=1)
         square += joined.T @ joined
-        wanted += joined.T @ ahead[np.ix_(known, steps)]
-        count += len(joined)
-    return square, wanted, count
+        wanted += joined.T @ np.where(np.isnan(ahead), 0.0, ahead)
+    return square, wanted
 
 
-def _linear_loss(prepared: PreparedSeries, items: Items, columns: Sequence[int], weights: Floats) -> float:
+def _solved(square: Floats, wanted: Floats, ridges: Sequence[float]) -> Floats:
+    """The weights of each ridge; zero where there is no window."""
+    found = np.zeros((len(ridges), *wanted.shape))
+    count = square[-1, -1]
+    for weights, ridge in zip(found, ridges if count else (), strict=False):
+        held = np.eye(len(square)) * (ridge * np.trace(square) / len(square) + 1e-9)
+        held[-1, -1] = 1e-9 * count
+        weights[:] = np.linalg.solve(square + held, wanted)
+    return found
+
+
+def _linear_loss(parts: Sequence[_Part], spec: ForecastSpec, weights: Floats) -> float:
     total, count = 0.0, 0
-    for windows, ahead in _pairs(prepared, items, columns):
+    for windows, ahead in _pairs(parts, spec):
         square = (windows @ weights[:-1] + weights[-1] - ahead) ** 2
         total += float(np.nansum(square))
         count += int((~np.isnan(square)).sum())
     return total / max(1, count)
 
 
-def _pairs(
-    prepared: PreparedSeries, items: Items, columns: Sequence[int], *, chunk: int = 4_096
-) -> Iterator[tuple[Floats, Floats]]:
-    """Windows of columns and what follows them, both less the window's last value: (n,W) and (n,S)."""
-    spec = prepared.spec
-    for place, column in product(np.unique(items.series), columns):
-        one = prepared.series[place]
-        origins = items.origins[items.series == place]
-        for start in range(0, len(origins), chunk):
-            some = origins[start : start + chunk]
-            windows = windows_before(one.known[:, column : column + 1], some, spec.window)[..., 0]
-            ahead = steps_from(one.truth[:, column : column + 1], some, spec.horizon)[..., 0]
+def _pairs(parts: Sequence[_Part], spec: ForecastSpec, *, chunk: int = 4_096) -> Iterator[tuple[Floats, Floats]]:
+    """Windows and what follows them, both less the window's last value: (n,W) and (n,S)."""
+    for part in parts:
+        for start in range(0, len(part.origins), chunk):
+            some = part.origins[start : start + chunk]
+            windows = windows_before(part.known, some, spec.window)[..., 0]
+            ahead = steps_from(part.truth, some, spec.horizon)[..., 0]
             last = windows[:, -1:]
             yield windows - last, ahead - last
 
@@ -275,7 +290,9 @@ def score_baselines(
         ways["linear"] = lambda one, some: linear(one.known, some, weights)
     truth = truth_of(prepared, items)
     return {
-        name: score_forecasts(gather(prepared.series, items, say)[..., None], truth, spec, seed=seed).to_dict()
+        name: score_forecasts(
+            gather(prepared.series, items, say)[..., None], truth, spec, seed=seed, series=items.series
+        ).to_dict()
         for name, say in ways.items()
     }
 

@@ -140,7 +140,7 @@ def _score(trained: TrainedForecaster, prepared: PreparedSeries) -> None:
         _calibrate(trained, prepared, items)
     said, truth = say_all(trained.runner(), prepared, items)[..., :1], truth_of(prepared, items)
     seed = trained.settings.seed
-    trained.scores = score_forecasts(said, truth, prepared.spec, seed=seed).to_dict()
+    trained.scores = score_forecasts(said, truth, prepared.spec, seed=seed, series=items.series).to_dict()
     trained.baseline_scores = score_baselines(prepared, items, trained.linear, seed=seed)
 
 

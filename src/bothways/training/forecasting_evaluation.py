@@ -86,6 +86,6 @@ def evaluate_forecaster(model: Path, data: Path, *, encoding: str = "auto") -> F
     since = f"from {spec.clock.spell(spec.seen_until)} on"
     refuse_unscored(table.name, prepared, since, "Give a file that has some, or train without that column.")
     truth = truth_of(prepared, items)
-    scores = score_forecasts(say_all(runner, prepared, items), truth, spec, seed=0)
+    scores = score_forecasts(say_all(runner, prepared, items), truth, spec, seed=0, series=items.series)
     baselines = score_baselines(prepared, items, read_linear(folder), seed=0)
     return ForecastEvaluation(scores, baselines, verdict(scores.to_dict(), baselines), notes)
