@@ -88,7 +88,7 @@ class Outcome:
     @property
     def diverged(self) -> bool:
         """Whether the weights that were kept are no numbers."""
-        return bool(self.best_epoch) and not math.isfinite(self.history[self.best_epoch - 1]["train_loss"])
+        return bool(self.best_epoch) and _is_lost(self.history[self.best_epoch - 1])
 
     def reached(self, monitor: str) -> float:
         """The score of the epoch that was kept, the higher the better; without validation by the training loss."""
@@ -272,7 +272,6 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
     progress, enough = state.progress, False
     scored = {**state.module.state_dict(), **state.average}
     row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.answers)}
-    lost = not math.isfinite(row["train_loss"])  # a weight that is no number never becomes one again
     if job.validate is None:
         better = True
     else:
@@ -285,6 +284,7 @@ def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Li
         progress.best_score = max(score, progress.best_score)
         if job.enough is not None:
             enough = score >= (-job.enough if job.monitor == "loss" else job.enough)
+    lost = _is_lost(row)  # a weight that is no number never becomes one again
     better = (better and not lost) or progress.best_epoch == 0
     progress.history.append(row)
     if better:
@@ -304,6 +304,11 @@ def _outcome(state: _State, *, interrupted: bool) -> Outcome:
         state.module.load_state_dict(state.best)
     state.module.eval()
     return Outcome(state.progress.history, state.progress.best_epoch, interrupted)
+
+
+def _is_lost(row: dict[str, float]) -> bool:
+    """Whether the losses of an epoch tell that the weights are no numbers."""
+    return not all(math.isfinite(row.get(name, 0.0)) for name in ("train_loss", "loss"))
 
 
 def refuse_diverged(outcome: Outcome) -> None:
