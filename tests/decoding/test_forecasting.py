@@ -187,7 +187,7 @@ def test_forecasts_write_the_zone_of_the_series_file_and_none_if_no_file_says_on
     assert runner.predict(Series(None, days, values)).times[0] == "1970-01-09T00:00"
     own = replace(trained, zone="-05:00")
     assert runner.predict(Series(None, days, values, own)).times[0] == "1970-01-09T00:00-05:00"
-    assert runner.predict(Series(None, days, values), clock=trained).times[0] == "1970-01-09T00:00+01:00"
+    assert runner.predict(Series(None, days, values, trained)).times[0] == "1970-01-09T00:00+01:00"
     runner = Linear(spec_of(["a"], clock=replace(trained, local=False)))
     assert runner.predict(Series(None, days, values)).times[0] == "1970-01-09T01:00+01:00"
 

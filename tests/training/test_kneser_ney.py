@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from bothways.data.batches import InMemory
 from bothways.errors import DataError, MissingFileError, ModelFolderError, SettingsError
-from bothways.training import kneser_ney
+from bothways.training import kneser_ney, portions
 from bothways.training.kneser_ney import KneserNey, discounts
 
 VOCABULARY, START = 11, 2
@@ -235,7 +235,7 @@ def test_of_too_many_sequences_every_third_is_counted():
 
 
 def test_of_a_text_that_is_too_long_every_other_piece_is_counted(monkeypatch):
-    monkeypatch.setattr(kneser_ney, "PIECE", 10)
+    monkeypatch.setattr(portions, "PIECE", 10)
     text = np.concatenate(random_rows(1, rows=60))
     text = text[: len(text) // 20 * 20]
     model = fitted([text], most_steps=len(text) // 2)
@@ -255,7 +255,7 @@ def test_as_many_steps_are_counted_as_allowed(rows, size, more):
 def test_what_is_counted_comes_from_everywhere(sizes, more):
     """Of any beginning of the pieces as large a share is counted as of all, but for half of the largest piece."""
     most = max(*sizes, int(sum(sizes) / more))
-    chosen = kneser_ney._evenly(sizes, most)
+    chosen = portions.evenly(sizes, most)
     counted = np.cumsum([size if place in chosen else 0 for place, size in enumerate(sizes)])
     assert np.abs(counted - np.cumsum(sizes) * most / sum(sizes)).max() <= max(sizes)
     assert len(chosen) >= 1

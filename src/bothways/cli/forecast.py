@@ -65,7 +65,7 @@ def show_forecasts(
     for note in table.notes:
         print(literal(note), file=sys.stderr)
     spec = replace(spec, clock=table.clock)  # times are written as those of this file
-    found = [(one, runner.predict(one, clock=table.clock)) for one in _long_enough(table.series, spec)]
+    found = [(one, runner.predict(one)) for one in _long_enough(table.series, spec)]
     if out is not None:
         _write(out, found, spec)
         print(f"{counted(len(found) * spec.horizon, 'row')} written to {literal(out)}.", file=sys.stderr)

@@ -150,13 +150,12 @@ class ForecastRunner:
         """Predict from windows as the model sees them, (B,W,F) -> (B,S,K,1+Q): the mean, and quantiles."""
         raise NotImplementedError
 
-    def predict(self, series: Series, *, clock: Clock | None = None) -> Forecast:
+    def predict(self, series: Series) -> Forecast:
         """Predict what follows the end of a series.
 
         Args:
-            series: of the columns that the model knows.
-            clock: how times are written; None writes them as the file of the series, or else as those that were
-                trained on, without the zone if they are those of the clock on the wall.
+            series: of the columns that the model knows. Times are written as by its clock; without one as those that
+                were trained on, and without the zone if they are those of the clock on the wall.
 
         Raises:
             DataError: it is shorter than a window.
@@ -177,7 +176,7 @@ class ForecastRunner:
         deviation, mean = (np.array(part[: spec.targets])[:, None] for part in (spec.deviation, spec.mean))
         own = said * deviation + mean
         times = spec.clock.after(float(series.times[-1]), spec.horizon)
-        clock = clock or series.clock or (replace(spec.clock, zone="") if spec.clock.local else spec.clock)
+        clock = series.clock or (replace(spec.clock, zone="") if spec.clock.local else spec.clock)
         return Forecast([clock.spell(time) for time in times], own[..., 0], own[..., 1:])
 
     def forecast_from(self, known: Floats, origins: Ints) -> Floats:

@@ -31,11 +31,11 @@ from safetensors.numpy import save
 
 from bothways.data.batches import Ints, Sequences
 from bothways.errors import DataError, MissingFileError, ModelFolderError, SettingsError
+from bothways.training.portions import portion
 
 Floats = NDArray[np.float64]
 
 MOST_STEPS = 5_000_000
-PIECE = 1_000  # steps of a long sequence that are counted or passed over together when there are too many
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where the counts of counts give none: half of each count
 
 _FORMAT = 1
@@ -285,7 +285,7 @@ class _Text(NamedTuple):
 
 def _flatten(sequences: Sequences, vocabulary: int, start: int, most_steps: int) -> _Text:
     """Put the sequences, or the pieces of them that are to be counted, one after another."""
-    rows, begins, ends = _chosen(sequences.lengths, most_steps)
+    rows, begins, ends = portion(sequences.lengths, most_steps)
     distinct, which = np.unique(rows, return_inverse=True)
     taken = sequences.take(distinct)
     parts, opening = [np.zeros(0, dtype=np.int64)], np.array([start])
@@ -303,33 +303,6 @@ def _flatten(sequences: Sequences, vocabulary: int, start: int, most_steps: int)
     breaks[firsts] = True
     here = np.arange(len(words))
     return _Text(words, targets, here - np.maximum.accumulate(np.where(breaks, here, 0)))
-
-
-def _chosen(lengths: Ints, most_steps: int) -> tuple[Ints, Ints, Ints]:
-    """Choose what to count: rows, first steps and ends of pieces, int64 (P,) each, at most `most_steps` steps."""
-    rows, begins, ends = np.arange(len(lengths)), np.zeros_like(lengths), lengths
-    steps = int(lengths.sum())
-    if steps <= most_steps:
-        return rows, begins, ends
-    size = min(PIECE, most_steps)
-    pieces = -(-lengths // size)
-    rows = np.repeat(rows, pieces)
-    begins = (np.arange(len(rows)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * size
-    ends = np.minimum(begins + size, lengths[rows])
-    some = _evenly((ends - begins).tolist(), most_steps)
-    return rows[some], begins[some], ends[some]
-
-
-def _evenly(sizes: list[int], most: int) -> list[int]:
-    """Choose pieces from everywhere, of any sizes up to `most`: at most so many steps, and at least one piece."""
-    whole, passed, counted, some = sum(sizes), 0, 0, []
-    for place, size in enumerate(sizes):
-        passed += size
-        # Taken where what is counted stays nearest to the share of what was passed.
-        if (2 * counted + size) * whole <= 2 * passed * most and counted + size <= most:
-            some.append(place)
-            counted += size
-    return some
 
 
 def _count(text: _Text, vocabulary: int, longest: int) -> Iterator[tuple[Ints, Ints]]:
