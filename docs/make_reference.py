@@ -10,6 +10,8 @@ import typer
 from bothways.cli.commands import app
 from bothways.declaring import Setting, Settings
 from bothways.settings import (
+    OF_TOKENS,
+    WORD_UNITS,
     ClassifierSettings,
     FillSettings,
     ForecasterSettings,
@@ -33,6 +35,7 @@ PAGES: dict[str, tuple[type[Settings], str]] = {
     "problem": (ProblemSettings, "In Python they are what `bothways.lab.problems.train_problem` takes."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
 }
+WITHOUT_TOKENS = ("forecast", "problem")
 
 
 def settings_page() -> str:
@@ -41,12 +44,15 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Made from `bothways.settings` by `docs/make_reference.py`. On the command line they are options with dashes",
-        "(`--hidden-size`); in the model folder they stand in `settings.json`.",
+        "(`--hidden-size`); in the model folder they stand in `settings.json`. `bothways compare --problem` takes the",
+        "settings of `problem`, and for `length` several `--lengths`.",
     ]
     for task, (kind, in_python) in PAGES.items():
         lines += ["", f"## Settings of `{task}`", "", in_python]
         section = ""
         for setting in kind.declared():
+            if task in WITHOUT_TOKENS and setting.name in OF_TOKENS:
+                continue
             if setting.section != section:
                 section = setting.section
                 lines += [
@@ -56,14 +62,15 @@ def settings_page() -> str:
                     "| name | values | default | what it is |",
                     "|---|---|---|---|",
                 ]
-            lines.append(f"| `{setting.name}` | {values_of(setting)} | `{setting.default}` | {setting.help} |")
+            lines.append(f"| `{setting.name}` | {values_of(setting, task)} | `{setting.default}` | {setting.help} |")
     return "\n".join(lines) + "\n"
 
 
-def values_of(setting: Setting) -> str:
+def values_of(setting: Setting, task: str) -> str:
     """The allowed values in words."""
     kind = {int: "whole number", float: "number", bool: "True, False", str: "text"}[setting.plain_type]
-    words = ", ".join(f"`{choice}`" for choice in setting.choices) or kind
+    allowed = [one for one in setting.choices if (task, setting.name) != ("fill", "unit") or one in WORD_UNITS]
+    words = ", ".join(f"`{choice}`" for choice in allowed) or kind
     return f"{words}, `None`" if setting.optional else words
 
 
@@ -82,20 +89,27 @@ def commands_page() -> str:
             "",
             " ".join(command.help.split()),
             "",
-            "| option | what it is |",
-            "|---|---|",
+            "| option | default | what it is |",
+            "|---|---|---|",
         ]
         for parameter in command.params:
             if parameter.name == "help":
                 continue
             names = ", ".join([*parameter.opts, *parameter.secondary_opts])
             name = parameter.name.upper() if parameter.param_type_name == "argument" else names
-            lines.append(f"| `{name}` | {parameter.help} |")
+            lines.append(f"| `{name}` | {default_of(parameter)} | {parameter.help} |")
     return "\n".join(lines) + "\n"
 
 
+def default_of(parameter):
+    """What an option is when it is left out, in words; nothing where nothing is."""
+    return "" if parameter.default in (None, False, "") or parameter.required else f"`{parameter.default}`"
+
+
 def walk(group, path):
-    """All commands below a group, with their paths."""
+    """All commands below a group, with their paths; the group itself where it does something without any."""
+    if path and group.invoke_without_command:
+        yield path, group
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from walk(command, (*path, name))

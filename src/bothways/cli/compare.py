@@ -19,12 +19,12 @@ from bothways.settings import (
     COMPARED,
     IMAGE_PROBLEMS,
     LEAST_MINUTES,
+    OF_TOKENS,
     ClassifierSettings,
     ForecasterSettings,
     ProblemSettings,
     TaggerSettings,
 )
-from bothways.settings.forecast import OF_TOKENS
 
 if TYPE_CHECKING:
     from bothways.declaring import Settings
@@ -54,7 +54,7 @@ class Asked:
     as_json: Annotated[bool, typer.Option("--json", help="print every result as one JSON object")] = False
 
 
-@with_settings(ClassifierSettings, without=COMPARED)
+@with_settings(ClassifierSettings, without=(*COMPARED, "gradual_unfreezing", "layer_decay"))
 @with_options(Asked, directions="forward,both")
 def compare_classify(
     context: typer.Context,
@@ -120,7 +120,7 @@ def compare_forecast(
     _compare(_question("forecast", settings, _given(context), asked, data, reading=reading), settings.seed, asked)
 
 
-@with_settings(ProblemSettings, without=(*COMPARED, "problem"))
+@with_settings(ProblemSettings, without=(*COMPARED, *OF_TOKENS, "problem"))
 @with_options(Asked)
 def compare_problem(
     context: typer.Context,

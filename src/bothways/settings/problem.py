@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from bothways.declaring import Settings, at_least
-from bothways.settings.shared import EXACT_CELLS, CellType, DirectionSettings, Precision, TrainingSettings
+from bothways.settings.shared import EXACT_CELLS, CellType, DirectionSettings, Precision, TrainingSettings, of_tokens
 
 ProblemChoice = Literal["first-token", "adding", "copy", "rows", "pixels"]
 Start = Literal["torch", "chrono", "orthogonal", "identity"]
@@ -95,7 +95,12 @@ class ProblemTrainingSettings(TrainingSettings):
     ] = None
 
     def _problems(self) -> list[str]:
-        return [*super()._problems(), *at_least(self, 1, "batch_size"), *at_least(self, 0, "target")]
+        return [
+            *super()._problems(),
+            *at_least(self, 1, "batch_size"),
+            *at_least(self, 0, "target"),
+            *of_tokens(self, "memory problems"),
+        ]
 
 
 @dataclass(kw_only=True, eq=False)
