@@ -51,7 +51,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "vocabulary_size": 40_000,
         "min_count": 1,
         "cell_type": "lstm",
-        "initial_vectors": "random",
         "embedding_dim": 256,
         "hidden_size": 400,
         "num_layers": 1,
@@ -65,6 +64,27 @@ RECIPES: dict[str, dict[str, Any]] = {
         "lr": 0.003,
         "epochs": 13,
         "patience": 13,
+        "cache": 2000,
+    },
+    "wikitext-2-long": {
+        "unit": "space",
+        "vocabulary_size": 40_000,
+        "min_count": 1,
+        "cell_type": "lstm",
+        "embedding_dim": 400,
+        "hidden_size": 650,
+        "num_layers": 1,
+        "window": 64,
+        "batch_size": 32,
+        "negatives": 1024,
+        "dropout": 0.5,
+        "embedding_dropout": 0.35,
+        "type_dropout": 0.1,
+        "weight_dropout": 0.3,
+        "lr": 0.003,
+        "epochs": 22,
+        "minutes": 110,
+        "patience": 22,
         "cache": 2000,
     },
     # A sixth of Shakespeare's size: far more is hidden, or the text is learned by heart.
@@ -116,6 +136,7 @@ SOURCES: dict[str, Callable[[Path], Files]] = {
     "time-machine": lambda place: halves(data_folder("time_machine") / "timemachine.txt", place),
     "shakespeare": lambda place: halves(data_folder("tiny_shakespeare") / "input.txt", place),
     "wikitext-2": wikitext,
+    "wikitext-2-long": wikitext,
 }
 
 

@@ -103,7 +103,8 @@ def commands_page() -> str:
 
 def default_of(parameter):
     """What an option is when it is left out, in words; nothing where nothing is."""
-    return "" if parameter.default in (None, False, "") or parameter.required else f"`{parameter.default}`"
+    none = parameter.required or parameter.default is None or parameter.default is False or parameter.default == ""
+    return "" if none else f"`{parameter.default}`"
 
 
 def walk(group, path):

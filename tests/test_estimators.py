@@ -15,12 +15,15 @@ from sklearn.preprocessing import FunctionTransformer
 import bothways
 from bothways import TextClassifier
 from bothways.errors import DataError, MissingFileError, NotFittedError, OutputError, SettingsError
+from bothways.models.classifier import Classifier
 from bothways.settings import ClassifierSettings
+from bothways.training import classification
 from bothways.training.metrics import fit_temperature
 from bothways.training.saving import spread
 from toys import SMALL, toy_texts
 
 TEXTS, LABELS = toy_texts(120)
+FORWARD = Classifier.forward
 
 
 def small(**changed):
@@ -287,6 +290,34 @@ def test_refit_trains_on_all_rows():
     assert any("Trained again on all 120 rows" in note for note in model.trained_.notes)
     assert model.trained_.facts["rows"] == 120
     assert model.trained_.facts["steps"] == sum(len(text.split()) for text in TEXTS)
+
+
+@pytest.mark.parametrize("lost_in", [1, 2])
+def test_a_refit_that_diverges_leaves_the_model_before_it(lost_in, monkeypatch):
+    train = classification.train
+
+    def astray(job, settings, **rest):
+        outcome = train(job, settings, **rest)
+        if job.validate is None:
+            outcome.history[lost_in - 1]["train_loss"] = float("nan")
+            outcome.best_epoch = 1
+        return outcome
+
+    lasting = {"monitor": "loss"}
+    alone = small(**lasting).fit(TEXTS, LABELS)
+    assert alone.best_epoch_ == 2
+    monkeypatch.setattr(classification, "train", astray)
+    model = small(**lasting, refit=True).fit(TEXTS, LABELS)
+    note = "The training on all rows diverged: the model before it is kept. Try a lower lr."
+    assert model.trained_.notes == [*alone.trained_.notes, note]
+    np.testing.assert_array_equal(model.predict_proba(TEXTS), alone.predict_proba(TEXTS))
+
+
+@pytest.mark.parametrize("validation_size", [0.2, 0.0])
+def test_a_training_that_diverges_is_refused_with_what_to_do(validation_size, monkeypatch):
+    monkeypatch.setattr(Classifier, "forward", lambda self, *given: FORWARD(self, *given) * float("nan"))
+    with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
+        small(validation_size=validation_size).fit(TEXTS, LABELS)
 
 
 def test_validation_rows_that_are_given_choose_the_epoch():

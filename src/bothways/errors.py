@@ -14,7 +14,7 @@
 Each message is one line: what is wrong, what would be right, what to do next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from difflib import get_close_matches
 
 
@@ -88,6 +88,20 @@ def check_given(**given: object) -> None:
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     """Say which package is missing, what it is for and how to install it."""
     return MissingExtraError(f'{purpose} needs {package}, which is not installed. Run: pip install "bothways[{extra}]"')
+
+
+def refuse_newer(saved: Iterable[str], known: Container[str], what: str) -> None:
+    """Refuse what a model folder says of something if it is of a newer version.
+
+    Raises:
+        ModelFolderError: there is a name that is not known.
+    """
+    unknown = next((name for name in saved if name not in known), None)
+    if unknown is not None:
+        raise ModelFolderError(
+            f"The model's {what} have {unknown!r}, which this version of bothways does not know. "
+            "Run: pip install --upgrade bothways"
+        )
 
 
 def diverged(where: str = "") -> DataError:

@@ -65,7 +65,7 @@ def read_series(
     by: str | None = None,
     encoding: str = "auto",
     guess: bool = True,
-    local: bool | None = None,
+    like: Clock | None = None,
 ) -> SeriesTable:
     """Read the series of a table.
 
@@ -78,8 +78,8 @@ def read_series(
         by: the column that names the series a row belongs to; None: all belong to one.
         encoding: of the file.
         guess: look for a column of times if none is named.
-        local: read dates as those of the clock on the wall (True) or as UTC (False), if they advance evenly there; None
-            decides by how they advance, too.
+        like: how those advanced that a model was trained on: dates are read as these were, on the clock on the wall
+            or in UTC, if they advance so there; None decides by how they advance alone.
 
     Returns:
         The series, targets before inputs.
@@ -104,7 +104,7 @@ def read_series(
     for place, column in enumerate(chosen):
         if np.isnan(values[:, place]).all():
             raise DataError(f"{table.name}: column {column!r} holds no number at all. Choose another column.")
-    times, clock = _times(table, time, rows, found, local)
+    times, clock = _times(table, time, rows, found, like)
     if clock.local and time is not None and len(zones_of(found[time])) > 1:
         notes.append(
             f"The zone of the times of {table.name} differs or changes, as with daylight saving: they are read as "
@@ -135,7 +135,7 @@ def _times(
     time: str | None,
     rows: dict[str | None, NDArray[np.int64]],
     found: dict[str, tuple[str | None, ...]],
-    local: bool | None,
+    like: Clock | None,
 ) -> tuple[Times, Clock]:
     """Read the times of all rows, in order within each series; without a column the places of its rows."""
     if time is None:
@@ -147,7 +147,7 @@ def _times(
     _check_order(table, times, rows, found[time])
     series = list(rows.values())
     if kind == "date":
-        return clock_of_dates(times, found[time], series, form, local=local)
+        return clock_of_dates(times, found[time], series, form, like=like)
     return times, find_clock([times[some] for some in series], kind, form)
 
 

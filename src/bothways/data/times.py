@@ -43,7 +43,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
 _HOURS = re.compile(r"[T :]", re.IGNORECASE)  # what only a date with hours has: -31 behind others is a day
-_ZONE = re.compile(r"(?<=\d)(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
+_ZONE = re.compile(r"(?<=\d)\s*(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -156,7 +156,8 @@ def _finer(form: str) -> Iterator[str]:
 
 
 def _offset(zone: str) -> tzinfo:
-    return UTC if zone in ("", "Z", "z") else datetime.strptime(zone.ljust(5, "0"), "%z").tzinfo or UTC
+    bare = zone.strip()
+    return UTC if bare in ("", "Z", "z") else datetime.strptime(bare.ljust(5, "0"), "%z").tzinfo or UTC
 
 
 def _compact_months(texts: Sequence[str]) -> Times:

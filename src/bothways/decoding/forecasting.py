@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bothways.data.clock import Clock
-from bothways.errors import DataError
+from bothways.errors import DataError, refuse_newer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,12 @@ class ForecastSpec:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> ForecastSpec:
-        """Read what `to_dict` gave."""
+        """Read what `to_dict` gave.
+
+        Raises:
+            ModelFolderError: a newer version wrote it.
+        """
+        refuse_newer(saved, cls.__dataclass_fields__, "series")
         return cls(**{**saved, "clock": Clock.from_dict(saved["clock"])})
 
     def scaled(self, values: Floats) -> Floats:

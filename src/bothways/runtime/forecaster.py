@@ -81,7 +81,7 @@ def read_known_series(data: Path, spec: ForecastSpec, *, encoding: str = "auto")
         by=spec.by,
         encoding=encoding,
         guess=False,
-        local=spec.clock.local,
+        like=spec.clock,
     )
     same_step(spec.clock, table.clock, table.name)
     return table

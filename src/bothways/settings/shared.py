@@ -76,7 +76,10 @@ class CellSettings(Settings):
         "steps after which training keeps the state; what lies between is computed again: the same numbers in less "
         "memory and up to half as much time again; none: all is kept",
     ] = None
-    dropout: Annotated[float, "probability, on what the reader gives (of a classifier, what is pooled) and between layers; 0 turns it off"] = 0.5
+    dropout: Annotated[
+        float,
+        "probability, on what the reader gives (of a classifier, what is pooled) and between layers; 0 turns it off",
+    ] = 0.5
 
     def _problems(self) -> list[str]:
         return [

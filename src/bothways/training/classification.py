@@ -24,7 +24,7 @@ from bothways.training.baselines import Baselines
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.labels import names_of
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
+from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, refuse_diverged, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
 from bothways.training.pretrained import Pretrained, paces
@@ -135,9 +135,10 @@ def _best_of(
     usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
     best = max(usable, key=lambda place: tried[place][1].reached(settings.monitor), default=0)
     model, outcome = tried[best]
+    refuse_diverged(outcome)
     trained = TrainedClassifier(
         model, settings, prepared.classes, prepared.tokenizer, prepared.features,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=[*prepared.notes, *outcome.notes],
         interrupted=tried[-1][1].interrupted,
         by_seed=[
             {"seed": settings.seed + place, **one.history[one.best_epoch - 1]}
@@ -357,6 +358,9 @@ def _refit(
         outcome = train(job, settings, checkpoints=plan, listener=listener, stop_after=trained.best_epoch)
     if outcome.interrupted:
         trained.interrupted = True
+        return
+    if outcome.diverged or outcome.notes:
+        trained.notes.append("The training on all rows diverged: the model before it is kept. Try a lower lr.")
         return
     trained.model = model
     trained.facts |= {"rows": len(rows), "steps": int(sequences.lengths[rows].sum())}
