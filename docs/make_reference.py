@@ -3,6 +3,7 @@
 A test compares the files with what this gives, so that they cannot go out of date.
 """
 
+import re
 from pathlib import Path
 
 import typer
@@ -44,8 +45,8 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Made from `bothways.settings` by `docs/make_reference.py`. On the command line they are options with dashes",
-        "(`--hidden-size`); in the model folder they stand in `settings.json`. `bothways compare --problem` takes the",
-        "settings of `problem`, and for `length` several `--lengths`.",
+        "(`--hidden-size`); in the model folder they stand in `settings.json`. `bothways compare` takes those of a task",
+        "or a problem, but names what it compares in options of its own: `--cells`, `--directions`, `--lengths`.",
     ]
     for task, (kind, in_python) in PAGES.items():
         lines += ["", f"## Settings of `{task}`", "", in_python]
@@ -87,7 +88,7 @@ def commands_page() -> str:
             "",
             f"## bothways {' '.join(path)}",
             "",
-            " ".join(command.help.split()),
+            *help_of(command),
             "",
             "| option | default | what it is |",
             "|---|---|---|",
@@ -99,6 +100,21 @@ def commands_page() -> str:
             name = parameter.name.upper() if parameter.param_type_name == "argument" else names
             lines.append(f"| `{name}` | {default_of(parameter)} | {parameter.help} |")
     return "\n".join(lines) + "\n"
+
+
+def help_of(command):
+    """What a command says of itself, in one line, and its examples, a line each."""
+    text, *examples = re.split(r"\bExamples?: ", command.help)
+    lines = [" ".join(text.split())]
+    for one in examples:
+        lines += [
+            "",
+            *(
+                "    " + line
+                for line in re.sub(r"\s+", " ", one).strip().replace(" bothways ", "\nbothways ").split("\n")
+            ),
+        ]
+    return lines
 
 
 def default_of(parameter):

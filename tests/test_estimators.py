@@ -285,6 +285,12 @@ def test_a_seed_that_went_astray_leaves_the_mean_of_the_others_scores():
     assert "loss nan; the best one was kept." in said
 
 
+def test_a_seed_that_diverged_is_named_and_its_missing_scores_are_no_numbers():
+    trained = small(seeds=2, epochs=1).fit(TEXTS, LABELS).trained_
+    trained.by_seed[1] = {"seed": 1, "epoch": 1, "train_loss": float("nan"), "macro_f1": float("nan")}
+    assert "Over 2 seeds: accuracy nan, macro f1 nan, loss nan; the best one was kept." in spread(trained)
+
+
 def test_refit_trains_on_all_rows():
     model = small(refit=True).fit(TEXTS, LABELS)
     assert any("Trained again on all 120 rows" in note for note in model.trained_.notes)

@@ -212,10 +212,12 @@ def test_numbers_are_even_up_to_how_they_are_rounded(start, rate):
     times, clock = read(texts)
     assert clock.even
     np.testing.assert_array_equal(clock.places(times), np.arange(500))
+    times, clock = read([*texts, repr(start + 519 / rate)])  # after a gap
+    assert (clock.even, clock.places(times)[-1]) == (True, 519)
     assert not read([*texts, repr(start + 500.4 / rate)])[1].even
 
 
-@pytest.mark.parametrize("zone", ["Z", "+05:30", "-0800", "+01", " +01:00"])
+@pytest.mark.parametrize("zone", ["Z", "+05:30", "-0800", "+01", " +01:00", ".5 +01:00", "  Z"])
 def test_what_follows_is_written_in_the_zone_of_the_file(zone):
     texts = [f"2026-01-01 {hour:02d}:00:00{zone}" for hour in range(20)]
     times, clock = read(texts[:10])

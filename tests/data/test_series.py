@@ -6,8 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bothways.data.clock import Clock
 from bothways.data.series import read_series, same_step
+from bothways.decoding.forecasting import ForecastSpec
 from bothways.errors import DataError
+from bothways.runtime.forecaster import read_known_series
+
+
+def spec_of(columns, **changed):
+    count = len(columns)
+    given = {
+        "columns": columns, "targets": count, "by": None, "mean": [0.0] * count, "deviation": [1.0] * count,
+        "window": 4, "horizon": 3, "quantiles": [], "centring": "last", "apart": False, "season": None,
+        "seen_until": 0.0,
+    }  # fmt: skip
+    return ForecastSpec(**{**given, **changed})
 
 
 @pytest.fixture
@@ -112,6 +125,28 @@ def test_another_step_is_refused(table):
     same_step(days.clock, days.clock, "days.csv")
     with pytest.raises(DataError, match=r"hours.csv advances by 1 hour, but the model was trained on 1 day"):
         same_step(days.clock, hours.clock, "hours.csv")
+
+
+def seconds_since_1970(rate, rows, first=0):
+    return ("time,x", *(f"{1_700_000_000 + (first + row) / rate!r},1" for row in range(rows)))
+
+
+@pytest.mark.parametrize("rate", [1_000, 10_000, 44_100])
+def test_a_short_file_of_fine_times_has_the_step_of_a_long_one(table, rate):
+    trained = read_series(table(*seconds_since_1970(rate, 2_000))).clock
+    spec = spec_of(["x"], clock=trained, time="time")
+    for first in range(0, 200, 7):
+        assert read_known_series(table(*seconds_since_1970(rate, 24, first)), spec).clock.even
+    with pytest.raises(DataError, match="but the model was trained on"):
+        read_known_series(table(*seconds_since_1970(rate / 2, 24)), spec)
+
+
+def test_rows_are_counted_again_by_a_model_that_took_fine_times_for_uneven_ones(table):
+    """Earlier versions did, of a hundredth of a second."""
+    path = table(*seconds_since_1970(100, 60))
+    spec = spec_of(["x"], clock=Clock("number", "number", 0.01, even=False), time="time")
+    assert not read_known_series(path, spec).clock.even
+    assert read_series(path).clock.even
 
 
 @pytest.mark.parametrize("rows", [10, 400])

@@ -19,7 +19,7 @@ from bothways.training import loop
 from bothways.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from bothways.training.device import make_fabric
 from bothways.training.listening import Silence
-from bothways.training.loop import CheckpointPlan, Job, going_back_over, refuse_diverged, train
+from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, notes_by_seed, refuse_diverged, train
 from bothways.training.optimizer import learning_rate
 from stopping import DieAt, StopAt, count_in_a_process, in_a_child, was_killed
 
@@ -246,11 +246,13 @@ def test_training_ends_in_the_epoch_in_which_it_diverged(validated, lost_in, kep
         with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
             refuse_diverged(outcome)
         assert outcome.reached("macro_f1") == outcome.reached("loss") == -np.inf
-        assert not outcome.notes
+        assert outcome.notes == ["The training diverged in epoch 1. Try a lower lr."]
     else:
         refuse_diverged(outcome)
         assert outcome.notes == ["The training diverged in epoch 3: epoch 2 is kept. Try a lower lr."]
         assert all(weight.isfinite().all() for weight in job.module.parameters())
+    assert notes_by_seed([outcome], 3) == outcome.notes
+    assert notes_by_seed([Outcome([], 0), outcome], 3) == [f"Seed 4: {note}" for note in outcome.notes]
 
 
 def test_monitoring_the_loss_keeps_the_lowest():

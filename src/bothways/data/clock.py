@@ -173,13 +173,15 @@ def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "
         steps = _steps(measured, unit)
         if not len(steps):
             break
-        shortest = float(steps.min())
-        counts = steps / shortest if shortest > 0 else steps
-        regular = shortest > 0 and bool(np.allclose(counts, np.rint(counts), atol=_rounded(measured, unit, shortest)))
+        step = float(steps.min())
+        if step > 0 and unit == "number":
+            # Numbers are rounded, the more so the larger they are: the mean step is nearer than the shortest.
+            step = float(steps.sum() / np.rint(steps / step).sum())
+        counts = steps / step if step > 0 else steps
+        near = rounding(measured, step) if step > 0 and unit == "number" else 1e-6
+        regular = step > 0 and bool(np.allclose(counts, np.rint(counts), atol=near)) and counts.min() > 0.5
         if regular and (counts < 1.5).mean() >= _SHARE_OF_SHORTEST and counts.mean() <= _MOST_GAPS:
             from_end = unit == "month" and all(_from_end(times) for times in several)
-            # Numbers are rounded, the more so the larger they are: the mean step is nearer than the shortest.
-            step = float(steps.sum() / np.rint(counts).sum()) if unit == "number" else shortest
             return Clock(kind, unit, step, form=form, zone=zone, from_end=from_end)
     unit, measured = units[-1]
     steps = _steps(measured, unit)
@@ -192,9 +194,9 @@ def _steps(series: Sequence[Times], unit: Unit) -> Times:
     return np.round(steps, 6) if unit == "second" else steps
 
 
-def _rounded(series: Sequence[Times], unit: Unit, step: float) -> float:
-    """How far from a whole number of steps times may stand since they are rounded, in steps."""
-    farthest = max(float(np.abs(times).max(initial=0.0)) for times in series) if unit == "number" else 0.0
+def rounding(series: Sequence[Times], step: float) -> float:
+    """How far from a whole number of steps numbers may stand since they are rounded, in steps."""
+    farthest = max(float(np.abs(times).max(initial=0.0)) for times in series)
     return min(0.1, max(1e-6, 4 * math.ulp(farthest) / step))
 
 

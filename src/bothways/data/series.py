@@ -148,7 +148,9 @@ def _times(
     series = list(rows.values())
     if kind == "date":
         return clock_of_dates(times, found[time], series, form, like=like)
-    return times, find_clock([times[some] for some in series], kind, form)
+    clock = find_clock([times[some] for some in series], kind, form)
+    # Earlier versions took fine steps of large numbers for uneven ones.
+    return times, replace(clock, even=False) if like is not None and not like.even else clock
 
 
 def _guess_time(
@@ -342,16 +344,21 @@ def name_columns(text: str | None) -> list[str] | None:
     return names
 
 
-def same_step(trained: Clock, found: Clock, name: str) -> None:
+def same_step(trained: Clock, found: Clock, name: str, *, near: float = 1e-5) -> None:
     """Refuse a file whose times advance otherwise than those of the training data.
+
+    Args:
+        trained: how those of the training data advance.
+        found: how those of the file do.
+        name: of the file, for the message.
+        near: share of a step by which one found of fewer numbers may differ, since they are rounded.
 
     Raises:
         DataError: another step, or dates where numbers were.
     """
     alike = (trained.kind, trained.even) == (found.kind, found.even)
     if alike and trained.even:
-        # Numbers are rounded, so that their mean step depends on how many there are.
-        alike = trained.unit == found.unit and math.isclose(trained.step, found.step, rel_tol=1e-5)
+        alike = trained.unit == found.unit and math.isclose(trained.step, found.step, rel_tol=near)
     if not alike:
         raise DataError(
             f"{name} advances by {found.spoken}, but the model was trained on {trained.spoken}. Give a series of the "

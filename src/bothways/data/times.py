@@ -175,5 +175,7 @@ def _date(text: str) -> datetime | None:
 
 
 def _whole(text: str) -> str:
-    """Give a month its first day."""
-    return f"{text}-01" if _MONTH.fullmatch(text) else text
+    """Give a month its first day, and take the space away that may stand before a zone."""
+    if _MONTH.fullmatch(text):
+        return f"{text}-01"
+    return _ZONE.sub(r"\1", text) if _HOURS.search(text) else text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bothways.bundle import GRAPH
+from bothways.data.clock import rounding
 from bothways.data.series import read_series, same_step
 from bothways.decoding.forecasting import ForecastRunner, ForecastSpec, StepRunner
 from bothways.runtime.session import open_session
@@ -83,5 +84,7 @@ def read_known_series(data: Path, spec: ForecastSpec, *, encoding: str = "auto")
         guess=False,
         like=spec.clock,
     )
-    same_step(spec.clock, table.clock, table.name)
+    fine = spec.clock.kind == "number" and spec.clock.even
+    near = rounding([one.times for one in table.series], spec.clock.step) if fine else 0.0
+    same_step(spec.clock, table.clock, table.name, near=max(1e-5, near))
     return table

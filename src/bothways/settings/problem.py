@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from bothways.declaring import Settings, at_least
+from bothways.errors import SettingsError
 from bothways.settings.shared import EXACT_CELLS, CellType, DirectionSettings, Precision, TrainingSettings, of_tokens
 
 ProblemChoice = Literal["first-token", "adding", "copy", "rows", "pixels"]
@@ -95,17 +96,21 @@ class ProblemTrainingSettings(TrainingSettings):
     ] = None
 
     def _problems(self) -> list[str]:
-        return [
-            *super()._problems(),
-            *at_least(self, 1, "batch_size"),
-            *at_least(self, 0, "target"),
-            *of_tokens(self, "memory problems"),
-        ]
+        return [*super()._problems(), *at_least(self, 1, "batch_size"), *at_least(self, 0, "target")]
 
 
 @dataclass(kw_only=True, eq=False)
 class ProblemSettings(ProblemTrainingSettings, ProblemReaderSettings, ProblemDataSettings):
     """All settings of a memory problem."""
+
+    def refuse_unused(self) -> None:
+        """Refuse settings that a training would not use.
+
+        Raises:
+            SettingsError: a setting of token vectors.
+        """
+        if problems := of_tokens(self, "memory problems"):
+            raise SettingsError(" ".join(problems))
 
     @property
     def start_chosen(self) -> Start:

@@ -24,7 +24,7 @@ from bothways.training.baselines import Baselines
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.labels import names_of
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, refuse_diverged, train
+from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, notes_by_seed, refuse_diverged, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
 from bothways.training.pretrained import Pretrained, paces
@@ -136,9 +136,10 @@ def _best_of(
     best = max(usable, key=lambda place: tried[place][1].reached(settings.monitor), default=0)
     model, outcome = tried[best]
     refuse_diverged(outcome)
+    notes = [*prepared.notes, *notes_by_seed([one for _, one in tried], settings.seed)]
     trained = TrainedClassifier(
         model, settings, prepared.classes, prepared.tokenizer, prepared.features,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=[*prepared.notes, *outcome.notes],
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=notes,
         interrupted=tried[-1][1].interrupted,
         by_seed=[
             {"seed": settings.seed + place, **one.history[one.best_epoch - 1]}
@@ -359,7 +360,7 @@ def _refit(
     if outcome.interrupted:
         trained.interrupted = True
         return
-    if outcome.diverged or outcome.notes:
+    if outcome.notes:
         trained.notes.append("The training on all rows diverged: the model before it is kept. Try a lower lr.")
         return
     trained.model = model

@@ -136,7 +136,9 @@ def _take_one_way(
     trained.interrupted = outcome.interrupted
     if outcome.diverged:
         trained.notes.append("The training of the one-way model diverged: it does not stand beside the scores.")
-    elif outcome.best_epoch and not outcome.interrupted:
+        return
+    trained.notes += [f"One-way model: {note}" for note in outcome.notes]
+    if outcome.best_epoch and not outcome.interrupted:
         trained.one_way = network
         trained.baseline_scores[ONE_WAY] = score(trained, network, corpus).to_dict()
         trained.facts |= {

@@ -92,10 +92,11 @@ class Outcome:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of it: that it diverged, and an earlier epoch was kept."""
-        if self.diverged or not self.history or not _is_lost(self.history[-1]):
+        """What is to be said of it: that it diverged, and whether an earlier epoch was kept."""
+        if not self.history or not _is_lost(self.history[-1]):
             return []
-        return [f"The training diverged in epoch {len(self.history)}: epoch {self.best_epoch} is kept. Try a lower lr."]
+        kept = "" if self.diverged else f": epoch {self.best_epoch} is kept"
+        return [f"The training diverged in epoch {len(self.history)}{kept}. Try a lower lr."]
 
     def reached(self, monitor: str) -> float:
         """The score of the epoch that was kept, the higher the better; without validation by the training loss."""
@@ -323,6 +324,16 @@ def _outcome(state: _State, *, interrupted: bool) -> Outcome:
 def _is_lost(row: dict[str, float]) -> bool:
     """Whether the losses of an epoch tell that the weights are no numbers."""
     return not all(math.isfinite(row.get(name, 0.0)) for name in ("train_loss", "loss"))
+
+
+def notes_by_seed(outcomes: Sequence[Outcome], first: int) -> list[str]:
+    """What is to be said of trainings of one seed after another, from a first one."""
+    several = len(outcomes) > 1
+    return [
+        f"Seed {seed}: {note}" if several else note
+        for seed, outcome in enumerate(outcomes, first)
+        for note in outcome.notes
+    ]
 
 
 def refuse_diverged(outcome: Outcome) -> None:

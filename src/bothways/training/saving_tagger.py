@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -121,8 +122,8 @@ def spread(trained: TrainedTagger) -> str:
     """Mean and deviation of the validation scores over the seeds, in words."""
     parts = []
     for name in ("f1", "accuracy"):
-        values = [row[name] for row in trained.by_seed if name in row]
-        if values:
+        values = [row.get(name, math.nan) for row in trained.by_seed]  # of one that diverged there are not all
+        if any(name in row for row in trained.by_seed):
             parts.append(f"{'F1' if name == 'f1' else name} {mean_and_deviation(values)}")
     scores = ", ".join(parts) or "no sentences were held out to score"
     return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."

@@ -17,7 +17,7 @@ from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, IntentRunner
 from bothways.training.baselines import Baselines
 from bothways.training.hmm import fit_hmm
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, Outcome, refuse_diverged, train
+from bothways.training.loop import CheckpointPlan, Job, Outcome, notes_by_seed, refuse_diverged, train
 from bothways.training.tag_baselines import score_baselines
 from bothways.training.tag_network import make_tagger, running, tensors
 from bothways.training.tag_scores import TagScores, accuracy_and_f1, score_tags
@@ -167,9 +167,10 @@ def _best_of(tried: list[tuple[Tagger, Outcome]], prepared: PreparedTags, settin
         max(usable, key=lambda place: tried[place][1].reached(_monitor(settings, prepared.scheme)), default=0)
     ]
     refuse_diverged(outcome)
+    notes = [*prepared.notes, *notes_by_seed([one for _, one in tried], settings.seed)]
     return TrainedTagger(
         model, settings, prepared.labels, prepared.scheme, prepared.lexicon,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=[*prepared.notes, *outcome.notes],
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=notes,
         by_seed=[
             {"seed": settings.seed + place, **tried[place][1].history[tried[place][1].best_epoch - 1]}
             for place in usable
