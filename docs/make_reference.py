@@ -45,8 +45,8 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Made from `bothways.settings` by `docs/make_reference.py`. On the command line they are options with dashes",
-        "(`--hidden-size`); in the model folder they stand in `settings.json`. `bothways compare` takes those of a task",
-        "or a problem, but names what it compares in options of its own: `--cells`, `--directions`, `--lengths`.",
+        "(`--hidden-size`); in the model folder they stand in `settings.json`. `bothways compare` takes those of a",
+        "task or a problem, but names what it compares in options of its own: `--cells`, `--directions`, `--lengths`.",
     ]
     for task, (kind, in_python) in PAGES.items():
         lines += ["", f"## Settings of `{task}`", "", in_python]
@@ -107,13 +107,8 @@ def help_of(command):
     text, *examples = re.split(r"\bExamples?: ", command.help)
     lines = [" ".join(text.split())]
     for one in examples:
-        lines += [
-            "",
-            *(
-                "    " + line
-                for line in re.sub(r"\s+", " ", one).strip().replace(" bothways ", "\nbothways ").split("\n")
-            ),
-        ]
+        commands = " ".join(one.split()).replace(" bothways ", "\nbothways ").splitlines()
+        lines += ["", *(f"    {command}" for command in commands)]
     return lines
 
 

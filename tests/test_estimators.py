@@ -305,7 +305,8 @@ def test_a_refit_that_diverges_leaves_the_model_before_it(lost_in, monkeypatch):
     def astray(job, settings, **rest):
         outcome = train(job, settings, **rest)
         if job.validate is None:
-            outcome.history[lost_in - 1]["train_loss"] = float("nan")
+            del outcome.history[lost_in:]
+            outcome.history[-1]["train_loss"] = float("nan")
             outcome.best_epoch = 1
         return outcome
 
