@@ -1,11 +1,13 @@
 """scikit-learn's contract, the promises of the model folder, and what is refused, from Python."""
 
+import copy
 import io
 from statistics import mean, stdev
 
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -410,3 +412,55 @@ def test_what_was_left_out_is_named(name, lists):
         given = [["a"] if place != missing else None for place in range(lists)]
         with pytest.raises(DataError, match=f"{('X', 'y', 'intents')[missing]} is None, but it must be given"):
             getattr(bothways, name)().fit(*given)
+
+
+# What is passed in
+
+
+def test_a_whole_table_is_refused_and_a_column_of_any_table_is_read(model):
+    frame = pd.DataFrame({"review": TEXTS, "label": LABELS})
+    message = r"is a table, but it must be one of its columns: 'review'"
+    for use in (model.predict, model.predict_proba):
+        with pytest.raises(DataError, match="texts " + message):
+            use(frame[["review"]])
+    with pytest.raises(DataError, match="texts " + message):
+        small().fit(frame[["review"]], LABELS)
+    with pytest.raises(DataError, match="labels is a table, but it must be one of its columns: 'label'"):
+        small().fit(TEXTS, frame[["label"]])
+    arrow = pa.table({"review": TEXTS, "label": LABELS})
+    found = small().fit(arrow["review"], arrow["label"])
+    np.testing.assert_array_equal(found.predict(arrow["review"]), small().fit(TEXTS, LABELS).predict(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((TEXTS, LABELS, {"validation": TEXTS}), r"validation holds 120 elements, but it must be \(texts, labels\)"),
+        (([[]] * 8, [0, 1] * 4, {}), "Every sequence is empty, so there is nothing to learn from"),
+        (([float("nan"), *TEXTS[1:]], LABELS, {}), r"texts\[0\] is float 'nan', but it must be a str"),
+        ((TEXTS, [None, *LABELS[1:]], {}), r"has no label\. Fill it in, or leave such rows out"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_in_one_line(given, message):
+    texts, labels, more = given
+    with pytest.raises(DataError, match=message) as caught:
+        small().fit(texts, labels, **more)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("changed", [{"unit": "character"}, {"lowercase": False}, {"vectors": "no.txt"}])
+def test_going_on_refuses_another_vocabulary_and_other_rows(model, changed):
+    with pytest.raises(SettingsError, match=f"{next(iter(changed))} is .* but the network was trained with"):
+        clone_of(model).set_params(**changed).partial_fit(TEXTS, LABELS)
+    with pytest.raises(DataError, match=r"texts\[0\] is ndarray"):
+        clone_of(model).partial_fit([[1.0, 2.0]] * 4, ["good", "bad"] * 2)
+
+
+def clone_of(model):
+    return copy.deepcopy(model)
+
+
+def test_numpy_s_numbers_are_saved_as_python_s(tmp_path):
+    model = small(seed=np.int64(3), epochs=np.int32(1), seeds=np.int64(2)).fit(TEXTS, LABELS)
+    model.save(tmp_path / "model")
+    assert TextClassifier.load(tmp_path / "model").seed == 3

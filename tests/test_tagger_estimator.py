@@ -272,8 +272,12 @@ def test_using_it_before_fitting_is_refused():
         HiddenMarkovTagger().predict([["a"]])
 
 
-def test_a_text_in_place_of_words_is_refused(model):
-    for use in (model.predict, model.predict_marginals, model.entities):
+def test_a_text_in_place_of_words_is_refused(model, tmp_path):
+    model.save(tmp_path / "model")
+    loaded = bothways.load(tmp_path / "model")
+    with pytest.raises(DataError, match="texts is one str"):
+        loaded.tag_texts("Ada met")
+    for use in (getattr(one, name) for one in (model, loaded) for name in ("predict", "predict_marginals", "entities")):
         with pytest.raises(
             DataError, match=r"sentences\[0\] is a str, but it must be a list of words: \['Ada', 'met'\]"
         ):
@@ -330,3 +334,24 @@ def test_a_hidden_markov_tagger_without_tags_finds_states():
 def test_what_a_hidden_markov_tagger_cannot_learn_from_is_refused(words, tags, message):
     with pytest.raises(DataError, match=message):
         HiddenMarkovTagger().fit(words, tags)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"states": 2.5}, r"states is 2\.5, but it must be a whole number, at least 1\."),
+        ({"restarts": "6"}, "restarts is '6', but it must be a whole number"),
+        ({"steps": 0}, "steps is 0, but"),
+        ({"seed": -1}, r"seed is -1, but it must be a whole number, at least 0\."),
+        ({"order": 3}, "order is 3, but it must be 1 or 2"),
+    ],
+)
+@pytest.mark.parametrize("tags", [None, TAGS])
+def test_parameters_of_a_hidden_markov_model_are_checked_whichever_way_it_learns(chosen, message, tags):
+    with pytest.raises(SettingsError, match=message):
+        HiddenMarkovTagger(**chosen).fit(SENTENCES, tags)
+
+
+def test_validation_without_tags_is_refused():
+    with pytest.raises(DataError, match=r"^validation holds 60 elements, but it must be \(sentences, tags\)\.$"):
+        small().fit(SENTENCES, TAGS, validation=SENTENCES)

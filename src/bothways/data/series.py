@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +41,35 @@ class Series:
     times: Times  # (T,), see `clock`
     values: NDArray[np.float64]  # (T,F), NaN where missing
     clock: Clock | None = None  # how its file writes times; None: of no file
+
+
+ROWS = Clock("row", "row", 1.0)
+
+
+def series_of(given: Any, name: str = "The series", *, width: int | None = None, label: str | None = None) -> Series:
+    """Take a series from numbers, the earliest first: its times are the places of its rows.
+
+    Args:
+        given: (T,) or (T,F); NaN where a value is missing.
+        name: for a message.
+        width: F that is expected; None takes any.
+        label: the name of the series.
+
+    Raises:
+        DataError: something is not a number, or of another shape.
+    """
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} is not an array of numbers of shape (T,) or (T, F): {error}.") from error
+    if values.ndim not in (1, 2) or not values.size:
+        raise DataError(f"{name} has shape {values.shape}, but it must be (T,) or (T, F), neither of them 0.")
+    values = values.reshape(len(values), -1)
+    if width is not None and values.shape[1] != width:
+        raise DataError(f"{name} has {values.shape[1]} columns, but {width} are expected.")
+    if np.isinf(values).any():
+        raise DataError(f"{name} holds an infinity. Give a number, or NaN where a value is missing.")
+    return Series(label, np.arange(len(values), dtype=np.float64), values)
 
 
 @dataclass(frozen=True)
@@ -142,7 +171,7 @@ def _times(
         places = np.empty(len(found[table.columns[0]]))
         for some in rows.values():
             places[some] = np.arange(len(some))
-        return places, Clock("row", "row", 1.0)
+        return places, ROWS
     times, kind, form = parse_times(found[time], table.where, time)
     _check_order(table, times, rows, found[time])
     series = list(rows.values())

@@ -43,7 +43,7 @@ def read_labels(source: Source, skip: bool, notes: list[str]) -> tuple[list[Any]
         row = int(np.argmin(kept))
         if not skip:
             raise DataError(
-                f"{source.where(row)} has no label. Fill it in, or leave such rows out with --skip-unlabelled."
+                f"{source.where(row)} has no label. Fill it in, or leave such rows out (--skip-unlabelled)."
             )
         notes.append(
             f"{counted(int((~kept).sum()), 'row')} without a label left out, the first at {source.where(row)}."

@@ -308,7 +308,7 @@ def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module]
         runner = running(model, prepared.labels, prepared.scheme, prepared.lexicon, prepared.intents)
         intents_given: list[str] = []
         if isinstance(runner, IntentRunner):
-            intents_given, tags = runner.predict_both(part.words)
+            intents_given, tags = runner.predict(part.words)
         else:
             tags = runner.predict(part.words)
         accuracy, f1 = accuracy_and_f1(part.tags, tags, prepared.scheme)
@@ -334,7 +334,7 @@ def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
 
     runner, seed, asked = trained.runner(), trained.settings.seed, None
     if isinstance(runner, IntentRunner):
-        found, tags = runner.predict_both(part.words)
+        found, tags = runner.predict(part.words)
         asked = part.intents, found
     else:
         tags = runner.predict(part.words)
