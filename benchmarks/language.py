@@ -1,8 +1,8 @@
 """Language models on public texts, from a file to the evaluation: python -m benchmarks.language RECIPE
 
 The recipes of the two books were chosen on text held out of the training part; those of WikiText-2 are guesses, of
-which validation text chose the epoch and the use of the cache. The test part is evaluated once, by this command. Wall time is that of the two commands a user would type, `train` and
-`evaluate`.
+which validation text chose the epoch and the use of the cache. The test part is evaluated once, by this command. Wall
+time is that of the two commands a user would type, `train` and `evaluate`.
 """
 
 import argparse

@@ -464,3 +464,25 @@ def test_numpy_s_numbers_are_saved_as_python_s(tmp_path):
     model = small(seed=np.int64(3), epochs=np.int32(1), seeds=np.int64(2)).fit(TEXTS, LABELS)
     model.save(tmp_path / "model")
     assert TextClassifier.load(tmp_path / "model").seed == 3
+
+
+def test_a_classifier_names_the_seed_that_diverged(monkeypatch):
+    train = classification.train
+
+    def astray(job, settings, **rest):
+        outcome = train(job, settings, **rest)
+        if job.identity.endswith("-1"):
+            outcome.history[-1]["train_loss"] = float("nan")
+            del outcome.history[1:]
+            outcome.history[0]["train_loss"], outcome.best_epoch = float("nan"), 1
+        return outcome
+
+    monkeypatch.setattr(classification, "train", astray)
+    trained = small(seeds=2).fit(TEXTS, LABELS).trained_
+    assert "Seed 1: The training diverged in epoch 1. Try a lower lr." in trained.notes
+
+
+def test_a_setting_is_true_or_false_and_no_array_of_such():
+    assert small(bidirectional=np.True_).check() is None
+    with pytest.raises(SettingsError, match="bidirectional is .* but it must be True or False"):
+        small(bidirectional=np.array([True, False])).check()

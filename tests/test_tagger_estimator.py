@@ -5,6 +5,7 @@ import io
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.base import clone
@@ -13,8 +14,9 @@ from sklearn.model_selection import KFold, cross_val_score
 import bothways
 from bothways import HiddenMarkovTagger, SequenceTagger
 from bothways.decoding import tagging
-from bothways.errors import DataError, ModelFolderError, NotFittedError, OutputError, SettingsError
+from bothways.errors import DataError, Interrupted, ModelFolderError, NotFittedError, OutputError, SettingsError
 from bothways.settings import TaggerSettings
+from bothways.training import tagging as tagging_training
 from toy_tags import TAGGER, names, told_by_ending
 from toys import LANGUAGE, toy_sentences
 
@@ -355,3 +357,36 @@ def test_parameters_of_a_hidden_markov_model_are_checked_whichever_way_it_learns
 def test_validation_without_tags_is_refused():
     with pytest.raises(DataError, match=r"^validation holds 60 elements, but it must be \(sentences, tags\)\.$"):
         small().fit(SENTENCES, TAGS, validation=SENTENCES)
+
+
+def test_sentences_come_from_a_column_of_any_table_and_from_no_whole_one(model):
+    frame = pd.DataFrame({"words": SENTENCES, "tags": TAGS})
+    for table in (frame, pa.table(frame)):
+        assert model.predict(table["words"]) == model.predict(SENTENCES)
+    with pytest.raises(
+        DataError, match=r"^sentences is a table, but it must be one of its columns: 'words', 'tags'\.$"
+    ):
+        model.predict(frame)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_seed_that_diverged_is_named_and_no_reason_to_stop_the_others(stopped, monkeypatch):
+    train = tagging_training.train
+
+    def astray(job, settings, **rest):
+        outcome = train(job, settings, **rest)
+        if job.identity.endswith("-0"):
+            outcome.history[:] = [{"epoch": 1, "train_loss": float("nan")}]
+            outcome.best_epoch = 1
+        elif stopped:
+            outcome.history, outcome.best_epoch, outcome.interrupted = [], 0, True
+        return outcome
+
+    monkeypatch.setattr(tagging_training, "train", astray)
+    if stopped:
+        with pytest.raises(Interrupted, match="No epoch was finished"):
+            small(seeds=2, epochs=2).fit(SENTENCES, TAGS)
+    else:
+        trained = small(seeds=2, epochs=2).fit(SENTENCES, TAGS).trained_
+        assert "Seed 0: The training diverged in epoch 1. Try a lower lr." in trained.notes
+        assert trained.best_epoch

@@ -305,7 +305,14 @@ def test_a_series_of_one_time_does_not_hide_that_the_others_are_of_months():
     assert find_clock([times, times[:1]], "date", "month").unit == "month"
 
 
-@pytest.mark.parametrize(("bad", "reason"), [("", "is empty"), (None, "is empty"), ("31/01/2020", "'31/01/2020'")])
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("", "is empty"),
+        (None, "is empty"),
+        *((one, f"{one!r}") for one in ("31/01/2020", "2026-01-15 +02:00", "2026-01-15 -0500", "1949-01 -05")),
+    ],
+)
 def test_what_is_no_time_is_refused_with_its_row(bad, reason):
     with pytest.raises(DataError, match=r"^row 2: column 'when' ") as caught:
         parse_times(["2020-01-01", bad], lambda row: f"row {row + 1}", "when")

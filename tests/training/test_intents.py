@@ -345,6 +345,11 @@ def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant
             )
         ),
         (
+            lambda: IntentParser(**SMALL).fit(WORDS, TAGS, "play"),
+            DataError,
+            "intents is one str, but it must be a list",
+        ),
+        (
             lambda: IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS, validation=(WORDS, TAGS)),
             DataError,
             r"validation holds 2 elements, but it must be \(sentences, tags, intents\)",
@@ -391,6 +396,6 @@ def test_all_settings_of_a_tagger_but_one_default_are_those_of_intents():
     assert {name for name in ours if ours[name] != theirs[name]} == {"monitor"}
 
 
-@pytest.mark.parametrize(("odd", "spelt"), [(1.0, "1"), (np.float64(2), "2"), (True, "true"), (np.int64(3), "3")])
+@pytest.mark.parametrize(("odd", "spelt"), [(1.0, "1"), (np.float64(2.5), "2.5"), (True, "true"), (np.int64(3), "3")])
 def test_intents_that_are_no_text_are_spelt_as_tables_spell_them(odd, spelt):
     assert tagged([["a"]], [["O"]], [odd], name="X").labels == [spelt]

@@ -66,16 +66,16 @@ def as_sentences(sentences: Iterable[Any], name: str = "sentences") -> list[list
     if isinstance(sentences, str):
         raise DataError(f"{name} is one str, but it must be a list of sentences, each a list of words.")
     found = []
-    for row, words in enumerate(sentences):
+    for row, words in enumerate(listed(sentences, name)):
         if isinstance(words, str):
             raise DataError(f"{name}[{row}] is a str, but it must be a list of words: {words.split()[:4]!r}.")
         if not isinstance(words, Iterable):
             raise DataError(f"{name}[{row}] is {words!r}, but it must be a list of words.")
-        listed = list(words)  # once: an iterator gives its words but one time
-        if not all(isinstance(word, str) for word in listed):
-            wrong = next(word for word in listed if not isinstance(word, str))
+        held = list(words)  # once: an iterator gives its words but one time
+        if not all(isinstance(word, str) for word in held):
+            wrong = next(word for word in held if not isinstance(word, str))
             raise DataError(f"{name}[{row}] holds {wrong!r}, but words must be str.")
-        found.append([str(word) for word in listed])
+        found.append([str(word) for word in held])
     return found
 
 

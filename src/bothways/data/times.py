@@ -178,4 +178,6 @@ def _whole(text: str) -> str:
     """Give a month its first day, and take the space away that may stand before a zone."""
     if _MONTH.fullmatch(text):
         return f"{text}-01"
-    return _ZONE.sub(r"\1", text) if _HOURS.search(text) else text
+    zone = _ZONE.search(text)
+    # Without hours before it a zone glued to the day would be read as hours.
+    return text[: zone.start()] + zone[1] if zone and _HOURS.search(text[: zone.start()]) else text

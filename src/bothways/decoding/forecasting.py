@@ -168,6 +168,8 @@ class ForecastRunner:
         spec = self.spec
         advances = spec.clock
         if not isinstance(series, Series):
+            if isinstance(series, (list, tuple)) and any(np.ndim(one) > 0 for one in series):
+                raise DataError("series is a list of series, but it must be one. Predict one after another.")
             series, advances = replace(series_of(series, width=len(spec.columns)), clock=ROWS), ROWS
         origin = len(series.values)
         if origin < spec.window:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from bothways.data.cells import spell
-from bothways.data.sequences import as_parts, as_sentences
+from bothways.data.sequences import as_parts, as_sentences, listed
 from bothways.data.tagged_sentences import TaggedSentences
 from bothways.errors import DataError, NotFittedError, SettingsError, check_given
 from bothways.estimators.on_texts import TrainedOnTexts
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bothways.decoding.hidden_states import HiddenStates
@@ -293,14 +293,15 @@ def to_score(words: Iterable[Any], tags: Iterable[Any], intents: Iterable[Any] |
 
 def _intents(intents: Iterable[Any], name: str) -> list[str]:
     """Check intents, and spell those that are numbers."""
-    from bothways.training.labels import plain_label
-
     found = []
-    for row, intent in enumerate(intents):
-        plain = plain_label(intent)
-        if plain is None or not _is_tag(str(plain).strip()):
+    for row, intent in enumerate(listed(intents, "intents")):
+        plain = intent.item() if isinstance(intent, np.generic) else intent
+        # A NaN, as tables have for nothing, is not itself; pandas' NA is neither that nor anything else.
+        missing = plain is None or type(plain).__name__ in ("NAType", "NaTType") or plain != plain
+        text = "" if missing else str(spell(plain) if isinstance(plain, (float, bool)) else plain)
+        if not _is_tag(text.strip()):
             raise DataError(f"intents of {name}[{row}] is {intent!r}, but an intent must be text that a file can hold.")
-        found.append(str(spell(plain)))
+        found.append(text)
     return found
 
 

@@ -85,6 +85,8 @@ def read_known_series(data: Path, spec: ForecastSpec, *, encoding: str = "auto")
         like=spec.clock,
     )
     fine = spec.clock.kind == "number" and spec.clock.even
-    near = rounding([one.times for one in table.series], spec.clock.step) if fine else 0.0
+    series = [one.times for one in table.series]
+    # What one step is rounded by is spread over all steps of the shorter file; that of the training had a window.
+    near = rounding(series, spec.clock.step) / max(1, min(spec.window, *map(len, series)) - 1) if fine else 0.0
     same_step(spec.clock, table.clock, table.name, near=max(1e-5, near))
     return table

@@ -135,12 +135,14 @@ def _best_of(
     usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
     best = max(usable, key=lambda place: tried[place][1].reached(settings.monitor), default=0)
     model, outcome = tried[best]
-    refuse_diverged(outcome)
+    interrupted = tried[-1][1].interrupted
+    if not interrupted:
+        refuse_diverged(outcome)
     notes = [*prepared.notes, *notes_by_seed([one for _, one in tried], settings.seed)]
     trained = TrainedClassifier(
         model, settings, prepared.classes, prepared.tokenizer, prepared.features,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=notes,
-        interrupted=tried[-1][1].interrupted,
+        history=outcome.history, best_epoch=0 if outcome.diverged else outcome.best_epoch, notes=notes,
+        interrupted=interrupted,
         by_seed=[
             {"seed": settings.seed + place, **one.history[one.best_epoch - 1]}
             for place, (_, one) in enumerate(tried) if one.best_epoch

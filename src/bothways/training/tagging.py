@@ -166,16 +166,18 @@ def _best_of(tried: list[tuple[Tagger, Outcome]], prepared: PreparedTags, settin
     model, outcome = tried[
         max(usable, key=lambda place: tried[place][1].reached(_monitor(settings, prepared.scheme)), default=0)
     ]
-    refuse_diverged(outcome)
+    interrupted = tried[-1][1].interrupted
+    if not interrupted:
+        refuse_diverged(outcome)
     notes = [*prepared.notes, *notes_by_seed([one for _, one in tried], settings.seed)]
     return TrainedTagger(
         model, settings, prepared.labels, prepared.scheme, prepared.lexicon,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=notes,
+        history=outcome.history, best_epoch=0 if outcome.diverged else outcome.best_epoch, notes=notes,
         by_seed=[
             {"seed": settings.seed + place, **tried[place][1].history[tried[place][1].best_epoch - 1]}
             for place in usable
         ],
-        interrupted=tried[-1][1].interrupted, intents=prepared.intents,
+        interrupted=interrupted, intents=prepared.intents,
     )  # fmt: skip
 
 
