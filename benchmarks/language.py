@@ -155,6 +155,7 @@ def main() -> None:
             "train", "language", train, "--out", place / "model", *checked, *options(recipe), "--seed", chosen.seed
         )
         out, evaluating = bothways("evaluate", place / "model", test, "--json")
+        print(out, flush=True)
         length = 400 if recipe["unit"] == "character" else 60
         sample, _ = bothways("generate", place / "model", "--temperature", 0.7, "--max-length", length)
     measured = json.loads(out)
