@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from unicodedata import category
 
 import pytest
@@ -249,3 +250,26 @@ def test_every_error_is_also_the_builtin_that_people_expect():
         assert issubclass(kind, BothwaysError)
     assert issubclass(ModelFolderError, ValueError)
     assert issubclass(OutputError, OSError)
+
+
+def test_a_folder_that_only_looks_like_a_model_is_not_replaced_by_force(tmp_path):
+    """Many programs keep a settings.json of their own."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / SETTINGS).write_text("{}")
+    for force in (False, True):
+        with pytest.raises(OutputError, match="project exists and is not a model folder, so it is not replaced"):
+            bundle.refuse_existing(tmp_path / "project", force=force)
+
+
+def test_a_disk_of_its_own_is_refused_before_anything_starts(tmp_path, monkeypatch):
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "volume")
+    with pytest.raises(OutputError, match=r"volume is a disk of its own, .* Name a folder in it\.$"):
+        bundle.refuse_existing(tmp_path / "volume", force=False)
+    bundle.refuse_existing(tmp_path / "volume" / "model", force=False)
+
+
+def test_json_holds_null_for_what_is_no_finite_number_and_names_that_are_no_utf_8(tmp_path):
+    write_json(tmp_path / "a.json", {"loss": float("nan"), "rows": [float("inf"), 1.5], "name": "caf\udce9 é"})
+    read = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert read == {"loss": None, "rows": [None, 1.5], "name": "caf\udce9 é"}

@@ -3,7 +3,8 @@
     BothwaysError
     ├── SettingsError        (ValueError)         a setting's name or value
     ├── DataError            (ValueError)         what a file or a list holds
-    │   └── MissingFileError (FileNotFoundError)  a file that is not there
+    │   ├── MissingFileError (FileNotFoundError)  a file that is not there
+    │   └── DivergedError                           a training whose numbers are no longer finite
     ├── ModelFolderError     (ValueError)         a model folder that is missing, cut, altered or newer
     ├── OutputError          (OSError)            a place that cannot be written, or holds something already
     ├── ResumeError          (ValueError)         a training that cannot be taken up again
@@ -28,6 +29,10 @@ class SettingsError(BothwaysError, ValueError):
 
 class DataError(BothwaysError, ValueError):
     """A file, table or list holds something that cannot be used."""
+
+
+class DivergedError(DataError):
+    """A training ended in numbers that are not finite."""
 
 
 class MissingFileError(DataError, FileNotFoundError):
@@ -104,6 +109,6 @@ def refuse_newer(saved: Iterable[str], known: Container[str], what: str) -> None
         )
 
 
-def diverged(where: str = "") -> DataError:
+def diverged(where: str = "") -> DivergedError:
     """Make the error for a training whose numbers are no longer finite."""
-    return DataError(f"The training diverged{where}: what it gives is no finite number. Try a lower lr.")
+    return DivergedError(f"The training diverged{where}: what it gives is no finite number. Try a lower lr.")

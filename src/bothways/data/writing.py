@@ -49,6 +49,8 @@ def check_place(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from None
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Name a file to write.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device or a pipe, which no file can replace. Name a file to write.")
     if path.exists() and not force:
         raise OutputError(f"{path} exists. Choose another place with --out, or replace it with --force.")
     if not path.parent.is_dir():

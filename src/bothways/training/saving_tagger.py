@@ -122,7 +122,8 @@ def spread(trained: TrainedTagger) -> str:
     """Mean and deviation of the validation scores over the seeds, in words."""
     parts = []
     for name in ("f1", "accuracy"):
-        values = [row.get(name, math.nan) for row in trained.by_seed]  # of one that diverged there are not all
+        # Of a seed that diverged not all are there, or they are None in JSON.
+        values = [math.nan if row.get(name) is None else row[name] for row in trained.by_seed]
         if any(name in row for row in trained.by_seed):
             parts.append(f"{'F1' if name == 'f1' else name} {mean_and_deviation(values)}")
     scores = ", ".join(parts) or "no sentences were held out to score"
