@@ -182,3 +182,9 @@ def test_uneven_times_have_no_step_to_differ_in(table):
     days = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2"))
     with pytest.raises(DataError, match="advances by 1 day, but the model was trained on a row, at uneven times"):
         same_step(one.clock, days.clock, "days.csv")
+
+
+def test_columns_that_nobody_asks_for_may_hold_lists(table):
+    lines = (f'{{"time": "2020-01-0{day}", "value": {day}.5, "tags": ["a"]}}' for day in range(1, 6))
+    found = read_series(table(*lines, name="a.jsonl"), targets=["value"], time="time")
+    np.testing.assert_array_equal(found.series[0].values[:, 0], [1.5, 2.5, 3.5, 4.5, 5.5])

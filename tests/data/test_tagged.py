@@ -1,5 +1,6 @@
 """Tagged sentences: the same from every layout, placed by file and line, and each fault named."""
 
+import csv
 import gzip
 import json
 
@@ -401,3 +402,26 @@ def test_text_files_have_no_column_of_intents(written, name):
     path = written(name, "a O\nb O\n")
     with pytest.raises(DataError, match="has no column of intents, but 'x' is named as one"):
         read_tagged(path, intent="x")
+
+
+@pytest.mark.parametrize(
+    ("words", "tags"),
+    [
+        ("['EU', 'rejects']", "['B-ORG', 'O']"),
+        ('["EU", "rejects"]', '["B-ORG", "O"]'),
+        ("['EU', 'rejects']", "B-ORG O"),
+    ],
+)
+def test_lists_that_stand_in_a_table_as_text_are_read_as_lists(tmp_path, words, tags):
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["words", "tags"], [words, tags]])
+    found = read_tagged(tmp_path / "a.csv")
+    assert (found.words, found.tags) == ([["EU", "rejects"]], [["B-ORG", "O"]])
+
+
+@pytest.mark.parametrize("odd", ["['EU' 'rejects']", "['EU', 'rejects", "[3 0]"])
+def test_a_list_that_is_cut_or_written_otherwise_is_refused(tmp_path, odd):
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["words", "tags"], ["a b", "O O"], ["a b", odd]])
+    with pytest.raises(DataError, match="row 2.* begins like a list of words, but is none"):
+        read_tagged(tmp_path / "a.csv")

@@ -199,3 +199,8 @@ def test_a_device_is_not_replaced():
     for force in (False, True):
         with pytest.raises(OutputError, match="/dev/null is a device or a pipe, which no file can replace"):
             check_place(Path("/dev/null"), force=force)
+
+
+def test_a_nan_among_whole_numbers_is_missing_in_a_parquet_file(tmp_path):
+    write(tmp_path / "a.parquet", {"id": int, "good": bool}, [(1, True), (float("nan"), float("nan"))])
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist()[1] == {"id": None, "good": None}

@@ -399,3 +399,12 @@ def test_all_settings_of_a_tagger_but_one_default_are_those_of_intents():
 @pytest.mark.parametrize(("odd", "spelt"), [(1.0, "1"), (np.float64(2.5), "2.5"), (True, "true"), (np.int64(3), "3")])
 def test_intents_that_are_no_text_are_spelt_as_tables_spell_them(odd, spelt):
     assert tagged([["a"]], [["O"]], [odd], name="X").labels == [spelt]
+
+
+def test_a_rare_intent_is_never_held_out():
+    words, tags = [["a"]] * 40, [["O"]] * 40
+    for seed in range(20):
+        sentences = tagged(words, tags, ["rare", *["Play", "Sing"] * 19, "Play"], name="X")
+        prepared = prepare_tags(sentences, None, IntentSettings(seed=seed, validation_size=0.1, min_count=1))
+        assert prepared.intents == ["Play", "Sing", "rare"]
+        assert 0 < len(prepared.validation.words) < 10

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from bothways.errors import DataError, counted
 
 # A quote left open would otherwise gather the rest of the file in memory.
 _LONGEST_VALUE = 1 << 26
+_NAMED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -41,7 +43,8 @@ class DelimitedFile:
         self.path = path
         self.codec, self.notes = find_encoding(path, encoding)
         self.quoted = True
-        self.delimiter = next((d for d in delimiters if self._fits(d)), delimiters[0])
+        self._named = self._named_delimiter()
+        self.delimiter = self._named or self._best_of(delimiters)
         if self.delimiter != delimiters[0]:
             self.notes.append(f"{path.name} is read with {_DELIMITERS[self.delimiter]} between its values.")
         if self.delimiter == "\t" and self._has_plain_quotes():
@@ -69,6 +72,9 @@ class DelimitedFile:
         """Yield the header and then every row, each as long as the header."""
         width = row = line = 0
         with opened(self.path) as file, io.TextIOWrapper(file, self.codec, newline="") as text:
+            if self._named:
+                text.readline()
+                line = 1
             reader = csv.reader(
                 text,
                 delimiter=delimiter,
@@ -85,7 +91,7 @@ class DelimitedFile:
                             raise DataError(self._wrong_width(row, line + 1, len(values), width, delimiter))
                         yield values
                         row += 1
-                    line = reader.line_num
+                    line = reader.line_num + bool(self._named)
             except csv.Error as error:
                 raise DataError(f"{self._place(row, line + 1)}: {_explain(error)}") from None
 
@@ -99,30 +105,44 @@ class DelimitedFile:
             f"but the header has {width}. Put a value that holds a {name} in quotes."
         )
 
-    def _fits(self, delimiter: str) -> bool:
-        """Say whether the header has several values and the first row as many."""
+    def _named_delimiter(self) -> str | None:
+        """The delimiter that a line before the header names, as Excel writes it: sep=;"""
+        with opened(self.path) as file, io.TextIOWrapper(file, self.codec, newline="") as text:
+            found = _NAMED.fullmatch(text.readline(20).rstrip("\r\n"))
+        return found[1] if found and found[1] in _DELIMITERS else None
+
+    def _best_of(self, delimiters: str) -> str:
+        """The delimiter that gives the most values; of several the first, or the one that stands before no space."""
+        headers = {delimiter: self._header(delimiter) for delimiter in delimiters}
+        most = max(map(len, headers.values()))
+        best = [delimiter for delimiter, values in headers.items() if len(values) == most > 1]
+        tight = [one for one in best if not any(value.startswith(" ") for value in headers[one][1:])]
+        return (tight or best or [delimiters[0]])[0]
+
+    def _header(self, delimiter: str) -> list[str]:
+        """The values of the header; none if the first row has not as many."""
         try:
             start = list(islice(self._rows(delimiter), 2))
-            return bool(start) and len(start[0]) > 1
         except DataError:
-            return False
+            return []
+        return start[0] if start else []
 
     def _has_plain_quotes(self) -> bool:
-        """Say whether the file cannot be read with quoting but can without, as many TSV files are written."""
-        if self._reads():
-            return False
+        """Say whether quotes are part of the text, as in many TSV files: read as such they give more whole rows."""
+        quoted = self._count()
+        if quoted >= 0 and len(self._header(self.delimiter)) < 2:
+            return False  # every line would be a row
         self.quoted = False
-        plain = self._reads()
+        plain = self._count()
         self.quoted = True
-        return plain
+        return plain > quoted
 
-    def _reads(self) -> bool:
+    def _count(self) -> int:
+        """Count the rows; -1 if they cannot be read."""
         try:
-            for _ in self._rows(self.delimiter):
-                pass
+            return sum(1 for _ in self._rows(self.delimiter))
         except DataError:
-            return False
-        return True
+            return -1
 
 
 def _explain(error: csv.Error) -> str:

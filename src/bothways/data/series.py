@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bothways.data.cells import spell
 from bothways.data.clock import Clock, clock_of_dates, find_clock
 from bothways.data.tables import read_table
 from bothways.data.times import parse_times, zones_of
@@ -120,8 +121,9 @@ def read_series(
     table = read_table(path, encoding=encoding)
     for column in (*(targets or ()), *(inputs or ()), *filter(None, (time, by))):
         table.check_column(column)
-    cells = list(zip(*table.rows(table.columns), strict=True))
-    found = dict(zip(table.columns, cells, strict=True))
+    # Columns that nobody asks for may hold lists or objects.
+    cells = zip(*table.rows_as_found(table.columns), strict=True)
+    found = {name: tuple(map(spell, values)) for name, values in zip(table.columns, cells, strict=True)}
     notes = list(table.notes)
     rows = _rows_by_series(table, by, found)
     if time is None and guess:

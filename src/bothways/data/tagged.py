@@ -10,7 +10,9 @@ Text files may be .gz. A tag scheme is not looked at here: decoding/scheme_check
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,9 @@ from bothways.errors import DataError, MissingFileError, SettingsError, counted
 WORDS, TAGS, LABELS = "seq.in", "seq.out", "label"
 
 # Names in lower case by which a table's columns are guessed; of two groups the first that has one.
+# A list that stands in a cell as text: ['Ada', 'ran'], ["Ada"], [3, 0].
+_LIST_AS_TEXT = re.compile(r"""\s*\[(['"]|-?\d+[\s,]+-?\d)""")
+_NO_COMMA = re.compile(r"""['"]\s+['"]""")  # as numpy writes lists, whose words Python would join
 _NAMES = {
     "words": (("words", "tokens"), ("text", "sentence", "utterance")),
     "tags": (("tags", "slots", "ner_tags", "pos_tags", "upos", "labels"),),
@@ -247,9 +252,30 @@ def _holds_lists(table: Table, column: str) -> bool:
     return "list" in kinds
 
 
+def _list_as_json(text: str, place: _Place) -> str:
+    """Read a list that was written as text, as pandas writes one into a CSV file.
+
+    Raises:
+        DataError: it is cut, or written otherwise.
+    """
+    for read in (json.loads, *([] if _NO_COMMA.search(text) else [ast.literal_eval])):
+        try:
+            found = read(text)
+        except (ValueError, SyntaxError):
+            continue
+        if isinstance(found, list):
+            return json.dumps(found)
+    raise DataError(
+        f"{place}: {text[:30]!r} begins like a list of words, but is none. Write it as JSON, or words and spaces."
+    )
+
+
 def _cell(value: Value, is_list: bool, place: _Place) -> list[str]:
     if not is_list:
-        return split_words(spell(value) or "")
+        text = spell(value) or ""
+        if not _LIST_AS_TEXT.match(text):
+            return split_words(text)
+        value = _list_as_json(text, place)
     parts = json.loads(str(value)) if value is not None else []
     wrong = next((part for part in parts if part is None or isinstance(part, list | dict)), "")
     if wrong != "":

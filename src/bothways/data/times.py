@@ -39,6 +39,7 @@ _OLD_FORMS = {  # as folders of earlier versions name them
     "time": "YYYY-MM-DD hh:mm:ss",
     "T": "YYYY-MM-DDThh:mm:ss",
 }
+_DAY = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].*)?", re.IGNORECASE)  # alone, or before an hour
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
@@ -166,9 +167,11 @@ def _compact_months(texts: Sequence[str]) -> Times:
 
 def _date(text: str) -> datetime | None:
     """Read a date, of UTC if it names no zone; None if it is none."""
-    text = text.strip()
+    whole = _whole(text.strip())
+    if not _DAY.fullmatch(whole):
+        return None  # others stand between day and hour what they like
     try:
-        date = datetime.fromisoformat(_whole(text))
+        date = datetime.fromisoformat(whole)
     except ValueError:
         return None
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

@@ -261,6 +261,8 @@ def _fitted(value: Value, kind: ColumnType) -> Value:
     """Spell a value for a column of text; make a whole number a float for a column of these."""
     if kind is str:
         return spell(value)
+    if isinstance(value, float) and math.isnan(value) and kind is not float:
+        return None
     return float(value) if kind is float and value is not None else value
 
 

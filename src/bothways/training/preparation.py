@@ -122,7 +122,7 @@ def prepare(
     notes: list[str] = []
     labels, kept = read_labels(source, skip_unlabelled, notes)
     known = classes is not None
-    classes = distinct_classes(labels, source) if classes is None else classes
+    classes = distinct_classes(labels, source, kept) if classes is None else classes
     targets = _targets(labels, classes)
     train_rows, held_out = np.arange(len(labels)), None
     if validation is None and settings.validation_size:

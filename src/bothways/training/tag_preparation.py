@@ -12,6 +12,7 @@ import numpy as np
 
 from bothways.data.conll import INTENT
 from bothways.data.lexicon import UNKNOWN, Lexicon
+from bothways.data.splits import stratified_split
 from bothways.data.vectors import frequent_words
 from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError
@@ -147,7 +148,7 @@ def _part(sentences: TaggedSentences, *, asked: bool) -> TaggedPart:
 
 
 def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, TaggedPart]:
-    """Hold sentences out, at random."""
+    """Hold sentences out, at random; of every intent one is left to learn from."""
     count = len(part.words)
     if count < 2:
         raise DataError(
@@ -160,7 +161,13 @@ def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, Tagg
         intents = [part.intents[row] for row in rows] if part.intents else []
         return TaggedPart([part.words[row] for row in rows], [part.tags[row] for row in rows], intents)
 
-    return taken(sorted(order[held:].tolist())), taken(sorted(order[:held].tolist()))
+    learned, checked = sorted(order[held:].tolist()), sorted(order[:held].tolist())
+    if part.intents:
+        numbers = np.unique(part.intents, return_inverse=True)[1]
+        some, others = stratified_split(numbers, share=settings.validation_size, seed=settings.seed)
+        if len(others):
+            learned, checked = some.tolist(), others.tolist()
+    return taken(learned), taken(checked)
 
 
 def _identity(settings: TaggerSettings, train: TaggedPart, validation: TaggedPart | None) -> str:
