@@ -7,8 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways import bundle
-from bothways.bundle import CHECKSUMS, FORMAT_VERSION, SETTINGS, describe, literal, new_folder, open_folder, write_json
+from bothways.bundle import (
+    CHECKSUMS,
+    FORMAT_VERSION,
+    SETTINGS,
+    describe,
+    finite,
+    literal,
+    new_folder,
+    open_folder,
+    write_json,
+)
 from bothways.errors import BothwaysError, ModelFolderError, OutputError
+from bothways.settings import ClassifierSettings
 
 
 def make(path, content="one", **options):
@@ -269,7 +280,16 @@ def test_a_disk_of_its_own_is_refused_before_anything_starts(tmp_path, monkeypat
     bundle.refuse_existing(tmp_path / "volume" / "model", force=False)
 
 
-def test_json_holds_null_for_what_is_no_finite_number_and_names_that_are_no_utf_8(tmp_path):
-    write_json(tmp_path / "a.json", {"loss": float("nan"), "rows": [float("inf"), 1.5], "name": "caf\udce9 é"})
+def test_json_of_results_holds_null_for_what_is_no_finite_number_and_any_name(tmp_path):
+    content = {"loss": float("nan"), "rows": [float("inf"), 1.5], "name": "caf\udce9 é"}
+    write_json(tmp_path / "a.json", finite(content))
     read = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert read == {"loss": None, "rows": [None, 1.5], "name": "caf\udce9 é"}
+
+
+def test_settings_may_be_infinite(tmp_path):
+    """No gradient is longer than that."""
+    settings = ClassifierSettings(max_grad_norm=float("inf"))
+    settings.check()
+    write_json(tmp_path / "a.json", settings.to_dict())
+    assert ClassifierSettings.from_dict(json.loads((tmp_path / "a.json").read_text())).max_grad_norm == float("inf")

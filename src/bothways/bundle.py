@@ -133,8 +133,7 @@ def describe(task: str, **facts: Any) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON for people to read, too; a number that is not finite is null."""
-    content = finite(content)
+    """Write JSON for people to read, too."""
     text = json.dumps(content, ensure_ascii=False, indent=1)
     try:
         text.encode()

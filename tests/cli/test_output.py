@@ -342,13 +342,15 @@ def test_work_goes_on_when_nobody_reads_standard_error():
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-"])
 def test_a_closed_stream_takes_nothing_from_the_other(closed):
-    code = "import sys; from bothways.cli import main; sys.argv = ['bothways', 'predict', 'nowhere', 'text']; main()"
-    done = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -c "{code}" {closed}'], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert ("nowhere" in done.stderr) == (closed == ">&-")
+    for arguments, code in ((["predict", "nowhere", "text"], 1), (["--version"], 0)):
+        code_run = f"import sys; from bothways.cli import main; sys.argv = ['bothways', *{arguments}]; main()"
+        done = subprocess.run(
+            ["sh", "-c", f'"{sys.executable}" -c "{code_run}" {closed}'], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code
+        assert done.stdout == (f"bothways {bothways.__version__}\n" if code == 0 and closed == "2>&-" else "")
+        said = [] if code == 0 or closed == "2>&-" else ["bothways: nowhere"]
+        assert [line[:17] for line in done.stderr.splitlines()] == said
 
 
 def test_a_full_disk_for_the_log_ends_the_log_and_not_the_training(tmp_path, caplog):

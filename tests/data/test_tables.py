@@ -505,6 +505,8 @@ def test_importing_the_readers_does_not_load_arrow():
         (["id;text, cleaned;label", "1;hello, world;pos"], ["id", "text, cleaned", "label"], 1),
         (["sep=;", "a;b,c", "1;2", "3;4"], ["a", "b,c"], 2),
         (['"sep=,"', "a,b", "1,2"], ["a", "b"], 1),
+        (['name,"labels (a;b;c)"', 'x,"1;0;1"', 'y,"0;0;1"'], ["name", "labels (a;b;c)"], 2),
+        (["question,answer A;B;C", "hello,x;y;z", "hello2,x"], ["question", "answer A;B;C"], 2),
     ],
 )
 def test_what_stands_between_values_is_found_by_the_header(tmp_path, lines, columns, rows):

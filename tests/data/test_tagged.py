@@ -419,9 +419,18 @@ def test_lists_that_stand_in_a_table_as_text_are_read_as_lists(tmp_path, words, 
     assert (found.words, found.tags) == ([["EU", "rejects"]], [["B-ORG", "O"]])
 
 
-@pytest.mark.parametrize("odd", ["['EU' 'rejects']", "['EU', 'rejects", "[3 0]"])
-def test_a_list_that_is_cut_or_written_otherwise_is_refused(tmp_path, odd):
+@pytest.mark.parametrize("odd", ["['EU' 'rejects']", "[3 0]", "['a', b'x']"])
+def test_a_list_that_is_written_otherwise_is_refused(tmp_path, odd):
     with (tmp_path / "a.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["words", "tags"], ["a b", "O O"], ["a b", odd]])
-    with pytest.raises(DataError, match="row 2.* begins like a list of words, but is none"):
+        csv.writer(file).writerows([["words", "tags"], ["['a', 'b']", "[0, 1]"], ["['a']", "[7]"], ["['a', 'b']", odd]])
+    with pytest.raises(DataError, match="row 3.* is no list of words, as others in its column are"):
         read_tagged(tmp_path / "a.csv")
+
+
+def test_lists_of_one_and_sentences_between_brackets_are_what_they_are(tmp_path):
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["words", "tags"], ["['LONDON']", "[5]"], ['["\\ud83d", "b"]', "[3, 0]"]])
+    found = read_tagged(tmp_path / "a.csv")
+    assert (found.words, found.tags) == ([["LONDON"], ["\ufffd", "b"]], [["5"], ["3", "0"]])
+    (tmp_path / "b.csv").write_text('words,tags\n"[1, 2] reported this",A B C D\n"[""Hello"" he said]",A B C\n')
+    assert read_tagged(tmp_path / "b.csv").words == [["[1,", "2]", "reported", "this"], ['["Hello"', "he", "said]"]]

@@ -15,7 +15,9 @@ def main() -> None:
 
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by '2>&-': what is said there goes nowhere
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+            setattr(sys, f"__{name}__", nowhere)  # else it would be closed once nobody holds it any more
     sys.stderr = StandardError.like(sys.stderr)  # type: ignore[arg-type]
     sys.stdout = StandardOutput.like(sys.stdout)  # type: ignore[arg-type]
     try:

@@ -43,7 +43,7 @@ def probe(path: Path) -> None:
 
 
 def refuse_trained_on(data: Path, held: Path | None, name: str) -> None:
-    """Refuse data to score on that lies among the files of a folder that is trained on.
+    """Refuse a file to score on that lies in a folder whose files are trained on; those of folders in it are not.
 
     Args:
         data: what is trained on.
@@ -53,7 +53,7 @@ def refuse_trained_on(data: Path, held: Path | None, name: str) -> None:
     Raises:
         DataError: it lies there.
     """
-    if held is not None and data.is_dir() and data.resolve() in held.resolve().parents:
+    if held is not None and held.is_file() and data.is_dir() and data.resolve() == held.resolve().parent:
         raise DataError(
             f"{held} (--{name}) lies in the training data {data}, and would be trained on. Move it out, or name the "
             "file to train on."

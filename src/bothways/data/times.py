@@ -39,7 +39,8 @@ _OLD_FORMS = {  # as folders of earlier versions name them
     "time": "YYYY-MM-DD hh:mm:ss",
     "T": "YYYY-MM-DDThh:mm:ss",
 }
-_DAY = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)([T ].*)?", re.IGNORECASE)  # alone, or before an hour
+# What would be taken for an hour though it is a zone, or another value that was not parted.
+_NO_HOUR = re.compile(r"\d{4}-?\d{2}-?\d{2}(\s*[+-]\d{2}(:?\d{2})?|[;,].*)")
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
@@ -168,8 +169,8 @@ def _compact_months(texts: Sequence[str]) -> Times:
 def _date(text: str) -> datetime | None:
     """Read a date, of UTC if it names no zone; None if it is none."""
     whole = _whole(text.strip())
-    if not _DAY.fullmatch(whole):
-        return None  # others stand between day and hour what they like
+    if _NO_HOUR.fullmatch(whole):
+        return None
     try:
         date = datetime.fromisoformat(whole)
     except ValueError:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
-from unicodedata import normalize
 
 import numpy as np
 
@@ -336,9 +335,7 @@ class HmmTagger(TagRunner):
 def words_of(texts: Sequence[str]) -> tuple[list[list[tuple[int, int]]], list[list[str]]]:
     """Cut texts into words: where each stands in its text, and the words."""
     places = [word_spans(text) for text in texts]
-    return places, [
-        [normalize("NFC", text[start:end]) for start, end in some] for text, some in zip(texts, places, strict=True)
-    ]
+    return places, [[text[start:end] for start, end in some] for text, some in zip(texts, places, strict=True)]
 
 
 def independent(labels: int) -> LinearChain:

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bothways.bundle import write_json
+from bothways.bundle import finite, write_json
 from bothways.data.files import alone, refuse_trained_on
 from bothways.errors import BothwaysError, DataError, Interrupted, OutputError, SettingsError
 from bothways.lab.entering import TRACEBACK
@@ -265,7 +265,7 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
         (folder / TRACEBACK).replace(traceback)
     if process.returncode >= 0:  # else it is the number of a signal
         shutil.rmtree(folder, ignore_errors=True)
-    write_json(out, result.to_dict())
+    write_json(out, finite(result.to_dict()))
     return result
 
 

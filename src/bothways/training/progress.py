@@ -156,7 +156,7 @@ class TensorBoardLog(Silence):
         """Make the folder of this training.
 
         Raises:
-            OutputError: it cannot be made.
+            OutputError: the first cannot be made.
         """
         from torch.utils.tensorboard import SummaryWriter
 
@@ -165,7 +165,9 @@ class TensorBoardLog(Silence):
         try:
             self._writer = SummaryWriter(str(folder))
         except OSError as error:
-            raise self._refusal(error.strerror or str(error)) from error
+            if self._attempts == 1:
+                raise self._refusal(error.strerror or str(error)) from error
+            logger.warning("%s cannot be written (%s). Training goes on without a log.", folder, error)
 
     def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
         """Write one point for each score."""

@@ -17,6 +17,7 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
+    finite,
     literal,
     new_folder,
     open_folder,
@@ -58,7 +59,7 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         _verify(trained, folder / GRAPH)
         if trained.baselines is not None:
             trained.baselines.save(folder)
-        write_json(folder / METRICS, metrics(trained))
+        write_json(folder / METRICS, finite(metrics(trained)))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

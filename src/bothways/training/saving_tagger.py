@@ -17,6 +17,7 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
+    finite,
     literal,
     new_folder,
     open_folder,
@@ -67,7 +68,7 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
             trained.baseline.save(folder / HMM)
         if trained.intent_baselines is not None:
             trained.intent_baselines.save(folder)
-        write_json(folder / METRICS, metrics(trained))
+        write_json(folder / METRICS, finite(metrics(trained)))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
