@@ -45,11 +45,12 @@ def imdb(keep: Path | None) -> None:
     found = standings(results, counted)
     rows = [
         [
-            one.cell, one.direction, f"{one.score:.4f} ± {one.deviation:.4f}", one.results[0].parameters,
-            f"{one.mean('steps_per_second'):,.0f}", f"{one.mean('predicted_per_second'):,.0f}", f"{one.memory:,.0f}",
-            f"{one.mean('best_epoch'):.1f}",
+            one.cell, one.direction,
+            f"{one.score:.4f}" + ("" if one.deviation is None else f" ± {one.deviation:.4f}"),
+            one.results[0].parameters, f"{one.mean('steps_per_second'):,.0f}",
+            f"{one.mean('predicted_per_second'):,.0f}", f"{one.memory:,.0f}", f"{one.mean('best_epoch'):.1f}",
         ]
-        for one in found
+        for one in found if one.results
     ]  # fmt: skip
     lines = [f"{name} {score:.4f}" for name, score in found[0].baselines.items()]
     record(

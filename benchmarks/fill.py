@@ -7,6 +7,7 @@ or from those on its left.
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from itertools import islice
@@ -74,8 +75,11 @@ def main() -> None:
         trained = train_infiller(prepared, settings, listener=progress, say=print)
         prepared.close()
         corpus, began = test_corpus(trained, test), time.monotonic()
-        assert trained.one_way is not None
-        both, left = (score(trained, model, corpus) for model in (trained.model, trained.one_way))
+        both = score(trained, trained.model, corpus)
+        print(figures(both), flush=True)
+        if trained.one_way is None:
+            sys.exit(" ".join(trained.notes))
+        left = score(trained, trained.one_way, corpus)
         scoring = time.monotonic() - began
         rows = [
             ["both sides", f"{trained.facts['parameters']:,}", *figures(both)],

@@ -68,12 +68,21 @@ def seconds(variants: dict[Any, Callable[[], object]], rounds: int) -> dict[Any,
     return {name: median(times) for name, times in taken.items()}
 
 
-def matrix_rate(case: Case, tokens: int, rounds: int, kind: torch.dtype) -> float:
-    """Operations a second of the layer's products, all steps at once."""
+def products(case: Case, tokens: int, kind: torch.dtype) -> Callable[[], object]:
+    """The layer's matrix products, all steps at once; so often that small ones take a millisecond and more."""
     rows, height = torch.randn(tokens, E + case.hidden_size).to(kind), CELLS[case.cell][2] * case.hidden_size
     weights = torch.randn(E + case.hidden_size, 2 * height).to(kind)
-    taken = seconds({"product": lambda: rows @ weights}, rounds)["product"]
-    return case.operations(tokens) / taken
+
+    def run() -> None:
+        for _ in range(repeats(case, tokens)):
+            rows @ weights
+
+    return run
+
+
+def repeats(case: Case, tokens: int) -> int:
+    """How often the products are made at once: at least a tenth of a milliard operations."""
+    return 1 + int(1e8 / case.operations(tokens))
 
 
 def graph_of(reader: Recurrent) -> Any:
@@ -135,10 +144,10 @@ def measure(case: Case, rounds: int, kind: torch.dtype) -> dict[str, float]:
 
         return step
 
-    found = {
-        f"train {name}": tokens / taken
-        for name, taken in seconds({name: train(read) for name, read in readings.items()}, rounds).items()
-    }
+    limit, often = products(case, tokens, kind), repeats(case, tokens) * case.operations(tokens)
+    taken = seconds({**{name: train(read) for name, read in readings.items()}, "products": limit}, rounds)
+    rates = {"train": often / taken.pop("products")}
+    found = {f"train {name}": tokens / one for name, one in taken.items()}
     inputs.requires_grad_(False)
     session, array = graph_of(ours), {"inputs": inputs.numpy(), "lengths": lengths.numpy()}
     reading: dict[str, Callable[[], object]] = {**readings, "onnxruntime": lambda: session.run(None, array)}
@@ -146,10 +155,11 @@ def measure(case: Case, rounds: int, kind: torch.dtype) -> dict[str, float]:
     if keras is not None:
         reading["keras"] = lambda: np.asarray(keras.predict_on_batch(inputs.numpy()))
     with torch.no_grad():
-        found |= {f"read {name}": tokens / taken for name, taken in seconds(reading, rounds).items()}
-    rate = matrix_rate(case, tokens, rounds, kind)
-    found["train share"] = 3 * case.operations(tokens) / tokens * found["train ours"] / rate
-    found["read share"] = case.operations(tokens) / tokens * found["read ours"] / rate
+        taken = seconds({**reading, "products": limit}, rounds)
+    rates["read"] = often / taken.pop("products")
+    found |= {f"read {name}": tokens / one for name, one in taken.items()}
+    for mode, work in (("train", 3), ("read", 1)):
+        found[f"{mode} share"] = work * case.operations(tokens) / tokens * found[f"{mode} ours"] / rates[mode]
     return found
 
 

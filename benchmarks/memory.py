@@ -22,12 +22,15 @@ WATCH = """
 import sys, threading, time
 from pathlib import Path
 
+def held():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
 peak = 0
 def watch():
     global peak
     while True:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        peak = max(peak, next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+        peak = max(peak, held())
         time.sleep(0.02)
 
 threading.Thread(target=watch, daemon=True).start()
@@ -48,7 +51,7 @@ steps, recompute = int(sys.argv[1]), int(sys.argv[2]) or None
 reader = LSTM(100, 128, direction="both", recompute=recompute)
 with torch.autocast("cpu", torch.bfloat16, enabled=sys.argv[3] == "bfloat16"):
     reader(torch.randn(2, 300, 100), torch.tensor([300, 200])).outputs.sum().backward()
-    inputs, before = torch.randn(4, steps, 100), peak
+    inputs, before = torch.randn(4, steps, 100), held()
     peak, began = 0, time.perf_counter()
     reader(inputs).outputs.sum().backward()
 print(peak / 1024 - before / 1024, time.perf_counter() - began)

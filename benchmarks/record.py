@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,13 @@ def machine() -> str:
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
     )
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "numpy"))
-    kind = torch.backends.cpu.get_cpu_capability()
+    known = [name for name in ("torch", "onnxruntime", "numpy", "numba", "keras") if find_spec(name) is not None]
+    packages = ", ".join(f"{name} {version(name)}" for name in known)
+    if "KERAS_BACKEND" in os.environ:
+        packages += f", Keras on {os.environ['KERAS_BACKEND']}"
+    from bothways.training.device import computes_bfloat16
+
+    kind = torch.backends.cpu.get_cpu_capability() + (" with bfloat16" if computes_bfloat16("cpu") else "")
     waiting = ", ".join(f"{name} {os.environ[name]}" for name in WAITING if name in os.environ) or "waiting by default"
     threads = f"threads {torch.get_num_threads()}, {waiting}"
     cores = f"{os.cpu_count()} cores ({model}, {kind}), {threads}"

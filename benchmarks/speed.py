@@ -69,14 +69,18 @@ def in_torch(reader: Recurrent, inputs: Tensor, lengths: Tensor) -> Tensor:
         return reader(inputs, lengths).outputs
 
 
-def torch_steps(read: Callable[[], Tensor]) -> tuple[Callable[[], object], Callable[[], object]]:
-    """A training step and a reading."""
+def torch_steps(read: Callable[[], Tensor], inputs: Tensor) -> tuple[Callable[[], object], Callable[[], object]]:
+    """A training step, the gradient of the inputs included, and a reading."""
+
+    def training() -> None:
+        inputs.grad = None
+        read().sum().backward()
 
     def reading() -> None:
         with torch.no_grad():
             read()
 
-    return lambda: read().sum().backward(), reading
+    return training, reading
 
 
 def keras_steps(case: Case, inputs: Tensor) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -89,7 +93,7 @@ def keras_steps(case: Case, inputs: Tensor) -> tuple[Callable[[], object], Calla
     ]
     model = keras.Sequential([keras.Input((None, E)), *layers])
     model.compile("sgd", loss="mse")
-    array = inputs.numpy()
+    array = inputs.detach().numpy()
     wanted = np.zeros((*array.shape[:2], 2 * case.hidden_size), "f")
     return lambda: model.train_on_batch(array, wanted), lambda: model.predict_on_batch(array)
 
@@ -106,7 +110,7 @@ def in_bfloat16(read: Callable[[], Tensor]) -> Callable[[], Tensor]:
 
 def onnx_steps(reader: Recurrent, inputs: Tensor, lengths: Tensor) -> tuple[None, Callable[[], object]]:
     """Only a reading."""
-    session, array = graph_of(reader), {"inputs": inputs.numpy(), "lengths": lengths.numpy()}
+    session, array = graph_of(reader), {"inputs": inputs.detach().numpy(), "lengths": lengths.numpy()}
     return None, lambda: session.run(None, array)
 
 
@@ -127,7 +131,7 @@ def operations_of(reader: Recurrent) -> float:
 def variants(case: Case) -> dict[str, Variant]:
     """Everything that is compared."""
     torch.manual_seed(0)
-    lengths, inputs = case.lengths, torch.randn(len(case.lengths), int(case.lengths.max()), E)
+    lengths, inputs = case.lengths, torch.randn(len(case.lengths), int(case.lengths.max()), E, requires_grad=True)
     theirs = nn.LSTM(E, case.hidden_size, case.layers, batch_first=True, bidirectional=True)
     found = dict[str, Variant]()
 
@@ -135,7 +139,7 @@ def variants(case: Case) -> dict[str, Variant]:
         for kind in kinds:
             is_narrow = kind == torch.bfloat16
             title = f"{name}, bfloat16" if is_narrow else name
-            found[title] = Variant(*torch_steps(in_bfloat16(read) if is_narrow else read), operations, kind)
+            found[title] = Variant(*torch_steps(in_bfloat16(read) if is_narrow else read, inputs), operations, kind)
 
     kinds = [torch.float32, *([torch.bfloat16] if computes_bfloat16("cpu") else [])]
     add("torch.nn.LSTM, packed", lambda: packed(theirs, inputs, lengths), None, kinds[:1])

@@ -123,7 +123,8 @@ def measure(command: str, title: str, source: str, target: str, given: dict[str,
         HEADER,
         rows,
         f"{measured['sentences']:,} test sentences, seed {seed}. {measured['bleu_signature']}; "
-        f"{measured['chrf_signature']}. Recipe: {json.dumps(RECIPE)}",
+        f"{measured['chrf_signature']}. Recipe: "
+        + "; ".join(f"{name}: {json.dumps({**RECIPE, **changed})}" for name, changed in given.items()),
     )
 
 

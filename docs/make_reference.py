@@ -3,6 +3,7 @@
 A test compares the files with what this gives, so that they cannot go out of date.
 """
 
+import re
 from pathlib import Path
 
 import typer
@@ -10,6 +11,8 @@ import typer
 from bothways.cli.commands import app
 from bothways.declaring import Setting, Settings
 from bothways.settings import (
+    OF_TOKENS,
+    WORD_UNITS,
     ClassifierSettings,
     FillSettings,
     ForecasterSettings,
@@ -33,6 +36,7 @@ PAGES: dict[str, tuple[type[Settings], str]] = {
     "problem": (ProblemSettings, "In Python they are what `bothways.lab.problems.train_problem` takes."),
     "generate": (GenerationSettings, "In Python they are the options of `generate` and `stream`."),
 }
+WITHOUT_TOKENS = ("forecast", "problem")
 
 
 def settings_page() -> str:
@@ -41,12 +45,15 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Made from `bothways.settings` by `docs/make_reference.py`. On the command line they are options with dashes",
-        "(`--hidden-size`); in the model folder they stand in `settings.json`.",
+        "(`--hidden-size`); in the model folder they stand in `settings.json`. `bothways compare` takes those of a",
+        "task or a problem, but names what it compares in options of its own: `--cells`, `--directions`, `--lengths`.",
     ]
     for task, (kind, in_python) in PAGES.items():
         lines += ["", f"## Settings of `{task}`", "", in_python]
         section = ""
         for setting in kind.declared():
+            if task in WITHOUT_TOKENS and setting.name in OF_TOKENS:
+                continue
             if setting.section != section:
                 section = setting.section
                 lines += [
@@ -56,14 +63,15 @@ def settings_page() -> str:
                     "| name | values | default | what it is |",
                     "|---|---|---|---|",
                 ]
-            lines.append(f"| `{setting.name}` | {values_of(setting)} | `{setting.default}` | {setting.help} |")
+            lines.append(f"| `{setting.name}` | {values_of(setting, task)} | `{setting.default}` | {setting.help} |")
     return "\n".join(lines) + "\n"
 
 
-def values_of(setting: Setting) -> str:
+def values_of(setting: Setting, task: str) -> str:
     """The allowed values in words."""
     kind = {int: "whole number", float: "number", bool: "True, False", str: "text"}[setting.plain_type]
-    words = ", ".join(f"`{choice}`" for choice in setting.choices) or kind
+    allowed = [one for one in setting.choices if (task, setting.name) != ("fill", "unit") or one in WORD_UNITS]
+    words = ", ".join(f"`{choice}`" for choice in allowed) or kind
     return f"{words}, `None`" if setting.optional else words
 
 
@@ -80,22 +88,40 @@ def commands_page() -> str:
             "",
             f"## bothways {' '.join(path)}",
             "",
-            " ".join(command.help.split()),
+            *help_of(command),
             "",
-            "| option | what it is |",
-            "|---|---|",
+            "| option | default | what it is |",
+            "|---|---|---|",
         ]
         for parameter in command.params:
             if parameter.name == "help":
                 continue
             names = ", ".join([*parameter.opts, *parameter.secondary_opts])
             name = parameter.name.upper() if parameter.param_type_name == "argument" else names
-            lines.append(f"| `{name}` | {parameter.help} |")
+            lines.append(f"| `{name}` | {default_of(parameter)} | {parameter.help} |")
     return "\n".join(lines) + "\n"
 
 
+def help_of(command):
+    """What a command says of itself, in one line, and its examples, a line each."""
+    text, *examples = re.split(r"\bExamples?: ", command.help)
+    lines = [" ".join(text.split())]
+    for one in examples:
+        commands = " ".join(one.split()).replace(" bothways ", "\nbothways ").splitlines()
+        lines += ["", *(f"    {command}" for command in commands)]
+    return lines
+
+
+def default_of(parameter):
+    """What an option is when it is left out, in words; nothing where nothing is."""
+    none = parameter.required or parameter.default is None or parameter.default is False or parameter.default == ""
+    return "" if none else f"`{parameter.default}`"
+
+
 def walk(group, path):
-    """All commands below a group, with their paths."""
+    """All commands below a group, with their paths; the group itself where it does something without any."""
+    if path and group.invoke_without_command:
+        yield path, group
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from walk(command, (*path, name))

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from unicodedata import category
 
 import pytest
@@ -6,8 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bothways import bundle
-from bothways.bundle import CHECKSUMS, FORMAT_VERSION, SETTINGS, describe, literal, new_folder, open_folder, write_json
+from bothways.bundle import (
+    CHECKSUMS,
+    FORMAT_VERSION,
+    SETTINGS,
+    describe,
+    finite,
+    literal,
+    new_folder,
+    open_folder,
+    write_json,
+)
 from bothways.errors import BothwaysError, ModelFolderError, OutputError
+from bothways.settings import ClassifierSettings
 
 
 def make(path, content="one", **options):
@@ -249,3 +261,35 @@ def test_every_error_is_also_the_builtin_that_people_expect():
         assert issubclass(kind, BothwaysError)
     assert issubclass(ModelFolderError, ValueError)
     assert issubclass(OutputError, OSError)
+
+
+def test_a_folder_that_only_looks_like_a_model_is_not_replaced_by_force(tmp_path):
+    """Many programs keep a settings.json of their own."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / SETTINGS).write_text("{}")
+    for force in (False, True):
+        with pytest.raises(OutputError, match="project exists and is not a model folder, so it is not replaced"):
+            bundle.refuse_existing(tmp_path / "project", force=force)
+
+
+def test_a_disk_of_its_own_is_refused_before_anything_starts(tmp_path, monkeypatch):
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "volume")
+    with pytest.raises(OutputError, match=r"volume is a disk of its own, .* Name a folder in it\.$"):
+        bundle.refuse_existing(tmp_path / "volume", force=False)
+    bundle.refuse_existing(tmp_path / "volume" / "model", force=False)
+
+
+def test_json_of_results_holds_null_for_what_is_no_finite_number_and_any_name(tmp_path):
+    content = {"loss": float("nan"), "rows": [float("inf"), 1.5], "name": "caf\udce9 é"}
+    write_json(tmp_path / "a.json", finite(content))
+    read = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert read == {"loss": None, "rows": [None, 1.5], "name": "caf\udce9 é"}
+
+
+def test_settings_may_be_infinite(tmp_path):
+    """No gradient is longer than that."""
+    settings = ClassifierSettings(max_grad_norm=float("inf"))
+    settings.check()
+    write_json(tmp_path / "a.json", settings.to_dict())
+    assert ClassifierSettings.from_dict(json.loads((tmp_path / "a.json").read_text())).max_grad_norm == float("inf")

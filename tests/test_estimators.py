@@ -1,11 +1,13 @@
 """scikit-learn's contract, the promises of the model folder, and what is refused, from Python."""
 
+import copy
 import io
 from statistics import mean, stdev
 
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -15,12 +17,15 @@ from sklearn.preprocessing import FunctionTransformer
 import bothways
 from bothways import TextClassifier
 from bothways.errors import DataError, MissingFileError, NotFittedError, OutputError, SettingsError
+from bothways.models.classifier import Classifier
 from bothways.settings import ClassifierSettings
+from bothways.training import classification
 from bothways.training.metrics import fit_temperature
 from bothways.training.saving import spread
 from toys import SMALL, toy_texts
 
 TEXTS, LABELS = toy_texts(120)
+FORWARD = Classifier.forward
 
 
 def small(**changed):
@@ -282,11 +287,46 @@ def test_a_seed_that_went_astray_leaves_the_mean_of_the_others_scores():
     assert "loss nan; the best one was kept." in said
 
 
+def test_a_seed_that_diverged_is_named_and_its_missing_scores_are_no_numbers():
+    trained = small(seeds=2, epochs=1).fit(TEXTS, LABELS).trained_
+    trained.by_seed[1] = {"seed": 1, "epoch": 1, "train_loss": float("nan"), "macro_f1": float("nan")}
+    assert "Over 2 seeds: accuracy nan, macro f1 nan, loss nan; the best one was kept." in spread(trained)
+
+
 def test_refit_trains_on_all_rows():
     model = small(refit=True).fit(TEXTS, LABELS)
     assert any("Trained again on all 120 rows" in note for note in model.trained_.notes)
     assert model.trained_.facts["rows"] == 120
     assert model.trained_.facts["steps"] == sum(len(text.split()) for text in TEXTS)
+
+
+@pytest.mark.parametrize("lost_in", [1, 2])
+def test_a_refit_that_diverges_leaves_the_model_before_it(lost_in, monkeypatch):
+    train = classification.train
+
+    def astray(job, settings, **rest):
+        outcome = train(job, settings, **rest)
+        if job.validate is None:
+            del outcome.history[lost_in:]
+            outcome.history[-1]["train_loss"] = float("nan")
+            outcome.best_epoch = 1
+        return outcome
+
+    lasting = {"monitor": "loss"}
+    alone = small(**lasting).fit(TEXTS, LABELS)
+    assert alone.best_epoch_ == 2
+    monkeypatch.setattr(classification, "train", astray)
+    model = small(**lasting, refit=True).fit(TEXTS, LABELS)
+    note = "The training on all rows diverged: the model before it is kept. Try a lower lr."
+    assert model.trained_.notes == [*alone.trained_.notes, note]
+    np.testing.assert_array_equal(model.predict_proba(TEXTS), alone.predict_proba(TEXTS))
+
+
+@pytest.mark.parametrize("validation_size", [0.2, 0.0])
+def test_a_training_that_diverges_is_refused_with_what_to_do(validation_size, monkeypatch):
+    monkeypatch.setattr(Classifier, "forward", lambda self, *given: FORWARD(self, *given) * float("nan"))
+    with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
+        small(validation_size=validation_size).fit(TEXTS, LABELS)
 
 
 def test_validation_rows_that_are_given_choose_the_epoch():
@@ -372,3 +412,77 @@ def test_what_was_left_out_is_named(name, lists):
         given = [["a"] if place != missing else None for place in range(lists)]
         with pytest.raises(DataError, match=f"{('X', 'y', 'intents')[missing]} is None, but it must be given"):
             getattr(bothways, name)().fit(*given)
+
+
+# What is passed in
+
+
+def test_a_whole_table_is_refused_and_a_column_of_any_table_is_read(model):
+    frame = pd.DataFrame({"review": TEXTS, "label": LABELS})
+    message = r"is a table, but it must be one of its columns: 'review'"
+    for use in (model.predict, model.predict_proba):
+        with pytest.raises(DataError, match="texts " + message):
+            use(frame[["review"]])
+    with pytest.raises(DataError, match="texts " + message):
+        small().fit(frame[["review"]], LABELS)
+    with pytest.raises(DataError, match="labels is a table, but it must be one of its columns: 'label'"):
+        small().fit(TEXTS, frame[["label"]])
+    arrow = pa.table({"review": TEXTS, "label": LABELS})
+    found = small().fit(arrow["review"], arrow["label"])
+    np.testing.assert_array_equal(found.predict(arrow["review"]), small().fit(TEXTS, LABELS).predict(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((TEXTS, LABELS, {"validation": TEXTS}), r"validation holds 120 elements, but it must be \(texts, labels\)"),
+        (([[]] * 8, [0, 1] * 4, {}), "Every sequence is empty, so there is nothing to learn from"),
+        (([float("nan"), *TEXTS[1:]], LABELS, {}), r"texts\[0\] is float 'nan', but it must be a str"),
+        ((TEXTS, [None, *LABELS[1:]], {}), r"has no label\. Fill it in, or leave such rows out"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_in_one_line(given, message):
+    texts, labels, more = given
+    with pytest.raises(DataError, match=message) as caught:
+        small().fit(texts, labels, **more)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("changed", [{"unit": "character"}, {"lowercase": False}, {"vectors": "no.txt"}])
+def test_going_on_refuses_another_vocabulary_and_other_rows(model, changed):
+    with pytest.raises(SettingsError, match=f"{next(iter(changed))} is .* but the network was trained with"):
+        clone_of(model).set_params(**changed).partial_fit(TEXTS, LABELS)
+    with pytest.raises(DataError, match=r"texts\[0\] is ndarray"):
+        clone_of(model).partial_fit([[1.0, 2.0]] * 4, ["good", "bad"] * 2)
+
+
+def clone_of(model):
+    return copy.deepcopy(model)
+
+
+def test_numpy_s_numbers_are_saved_as_python_s(tmp_path):
+    model = small(seed=np.int64(3), epochs=np.int32(1), seeds=np.int64(2)).fit(TEXTS, LABELS)
+    model.save(tmp_path / "model")
+    assert TextClassifier.load(tmp_path / "model").seed == 3
+
+
+def test_a_classifier_names_the_seed_that_diverged(monkeypatch):
+    train = classification.train
+
+    def astray(job, settings, **rest):
+        outcome = train(job, settings, **rest)
+        if job.identity.endswith("-1"):
+            outcome.history[-1]["train_loss"] = float("nan")
+            del outcome.history[1:]
+            outcome.history[0]["train_loss"], outcome.best_epoch = float("nan"), 1
+        return outcome
+
+    monkeypatch.setattr(classification, "train", astray)
+    trained = small(seeds=2).fit(TEXTS, LABELS).trained_
+    assert "Seed 1: The training diverged in epoch 1. Try a lower lr." in trained.notes
+
+
+def test_a_setting_is_true_or_false_and_no_array_of_such():
+    assert small(bidirectional=np.True_).check() is None
+    with pytest.raises(SettingsError, match="bidirectional is .* but it must be True or False"):
+        small(bidirectional=np.array([True, False])).check()

@@ -89,3 +89,21 @@ def test_what_does_not_fit_is_refused(fitted):
         Forecaster(**SMALL).fit(wave(columns=2), targets=3)
     with pytest.raises(DataError, match="No series has 16 times"):
         fitted.score(wave(15))
+
+
+def test_parameters_that_are_numpy_s_are_saved_as_python_s(tmp_path):
+    given = {**SMALL, "window": np.int64(12), "lr": np.float32(0.01), "bidirectional": np.True_}
+    model = Forecaster(**given).fit(wave(columns=2), targets=np.int64(1))
+    model.save(tmp_path / "model")
+    assert Forecaster.load(tmp_path / "model").bidirectional is True
+    with pytest.raises(DataError, match=r"targets is 1\.5, but"):
+        Forecaster(**SMALL).fit(wave(columns=2), targets=1.5)
+
+
+def test_a_folder_predicts_from_numbers_alone_and_counts_rows_on(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    said = bothways.load(tmp_path / "model").predict(wave())
+    np.testing.assert_allclose(said.mean[:, 0], fitted.predict(wave()), rtol=1e-4)
+    assert said.times == ["row 201", "row 202", "row 203", "row 204"]
+    with pytest.raises(DataError, match="The series has 2 columns, but 1 are expected"):
+        bothways.load(tmp_path / "model").predict(wave(columns=2))

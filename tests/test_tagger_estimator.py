@@ -5,6 +5,7 @@ import io
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.base import clone
@@ -13,8 +14,9 @@ from sklearn.model_selection import KFold, cross_val_score
 import bothways
 from bothways import HiddenMarkovTagger, SequenceTagger
 from bothways.decoding import tagging
-from bothways.errors import DataError, ModelFolderError, NotFittedError, OutputError, SettingsError
+from bothways.errors import DataError, Interrupted, ModelFolderError, NotFittedError, OutputError, SettingsError
 from bothways.settings import TaggerSettings
+from bothways.training import tagging as tagging_training
 from toy_tags import TAGGER, names, told_by_ending
 from toys import LANGUAGE, toy_sentences
 
@@ -272,8 +274,12 @@ def test_using_it_before_fitting_is_refused():
         HiddenMarkovTagger().predict([["a"]])
 
 
-def test_a_text_in_place_of_words_is_refused(model):
-    for use in (model.predict, model.predict_marginals, model.entities):
+def test_a_text_in_place_of_words_is_refused(model, tmp_path):
+    model.save(tmp_path / "model")
+    loaded = bothways.load(tmp_path / "model")
+    with pytest.raises(DataError, match="texts is one str"):
+        loaded.tag_texts("Ada met")
+    for use in (getattr(one, name) for one in (model, loaded) for name in ("predict", "predict_marginals", "entities")):
         with pytest.raises(
             DataError, match=r"sentences\[0\] is a str, but it must be a list of words: \['Ada', 'met'\]"
         ):
@@ -330,3 +336,57 @@ def test_a_hidden_markov_tagger_without_tags_finds_states():
 def test_what_a_hidden_markov_tagger_cannot_learn_from_is_refused(words, tags, message):
     with pytest.raises(DataError, match=message):
         HiddenMarkovTagger().fit(words, tags)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"states": 2.5}, r"states is 2\.5, but it must be a whole number, at least 1\."),
+        ({"restarts": "6"}, "restarts is '6', but it must be a whole number"),
+        ({"steps": 0}, "steps is 0, but"),
+        ({"seed": -1}, r"seed is -1, but it must be a whole number, at least 0\."),
+        ({"order": 3}, "order is 3, but it must be 1 or 2"),
+    ],
+)
+@pytest.mark.parametrize("tags", [None, TAGS])
+def test_parameters_of_a_hidden_markov_model_are_checked_whichever_way_it_learns(chosen, message, tags):
+    with pytest.raises(SettingsError, match=message):
+        HiddenMarkovTagger(**chosen).fit(SENTENCES, tags)
+
+
+def test_validation_without_tags_is_refused():
+    with pytest.raises(DataError, match=r"^validation holds 60 elements, but it must be \(sentences, tags\)\.$"):
+        small().fit(SENTENCES, TAGS, validation=SENTENCES)
+
+
+def test_sentences_come_from_a_column_of_any_table_and_from_no_whole_one(model):
+    frame = pd.DataFrame({"words": SENTENCES, "tags": TAGS})
+    for table in (frame, pa.table(frame)):
+        assert model.predict(table["words"]) == model.predict(SENTENCES)
+    with pytest.raises(
+        DataError, match=r"^sentences is a table, but it must be one of its columns: 'words', 'tags'\.$"
+    ):
+        model.predict(frame)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_seed_that_diverged_is_named_and_no_reason_to_stop_the_others(stopped, monkeypatch):
+    train = tagging_training.train
+
+    def astray(job, settings, **rest):
+        outcome = train(job, settings, **rest)
+        if job.identity.endswith("-0"):
+            outcome.history[:] = [{"epoch": 1, "train_loss": float("nan")}]
+            outcome.best_epoch = 1
+        elif stopped:
+            outcome.history, outcome.best_epoch, outcome.interrupted = [], 0, True
+        return outcome
+
+    monkeypatch.setattr(tagging_training, "train", astray)
+    if stopped:
+        with pytest.raises(Interrupted, match="No epoch was finished"):
+            small(seeds=2, epochs=2).fit(SENTENCES, TAGS)
+    else:
+        trained = small(seeds=2, epochs=2).fit(SENTENCES, TAGS).trained_
+        assert "Seed 0: The training diverged in epoch 1. Try a lower lr." in trained.notes
+        assert trained.best_epoch

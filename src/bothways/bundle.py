@@ -17,6 +17,7 @@ renames leaves the old one under a hidden name, from which whoever asks for the 
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,7 +134,21 @@ def describe(task: str, **facts: Any) -> dict[str, Any]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people to read, too."""
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1, sort_keys=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the name of a file that is no UTF-8
+        text = json.dumps(content, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def finite(content: Any) -> Any:
+    """Give what JSON can hold: None for numbers that are not finite, for which it has no other word."""
+    if isinstance(content, dict):
+        return {name: finite(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def refuse_existing(path: Path | str, *, force: bool) -> None:
@@ -147,10 +162,12 @@ def refuse_existing(path: Path | str, *, force: bool) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from None
     _take_back(path)
     empty = path.is_dir() and not any(path.iterdir())
+    if path.exists() and not empty and not all((path / name).is_file() for name in (SETTINGS, CHECKSUMS)):
+        raise OutputError(f"{path} exists and is not a model folder, so it is not replaced. Choose another place.")
     if path.exists() and not force and not empty:
         raise OutputError(f"{path} exists. Choose another place with --out, or replace it with --force.")
-    if path.exists() and not (path / SETTINGS).is_file() and not empty:
-        raise OutputError(f"{path} exists and is not a model folder, so it is not replaced. Choose another place.")
+    if path.is_mount():
+        raise OutputError(f"{path} is a disk of its own, which no folder can replace. Name a folder in it.")
     parent = path.absolute().parent
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):

@@ -101,7 +101,10 @@ class Settings:
         is_number = wanted in (int, float) and not isinstance(value, (bool, str)) and hasattr(value, "__float__")
         if wanted is int and is_number:
             is_number = hasattr(value, "__index__")
-        if is_number or (isinstance(value, good) and (wanted is bool or not isinstance(value, bool))):
+        numpys = (str(getattr(value, "dtype", "")), getattr(value, "shape", None))
+        is_numpys_bool = wanted is bool and numpys == ("bool", ())
+        is_python_s = isinstance(value, good) and (wanted is bool or not isinstance(value, bool))
+        if is_number or is_numpys_bool or is_python_s:
             return None
         return f"{setting.name} is {value!r}, but it must be {_spoken(wanted)}{' or None' if setting.optional else ''}."
 

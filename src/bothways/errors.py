@@ -3,7 +3,8 @@
     BothwaysError
     ├── SettingsError        (ValueError)         a setting's name or value
     ├── DataError            (ValueError)         what a file or a list holds
-    │   └── MissingFileError (FileNotFoundError)  a file that is not there
+    │   ├── MissingFileError (FileNotFoundError)  a file that is not there
+    │   └── DivergedError                           a training whose numbers are no longer finite
     ├── ModelFolderError     (ValueError)         a model folder that is missing, cut, altered or newer
     ├── OutputError          (OSError)            a place that cannot be written, or holds something already
     ├── ResumeError          (ValueError)         a training that cannot be taken up again
@@ -14,7 +15,7 @@
 Each message is one line: what is wrong, what would be right, what to do next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from difflib import get_close_matches
 
 
@@ -28,6 +29,10 @@ class SettingsError(BothwaysError, ValueError):
 
 class DataError(BothwaysError, ValueError):
     """A file, table or list holds something that cannot be used."""
+
+
+class DivergedError(DataError):
+    """A training ended in numbers that are not finite."""
 
 
 class MissingFileError(DataError, FileNotFoundError):
@@ -90,6 +95,20 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     return MissingExtraError(f'{purpose} needs {package}, which is not installed. Run: pip install "bothways[{extra}]"')
 
 
-def diverged(where: str = "") -> DataError:
+def refuse_newer(saved: Iterable[str], known: Container[str], what: str) -> None:
+    """Refuse what a model folder says of something if it is of a newer version.
+
+    Raises:
+        ModelFolderError: there is a name that is not known.
+    """
+    unknown = next((name for name in saved if name not in known), None)
+    if unknown is not None:
+        raise ModelFolderError(
+            f"The model's {what} have {unknown!r}, which this version of bothways does not know. "
+            "Run: pip install --upgrade bothways"
+        )
+
+
+def diverged(where: str = "") -> DivergedError:
     """Make the error for a training whose numbers are no longer finite."""
-    return DataError(f"The training diverged{where}: what it gives is no finite number. Try a lower lr.")
+    return DivergedError(f"The training diverged{where}: what it gives is no finite number. Try a lower lr.")

@@ -376,7 +376,7 @@ def one_row_less(path, column):
         (
             b"review,sentiment\na,x\nb,\n",
             [],
-            "row 2 has no label. Fill it in, or leave such rows out with --skip-unlabelled",
+            "row 2 has no label. Fill it in, or leave such rows out (--skip-unlabelled)",
         ),
         (
             b"review,sentiment\na,\nb,\n",

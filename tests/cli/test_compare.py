@@ -153,6 +153,10 @@ def test_a_forecaster_is_not_asked_to_read_backwards(tmp_path):
             "--validation-size is of no use to the problem 'copy', whose",
         ),
         (("--problem", "teddy", "--lengths", "5"), "--lengths and --data are of no use to the problem 'teddy'."),
+        (
+            ("--problem", "first-token", "--embedding-lr", 0.1),
+            "--embedding-lr is of no use to the problem 'first-token', whose networks have no token vectors.",
+        ),
         (("--problem", "teddy", "--start", "torch"), "start is of no use to the problem 'teddy'"),
         (("tag", "DATA", "--model", "hmm"), "model is 'hmm', which has no cells to compare."),
     ],

@@ -1,5 +1,6 @@
 """What the command line prints, where it goes, and what it says when it cannot go there."""
 
+import io
 import json
 import math
 import os
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 import bothways
 from bothways import TextClassifier
 from bothways.cli.commands import app
-from bothways.cli.output import print_json
+from bothways.cli.output import StandardError, print_json
 from bothways.data.tables import read_table
 from bothways.data.writing import TableWriter
 from bothways.errors import OutputError, counted
@@ -320,3 +321,49 @@ def test_json_is_strict_where_a_number_is_none(capsys):
 
 def test_one_is_not_counted_as_many():
     assert [counted(number, "word") for number in (0, 1, 2_000)] == ["0 words", "1 word", "2,000 words"]
+
+
+class Gone(io.RawIOBase):
+    """What nobody reads any more."""
+
+    def writable(self):
+        return True
+
+    def write(self, _):
+        raise BrokenPipeError
+
+
+def test_work_goes_on_when_nobody_reads_standard_error():
+    gone = io.TextIOWrapper(Gone(), encoding="utf-8")
+    stream = StandardError.like(gone)
+    for _ in range(3):
+        print("epoch 1", file=stream, flush=True)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-"])
+def test_a_closed_stream_takes_nothing_from_the_other(closed):
+    for arguments, code in ((["predict", "nowhere", "text"], 1), (["--version"], 0)):
+        code_run = f"import sys; from bothways.cli import main; sys.argv = ['bothways', *{arguments}]; main()"
+        done = subprocess.run(
+            ["sh", "-c", f'"{sys.executable}" -c "{code_run}" {closed}'], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code
+        assert done.stdout == (f"bothways {bothways.__version__}\n" if code == 0 and closed == "2>&-" else "")
+        said = [] if code == 0 or closed == "2>&-" else ["bothways: nowhere"]
+        assert [line[:17] for line in done.stderr.splitlines()] == said
+
+
+def test_a_full_disk_for_the_log_ends_the_log_and_not_the_training(tmp_path, caplog):
+    log = TensorBoardLog(tmp_path / "log")
+    log.started(epochs=2, done=0)
+
+    class Full:
+        def add_scalar(self, *_):
+            raise OSError(28, "No space left on device")
+
+    log._writer = Full()
+    log.epoch_ended({"epoch": 1, "loss": 0.5}, best=True)
+    log.epoch_ended({"epoch": 2, "loss": 0.4}, best=True)
+    log.ended()
+    assert "No space left on device" in caplog.text
+    assert len(caplog.records) == 1

@@ -136,3 +136,14 @@ def test_lists_as_labels_are_refused_as_multi_label(tmp_path):
     refuse_multi_label(made, "one")
     with pytest.raises(DataError, match=r"column 'label' holds lists, but a text has exactly one label"):
         refuse_multi_label(made, "label")
+
+
+def test_a_table_without_a_header_is_refused(tmp_path):
+    rows = [f"{1 + number % 2},Unfortunately this is review number {number} of many" for number in range(10)]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "b.csv").write_text(
+        "message,spam\n" + "a long message of many words,spam\nand one more of them,ham\n" * 9
+    )
+    assert choose_columns(read_table(tmp_path / "b.csv"), None, None, need_label=True)[1] == "spam"
+    with pytest.raises(DataError, match=r"has no header, as it seems: its first row has the value '1' of later ones"):
+        choose_columns(read_table(tmp_path / "a.csv"), None, None, need_label=True)

@@ -6,8 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bothways.data.clock import Clock
 from bothways.data.series import read_series, same_step
+from bothways.decoding.forecasting import ForecastSpec
 from bothways.errors import DataError
+from bothways.runtime.forecaster import read_known_series
+
+
+def spec_of(columns, **changed):
+    count = len(columns)
+    given = {
+        "columns": columns, "targets": count, "by": None, "mean": [0.0] * count, "deviation": [1.0] * count,
+        "window": 4, "horizon": 3, "quantiles": [], "centring": "last", "apart": False, "season": None,
+        "seen_until": 0.0,
+    }  # fmt: skip
+    return ForecastSpec(**{**given, **changed})
 
 
 @pytest.fixture
@@ -114,6 +127,28 @@ def test_another_step_is_refused(table):
         same_step(days.clock, hours.clock, "hours.csv")
 
 
+def seconds_since_1970(rate, rows, first=0):
+    return ("time,x", *(f"{1_700_000_000 + (first + row) / rate!r},1" for row in range(rows)))
+
+
+@pytest.mark.parametrize("rate", [1_000, 10_000, 44_100])
+def test_a_short_file_of_fine_times_has_the_step_of_a_long_one(table, rate):
+    trained = read_series(table(*seconds_since_1970(rate, 2_000))).clock
+    spec = spec_of(["x"], clock=trained, time="time", window=24)
+    for first in range(0, 200, 7):
+        assert read_known_series(table(*seconds_since_1970(rate, 24, first)), spec).clock.even
+    with pytest.raises(DataError, match="but the model was trained on"):
+        read_known_series(table(*seconds_since_1970(rate * 1.02, 2_000)), spec)
+
+
+def test_rows_are_counted_again_by_a_model_that_took_fine_times_for_uneven_ones(table):
+    """Earlier versions did, of a hundredth of a second."""
+    path = table(*seconds_since_1970(100, 60))
+    spec = spec_of(["x"], clock=Clock("number", "number", 0.01, even=False), time="time")
+    assert not read_known_series(path, spec).clock.even
+    assert read_series(path).clock.even
+
+
 @pytest.mark.parametrize("rows", [10, 400])
 def test_the_rounding_of_numbers_makes_no_other_step_of_a_longer_file(table, rows):
     short, long = (
@@ -147,3 +182,9 @@ def test_uneven_times_have_no_step_to_differ_in(table):
     days = read_series(table("date,x", "2020-01-01,1", "2020-01-02,2"))
     with pytest.raises(DataError, match="advances by 1 day, but the model was trained on a row, at uneven times"):
         same_step(one.clock, days.clock, "days.csv")
+
+
+def test_columns_that_nobody_asks_for_may_hold_lists(table):
+    lines = (f'{{"time": "2020-01-0{day}", "value": {day}.5, "tags": ["a"]}}' for day in range(1, 6))
+    found = read_series(table(*lines, name="a.jsonl"), targets=["value"], time="time")
+    np.testing.assert_array_equal(found.series[0].values[:, 0], [1.5, 2.5, 3.5, 4.5, 5.5])

@@ -496,3 +496,35 @@ def test_importing_the_readers_does_not_load_arrow():
     command = "import sys, bothways.data.columns, bothways.data.writing; sys.exit('pyarrow' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "columns", "rows"),
+    [
+        (["Datum;Temperatur, °C", "2020-01-01;11,1", "2020-01-02;12,2"], ["Datum", "Temperatur, °C"], 2),
+        (["id;text, cleaned;label", "1;hello, world;pos"], ["id", "text, cleaned", "label"], 1),
+        (["sep=;", "a;b,c", "1;2", "3;4"], ["a", "b,c"], 2),
+        (['"sep=,"', "a,b", "1,2"], ["a", "b"], 1),
+        (['name,"labels (a;b;c)"', 'x,"1;0;1"', 'y,"0;0;1"'], ["name", "labels (a;b;c)"], 2),
+        (["question,answer A;B;C", "hello,x;y;z", "hello2,x"], ["question", "answer A;B;C"], 2),
+    ],
+)
+def test_what_stands_between_values_is_found_by_the_header(tmp_path, lines, columns, rows):
+    (tmp_path / "a.csv").write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
+    table = read_table(tmp_path / "a.csv")
+    assert table.columns == columns
+    assert len(list(table.rows(columns))) == rows
+
+
+def test_a_broken_row_behind_a_line_that_names_the_delimiter_is_named_by_its_line(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=;\na;b\n1;2\n3\n")
+    with pytest.raises(DataError, match=r"row 2 \(line 4\)"):
+        list(read_table(tmp_path / "a.csv").rows(["a"]))
+
+
+def test_quotes_that_balance_by_chance_swallow_no_row(tmp_path):
+    lines = ["sentence\tlabel", "He came.\t0", '"I am late.\t1', 'I am sorry."\t1', "She smiled.\t1"]
+    (tmp_path / "a.tsv").write_text("\n".join(lines) + "\n")
+    table = read_table(tmp_path / "a.tsv")
+    assert [row[0] for row in table.rows(["sentence"])] == [line.split("\t")[0] for line in lines[1:]]
+    assert any("read without quoting" in note for note in table.notes)

@@ -1,5 +1,6 @@
 """Tagged sentences: the same from every layout, placed by file and line, and each fault named."""
 
+import csv
 import gzip
 import json
 
@@ -401,3 +402,35 @@ def test_text_files_have_no_column_of_intents(written, name):
     path = written(name, "a O\nb O\n")
     with pytest.raises(DataError, match="has no column of intents, but 'x' is named as one"):
         read_tagged(path, intent="x")
+
+
+@pytest.mark.parametrize(
+    ("words", "tags"),
+    [
+        ("['EU', 'rejects']", "['B-ORG', 'O']"),
+        ('["EU", "rejects"]', '["B-ORG", "O"]'),
+        ("['EU', 'rejects']", "B-ORG O"),
+    ],
+)
+def test_lists_that_stand_in_a_table_as_text_are_read_as_lists(tmp_path, words, tags):
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["words", "tags"], [words, tags]])
+    found = read_tagged(tmp_path / "a.csv")
+    assert (found.words, found.tags) == ([["EU", "rejects"]], [["B-ORG", "O"]])
+
+
+@pytest.mark.parametrize("odd", ["['EU' 'rejects']", "[3 0]", "['a', b'x']"])
+def test_a_list_that_is_written_otherwise_is_refused(tmp_path, odd):
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["words", "tags"], ["['a', 'b']", "[0, 1]"], ["['a']", "[7]"], ["['a', 'b']", odd]])
+    with pytest.raises(DataError, match="row 3.* is no list of words, as others in its column are"):
+        read_tagged(tmp_path / "a.csv")
+
+
+def test_lists_of_one_and_sentences_between_brackets_are_what_they_are(tmp_path):
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["words", "tags"], ["['LONDON']", "[5]"], ['["\\ud83d", "b"]', "[3, 0]"]])
+    found = read_tagged(tmp_path / "a.csv")
+    assert (found.words, found.tags) == ([["LONDON"], ["\ufffd", "b"]], [["5"], ["3", "0"]])
+    (tmp_path / "b.csv").write_text('words,tags\n"[1, 2] reported this",A B C D\n"[""Hello"" he said]",A B C\n')
+    assert read_tagged(tmp_path / "b.csv").words == [["[1,", "2]", "reported", "this"], ['["Hello"', "he", "said]"]]

@@ -607,3 +607,10 @@ def test_no_word_of_an_extra_can_say_padding(unit):
     tokenizer = Tokenizer.train([hostile + " a b"], unit=unit, min_count=1)
     tokenizer._segment = lambda text: [(0, 5)]
     assert tokenizer.encode(["<pad>", "<PAD>"])[1].tolist() == [1]
+
+
+@pytest.mark.parametrize("text", ["Le café, là-bas.", "한국어 문장", "がぎぐ だ", "e\u0301\u0301 x"])
+def test_words_of_decomposed_text_have_all_their_marks(text):
+    tokenizer, apart = Tokenizer.train(["x"], min_count=1, lowercase=False), unicodedata.normalize("NFD", text)
+    found = [unicodedata.normalize("NFC", apart[start:end]) for start, end in tokenizer.spans(apart)]
+    assert found == tokenizer.tokens(apart)

@@ -4,6 +4,7 @@ import gzip
 import json
 import resource
 import string
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bothways.data.tables import read_table
-from bothways.data.writing import TableWriter, column_type
+from bothways.data.writing import TableWriter, check_place, column_type
 from bothways.errors import DataError, OutputError
 
 NAMES = ["a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz", "a.tsv.gz", "a.ndjson.gz"]
@@ -192,3 +193,14 @@ def test_half_a_character_cannot_be_written(tmp_path, name):
         write(tmp_path / name, {"text": str}, [("a\ud83d",)])
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_is_not_replaced():
+    for force in (False, True):
+        with pytest.raises(OutputError, match="/dev/null is a device or a pipe, which no file can replace"):
+            check_place(Path("/dev/null"), force=force)
+
+
+def test_a_nan_among_whole_numbers_is_missing_in_a_parquet_file(tmp_path):
+    write(tmp_path / "a.parquet", {"id": int, "good": bool}, [(1, True), (float("nan"), float("nan"))])
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist()[1] == {"id": None, "good": None}

@@ -200,3 +200,5 @@ def test_a_clock_of_an_earlier_version_is_read_and_one_of_a_newer_version_refuse
     saved["clock"]["leap"] = True
     with pytest.raises(ModelFolderError, match=r"^The model's times have 'leap'.* pip install --upgrade bothways$"):
         ForecastSpec.from_dict(saved)
+    with pytest.raises(ModelFolderError, match=r"^The model's series have 'tides'.* pip install --upgrade bothways$"):
+        ForecastSpec.from_dict({**spec.to_dict(), "tides": True})

@@ -454,3 +454,16 @@ def test_a_folder_that_was_cleared_and_no_more_is_taken_again(question, tmp_path
     (tmp_path / comparing.LOCK).touch()
     take_place(question, tmp_path, force=False)
     assert (tmp_path / comparing.ASKED).is_file()
+
+
+def test_a_comparison_is_not_written_where_its_data_is_read_nor_scored_on_what_is_trained_on(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "dev.csv").write_text("text,label\na,x\nb,y\n")
+    entries = every(["rnn"], ["both"], [0])
+    with pytest.raises(OutputError, match=r"comparison is or lies in the data .*, and would be read"):
+        compare(Question("classify", {}, data), entries, data / "comparison", listener=Heard())
+    asked = Question("classify", {}, data, test=data / "dev.csv")
+    with pytest.raises(DataError, match=r"dev\.csv \(--test\) lies in the training data"):
+        compare(asked, entries, tmp_path / "out", listener=Heard())
+    assert not (data / "comparison").exists()

@@ -1,10 +1,12 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
 
+from bothways.bundle import finite
 from bothways.errors import SettingsError
-from bothways.lab.entries import Entry, Question, every
+from bothways.lab.entries import Entry, Question, Result, every
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,21 @@ def test_what_networks_start_from_is_part_of_the_question(tmp_path, name):
     before = question.fingerprint()
     file.write_text("two")
     assert question.fingerprint() != before
+
+
+def test_hidden_files_beside_the_data_are_no_part_of_the_question(tmp_path):
+    (tmp_path / "reviews.csv").write_text("text,label\n")
+    asked = Question("classify", {}, tmp_path)
+    before = asked.fingerprint()
+    for name in (".DS_Store", ".git/index"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("changes")
+    assert asked.fingerprint() == before
+    (tmp_path / "more.csv").write_text("text,label\n")
+    assert asked.fingerprint() != before
+
+
+def test_a_score_that_is_no_number_goes_through_json():
+    lost = Result(Entry("rnn", "both", 0), failed="diverged")
+    assert math.isnan(lost.score)
+    assert math.isnan(Result.from_dict(json.loads(json.dumps(finite(lost.to_dict())))).score)

@@ -1,5 +1,6 @@
 """The linear chain against every path one by one, and its laws."""
 
+import copy
 from itertools import pairwise, product
 
 import numpy as np
@@ -185,3 +186,15 @@ def test_what_is_forbidden_has_no_chance_and_is_never_taught():
 def test_a_scheme_that_cannot_be_is_refused(allowed, said):
     with pytest.raises(SettingsError, match=said):
         LinearChainCRF(2, allowed=allowed)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_loss_of_scores_in_half_precision_is_that_of_the_same_scores(dtype):
+    """Sums of some 200 nats differ by a few; in bfloat16 such numbers are a nat apart."""
+    emissions, _, lengths = make(9, [90, 40], dtype=torch.float32, poison=0.0)
+    labels, crf, rounded = torch.zeros(2, 90, dtype=torch.int64), LinearChainCRF(9), emissions.to(dtype)
+    for weight in crf.parameters():
+        torch.nn.init.normal_(weight, std=3)
+    for one in (crf, copy.deepcopy(crf).to(dtype)):
+        found, wanted = one(rounded, labels, lengths), copy.deepcopy(one).double()(rounded.double(), labels, lengths)
+        torch.testing.assert_close(found, wanted.float(), rtol=1e-4, atol=1e-3)

@@ -3,6 +3,7 @@
 from itertools import product
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -549,6 +550,9 @@ def test_a_state_that_does_not_fit_is_refused():
         DataError, match=r"^initial_state\.forward's c is float32 \(1, 3, 4\), but .* float \(1, 2, 4\)"
     ):
         LSTM(E, H)(inputs, None, State((h, torch.zeros(1, 3, H))))
+    for odd in (None, np.zeros((1, 2, H))):
+        with pytest.raises(DataError, match=r"^initial_state\.forward's c is .*, but it must be float \(1, 2, 4\)"):
+            LSTM(E, H)(inputs, None, State((h, odd)))
     with pytest.raises(DataError, match=r"^initial_state\.backward is given, but direction is 'forward'\."):
         GRU(E, H)(inputs, None, State(None, (h,)))
     for reader, state, said in ((LSTM(E, H), (h, h), "a tuple"), (GRU(E, H), h, r"float32 \(1, 2, 4\)")):

@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 import bothways
 from bothways.cli.forecast import show_scores
 from bothways.data.series import SeriesTable
-from bothways.decoding.forecasting import windows_before
+from bothways.decoding.forecasting import steps_from, windows_before
 from bothways.errors import DataError
 from bothways.estimators.forecaster import listed_series
 from bothways.settings import ForecasterSettings
@@ -231,6 +231,28 @@ def test_values_missing_here_and_there_cost_only_the_windows_that_lack_them(monk
     assert sum(read) < 1.6 * len(prepared.train)
 
 
+@pytest.mark.parametrize("known", [1, 5])
+def test_values_known_at_regular_times_cost_a_reading_for_each_of_a_period(known, monkeypatch):
+    """Of an hourly column in a table of ten minutes one row in six is known; of a sensor that rests, five in six."""
+    values = waves(1_000, noise=1.0)
+    values[np.arange(1_000) % 6 >= known] = np.nan
+    prepared, read = prepare(values, validation_size=0.0, window=12, horizon=36), []
+
+    def counted(known, origins, size):
+        read.append(len(origins))
+        return windows_before(known, origins, size)
+
+    monkeypatch.setattr("bothways.training.forecast_scores.windows_before", counted)
+    weights = fit_line(prepared, [0])
+    assert sum(read) < 2.1 * len(prepared.train)
+    one, items = prepared.series[0], prepared.train
+    windows = windows_before(one.known, items.origins, 12)[..., 0]
+    ahead = steps_from(one.truth, items.origins, 36)[..., 0]
+    for step in range(36):
+        there = ~np.isnan(ahead[:, step])
+        np.testing.assert_allclose(weights[:, step], expected_ridge(windows[there], ahead[there, step]), atol=1e-6)
+
+
 def test_a_step_that_is_never_known_is_told_and_stays_at_the_last_value():
     """Windows of 15 times end before the times 15 and 16; of what follows 18, 19, 21, 22 and 23 are missing."""
     values = waves(40)
@@ -295,11 +317,13 @@ def test_origins_of_too_few_horizons_have_no_interval_and_say_so(tmp_path, capsy
     assert trained.scores["mse_interval"] is None
     save_forecaster(trained, tmp_path / "model")
     assert json.loads((tmp_path / "model" / "metrics.json").read_text())["validation"]["mse_interval"] is None
-    words = f"{trained.scores['mse']:.4f} (no interval: origins of fewer than 10 whole horizons)"
+    words = (
+        f"{trained.scores['mse']:.4f} (no interval: fewer than 10 blocks of origins, each a horizon or a whole series)"
+    )
     assert words in (tmp_path / "model" / "README.md").read_text()
     assert words in run("info", tmp_path / "model")[0]
     show_scores(trained.scores, {})
-    assert "(no interval: origins of fewer than 10 whole horizons)" in capsys.readouterr().out
+    assert "(no interval: fewer than 10 blocks of origins, each a horizon or a whole series)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("each", [1, 9, 25])
@@ -497,3 +521,10 @@ def test_a_series_that_began_late_does_not_take_the_seasonal_baseline_from_the_o
 
 def test_a_baseline_that_is_level_is_called_so():
     assert verdict({"mse": 0.5}, {"drift": {"mse": 0.5}}).startswith("The drift baseline is level with the network")
+
+
+@pytest.mark.parametrize("validation_size", [0.2, 0.0])
+def test_a_training_that_diverges_is_refused_with_what_to_do(validation_size):
+    far = {"epochs": 3, "lr": 1e8, "weight_decay": 1, "validation_size": validation_size}
+    with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
+        fit(waves(), **far)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn import functional
@@ -90,10 +91,14 @@ def test_a_sentence_has_the_same_intent_alone_as_in_company(parser, tmp_path, mo
     exported.at_once = 3
     together = parser.predict_proba(words)
     np.testing.assert_allclose(together.sum(axis=1), 1)
-    np.testing.assert_allclose(exported.predict_intents_proba(words), together, atol=1e-5)
+    assert exported.predict(words) == parser.predict(words)
+    assert exported.predict_tags(words) == parser.predict(words)[1]
+    with pytest.raises(DataError, match="texts is one str"):
+        exported.parse("play jazz")
+    np.testing.assert_allclose(exported.predict_proba(words), together, atol=1e-5)
     for row, sentence in enumerate(words):
         np.testing.assert_allclose(parser.predict_proba([sentence])[0], together[row], atol=1e-5)
-        np.testing.assert_allclose(exported.predict_intents_proba([sentence])[0], together[row], atol=1e-5)
+        np.testing.assert_allclose(exported.predict_proba([sentence])[0], together[row], atol=1e-5)
 
 
 def test_words_that_come_one_by_one_are_all_read(parser):
@@ -144,8 +149,8 @@ def test_saved_is_loaded_is_exported(parser, tmp_path):
     again, exported = IntentParser.load(tmp_path / "model"), load(tmp_path / "model")
     words, _, _ = asked(9, seed=4)
     assert again.predict(words) == parser.predict(words)
-    assert exported.predict_both(words) == parser.predict(words)
-    np.testing.assert_allclose(exported.predict_intents_proba(words), parser.predict_proba(words), atol=1e-4)
+    assert exported.predict(words) == parser.predict(words)
+    np.testing.assert_allclose(exported.predict_proba(words), parser.predict_proba(words), atol=1e-4)
 
 
 def test_a_damaged_baseline_is_noticed(parser, tmp_path):
@@ -334,14 +339,20 @@ def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant
             for odd, said in (
                 (None, r"intents of X\[0\] is None, but an intent must be text"),
                 (float("nan"), r"intents of X\[0\] is nan"),
+                (pd.NA, r"intents of X\[0\] is <NA>"),
                 (" ", r"intents of X\[0\] is ' '"),
                 ("\ud800", r"intents of X\[0\] is '\\ud800'"),
             )
         ),
         (
+            lambda: IntentParser(**SMALL).fit(WORDS, TAGS, "play"),
+            DataError,
+            "intents is one str, but it must be a list",
+        ),
+        (
             lambda: IntentParser(**SMALL).fit(WORDS, TAGS, INTENTS, validation=(WORDS, TAGS)),
             DataError,
-            r"validation holds 2 lists, but it must be \(sentences, tags, intents\)",
+            r"validation holds 2 elements, but it must be \(sentences, tags, intents\)",
         ),
         (
             lambda: IntentParser(**{**SMALL, "monitor": "loss"}).fit(
@@ -356,7 +367,6 @@ def test_intents_that_a_file_has_are_not_read_where_they_are_asked_for(assistant
             "X holds no word, so there is nothing to score",
         ),
         (lambda: IntentParser().predict([["a"]]), NotFittedError, r"Call fit\(sentences, tags, intents\)"),
-        (lambda: IntentParser().parse("play"), DataError, "texts is one str"),
     ],
 )
 def test_wrong_use_is_refused(use, kind, said):
@@ -384,3 +394,17 @@ def test_all_settings_of_a_tagger_but_one_default_are_those_of_intents():
     ours, theirs = IntentSettings().to_dict(), TaggerSettings().to_dict()
     assert ours.keys() == theirs.keys()
     assert {name for name in ours if ours[name] != theirs[name]} == {"monitor"}
+
+
+@pytest.mark.parametrize(("odd", "spelt"), [(1.0, "1"), (np.float64(2.5), "2.5"), (True, "true"), (np.int64(3), "3")])
+def test_intents_that_are_no_text_are_spelt_as_tables_spell_them(odd, spelt):
+    assert tagged([["a"]], [["O"]], [odd], name="X").labels == [spelt]
+
+
+def test_a_rare_intent_is_never_held_out():
+    words, tags = [["a"]] * 40, [["O"]] * 40
+    for seed in range(20):
+        sentences = tagged(words, tags, ["rare", *["Play", "Sing"] * 19, "Play"], name="X")
+        prepared = prepare_tags(sentences, None, IntentSettings(seed=seed, validation_size=0.1, min_count=1))
+        assert prepared.intents == ["Play", "Sing", "rare"]
+        assert 0 < len(prepared.validation.words) < 10

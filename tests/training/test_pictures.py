@@ -284,3 +284,12 @@ def test_contributions_have_their_whole_probability_and_say_how_many_words_are_l
     assert [tick.get_text() for tick in few.get_yticklabels()] == ["a", "␣", "b"]
     assert many.get_title() == "good, 0.500 · the 60 of 300 words that count most"
     assert [tick.get_text() for tick in many.get_yticklabels()] == [f"word {number}" for number in range(240, 300)]
+
+
+def test_a_picture_goes_into_a_file_of_its_own_kind_alone(tmp_path):
+    (tmp_path / "scores.csv").write_text("kept")
+    with pytest.raises(OutputError, match=r"^scores\.csv is no name for a picture\. Name a file that ends in \.png\.$"):
+        draw_learning_curves(HISTORY, tmp_path / "scores.csv", best_epoch=2)
+    assert (tmp_path / "scores.csv").read_text() == "kept"
+    with pytest.raises(OutputError, match=r"^a\.png cannot be written: Not a directory\. Choose another place\.$"):
+        draw_learning_curves(HISTORY, tmp_path / "scores.csv" / "a.png", best_epoch=2)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from bothways.errors import Interrupted, OutputError
+from bothways.errors import DataError, DivergedError, Interrupted, OutputError
+from bothways.models.classifier import Classifier
 from bothways.settings import ClassifierSettings, TaggerSettings
 from bothways.training.from_files import train_classifier_from_file
 from bothways.training.listening import Silence
-from bothways.training.places import check_places, refuse_inside
+from bothways.training.places import check_places, refuse_inside, workplace
 from bothways.training.tagging_from_files import train_tagger_from_file
 from stopping import StopAt
 from toys import SMALL, toy_csv
@@ -70,3 +71,42 @@ def test_a_folder_beside_the_model_or_around_it_is_allowed_also_by_a_link(tmp_pa
     (tmp_path / "link").symlink_to(out)
     with pytest.raises(OutputError, match="which is the model's alone. Choose another folder with --tensorboard.$"):
         refuse_inside(tmp_path / "link" / "log", out, "--tensorboard")
+
+
+def test_two_trainings_are_never_under_way_in_one_place(tmp_path):
+    with workplace(tmp_path / "model.training") as place:
+        (place / "train.arrow").write_bytes(b"of the first")
+        with (
+            pytest.raises(
+                OutputError, match=r"^Another training is under way in .*model\.training\. Wait for it to end"
+            ),
+            workplace(tmp_path / "model.training"),
+        ):
+            pass
+        assert (place / "train.arrow").read_bytes() == b"of the first"
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("task", ["classify", "tag"])
+def test_validation_data_that_lies_in_the_training_data_is_refused(tmp_path, task):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if task == "classify":
+        settings, train, data = ClassifierSettings(**SMALL), train_classifier_from_file, toy_csv(folder / "dev.csv", 60)
+    else:
+        settings, train, data = TaggerSettings(epochs=1), train_tagger_from_file, conll(folder / "dev.conll")
+    with pytest.raises(
+        DataError, match=r"dev\.\w+ \(--validation\) lies in the training data .*, and would be trained on"
+    ):
+        train(folder, tmp_path / "model", settings, validation=data)
+
+
+def test_a_training_that_diverged_leaves_no_state_that_the_next_would_meet(tmp_path, monkeypatch):
+    data = toy_csv(tmp_path / "data.csv", 60)
+    with monkeypatch.context() as patch:
+        forward = Classifier.forward
+        patch.setattr(Classifier, "forward", lambda self, *given: forward(self, *given) * float("nan"))
+        with pytest.raises(DivergedError, match="The training diverged in epoch 1"):
+            train_classifier_from_file(data, tmp_path / "model", ClassifierSettings(**SMALL))
+    assert not (tmp_path / "model.training").exists()
+    assert train_classifier_from_file(data, tmp_path / "model", ClassifierSettings(**SMALL)).best_epoch

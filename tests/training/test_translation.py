@@ -343,3 +343,10 @@ def test_ctrl_c_keeps_the_best_epoch_and_resuming_ends_in_the_same_weights(tmp_p
         assert torch.equal(resumed.model.state_dict()[name], weight), name
     with pytest.raises(ResumeError, match="other data or settings"):
         train_translator(prepare(turned(61), **chosen), settings(**chosen), folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("validation_size", [0.2, 0.0])
+def test_a_training_that_diverges_is_refused_with_what_to_do(validation_size):
+    far = {"epochs": 3, "lr": 1e8, "weight_decay": 1, "validation_size": validation_size}
+    with pytest.raises(DataError, match=r"^The training diverged in epoch 1: .* Try a lower lr\.$"):
+        fit(turned(40), **far)

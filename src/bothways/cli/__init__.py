@@ -10,13 +10,16 @@ def main() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     from bothways.cli.commands import app
-    from bothways.cli.output import StandardOutput
+    from bothways.cli.output import StandardError, StandardOutput
     from bothways.errors import OutputError
 
-    if sys.stderr is not None:
-        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if sys.stdout is not None:
-        sys.stdout = StandardOutput.like(sys.stdout)  # type: ignore[arg-type]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by '2>&-': what is said there goes nowhere
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+            setattr(sys, f"__{name}__", nowhere)  # else it would be closed once nobody holds it any more
+    sys.stderr = StandardError.like(sys.stderr)  # type: ignore[arg-type]
+    sys.stdout = StandardOutput.like(sys.stdout)  # type: ignore[arg-type]
     try:
         try:
             app()

@@ -43,7 +43,8 @@ train_app = typer.Typer(help="Train a model from a file and save it as a folder.
 compare_app = typer.Typer(**{**_BEHAVIOUR, "no_args_is_help": False})
 
 
-_OF_A_PLACE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)  # a fault of a name that was given
+# Faults of a name that was given.
+_OF_A_PLACE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
 
 
 def explained(command: Callable[..., None]) -> Callable[..., None]:

@@ -19,12 +19,12 @@ from bothways.settings import (
     COMPARED,
     IMAGE_PROBLEMS,
     LEAST_MINUTES,
+    OF_TOKENS,
     ClassifierSettings,
     ForecasterSettings,
     ProblemSettings,
     TaggerSettings,
 )
-from bothways.settings.forecast import OF_TOKENS
 
 if TYPE_CHECKING:
     from bothways.declaring import Settings
@@ -54,7 +54,7 @@ class Asked:
     as_json: Annotated[bool, typer.Option("--json", help="print every result as one JSON object")] = False
 
 
-@with_settings(ClassifierSettings, without=COMPARED)
+@with_settings(ClassifierSettings, without=(*COMPARED, "gradual_unfreezing", "layer_decay"))
 @with_options(Asked, directions="forward,both")
 def compare_classify(
     context: typer.Context,
@@ -130,7 +130,7 @@ def compare_problem(
         typer.Option("--problem", help="first-token, adding, copy or teddy, all generated; rows or pixels"),
     ] = None,
     lengths: Annotated[
-        str | None, typer.Option("--lengths", help="steps of the sequences, such as 50,100,200; not of rows, pixels")
+        str | None, typer.Option("--lengths", help="steps of the sequences; 50,100,200 if none; not of rows, pixels")
     ] = None,
     asked: Asked,
     data: Annotated[Path | None, typer.Option("--data", help="folder of MNIST's files, for rows and pixels")] = None,
@@ -178,12 +178,13 @@ def compare_problem(
 
 
 def _refuse_unused(problem: str, given: Collection[str]) -> None:
-    """Refuse settings of sequences that are drawn where images are read, and the other way round."""
+    """Refuse settings of tokens, of sequences that are drawn where images are read, and the other way round."""
+    unused = dict.fromkeys(OF_TOKENS, "whose networks have no token vectors")
     if problem in IMAGE_PROBLEMS:
-        unused, reason = ["batches_per_epoch", "held_out"], "whose images are read from files"
+        unused |= dict.fromkeys(("batches_per_epoch", "held_out"), "whose images are read from files")
     else:
-        unused, reason = ["validation_size"], "whose sequences are drawn; --held-out says how many for validation"
-    for name in unused:
+        unused["validation_size"] = "whose sequences are drawn; --held-out says how many for validation"
+    for name, reason in unused.items():
         if name in given:
             option = f"--{name.replace('_', '-')}"
             raise SettingsError(f"{option} is of no use to the problem {problem!r}, {reason}. Leave it out.")

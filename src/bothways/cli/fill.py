@@ -35,7 +35,8 @@ def fill(
     refuse_half_characters(texts or [])
     folder = open_folder(model)
     if folder.task != "fill":
-        better = "bothways generate" if folder.task == "language" else "bothways predict"
+        writes = folder.task == "language" and not folder.description["settings"]["two_way"]
+        better = "bothways generate" if writes else "bothways predict"
         raise ModelFolderError(
             f"{model} was trained to {folder.task!r}, which fills no gaps. "
             f"Train a model with 'bothways train fill', or use '{better}'."

@@ -89,7 +89,7 @@ def show_intents(model: Path, texts: list[str], *, as_json: bool) -> None:
     from bothways.runtime import load
 
     runner: IntentRunner = load(model)
-    for parsed in runner.parse_texts(texts):
+    for parsed in runner.parse(texts):
         if as_json:
             print_json(parsed.to_dict())
             continue

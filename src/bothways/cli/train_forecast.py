@@ -20,8 +20,7 @@ from bothways.cli.training import (
     TimeColumn,
     run_training,
 )
-from bothways.settings import ForecasterSettings
-from bothways.settings.forecast import OF_TOKENS
+from bothways.settings import OF_TOKENS, ForecasterSettings
 
 if TYPE_CHECKING:
     from bothways.training.forecasting import TrainedForecaster

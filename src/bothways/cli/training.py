@@ -19,7 +19,7 @@ Encoding = Annotated[str, typer.Option("--encoding", help="of the files; auto de
 Resume = Annotated[bool, typer.Option("--resume", help="go on after Ctrl-C, kill or power cut")]
 Force = Annotated[bool, typer.Option("--force", help="replace the model folder if it exists")]
 TensorBoard = Annotated[
-    Path | None, typer.Option("--tensorboard", help="folder for a TensorBoard log of the scores by epoch")
+    Path | None, typer.Option("--tensorboard", help="folder for a log of the scores by epoch; needs tensorboard")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print all that was measured as JSON")]
 ValidationTexts = Annotated[

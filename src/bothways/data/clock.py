@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bothways.data.times import DAY, utc_offsets, write_date, zones_of
-from bothways.errors import ModelFolderError
+from bothways.errors import refuse_newer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,12 +121,7 @@ class Clock:
         Raises:
             ModelFolderError: a newer version wrote it.
         """
-        unknown = next((name for name in saved if name not in cls.__dataclass_fields__), None)
-        if unknown is not None:
-            raise ModelFolderError(
-                f"The model's times have {unknown!r}, which this version of bothways does not know. "
-                "Run: pip install --upgrade bothways"
-            )
+        refuse_newer(saved, cls.__dataclass_fields__, "times")
         return cls(**saved)
 
 
@@ -136,7 +131,7 @@ def clock_of_dates(
     rows: Sequence[NDArray[np.int64]],
     form: str,
     *,
-    local: bool | None = None,
+    like: Clock | None = None,
 ) -> tuple[Times, Clock]:
     """Find how dates advance: on the clock on the wall if they do so by days or months, else in UTC.
 
@@ -147,7 +142,7 @@ def clock_of_dates(
         spelt: as they stand in the table.
         rows: those of each series, in order.
         form: how dates are written.
-        local: read them so, or not, if they then are even; None decides, too.
+        like: how those advanced that a model was trained on; they are read as these were, if they then are as even.
 
     Returns:
         The times, and how they advance.
@@ -157,12 +152,13 @@ def clock_of_dates(
     zone = "" if several else "".join(zones)
     clock = find_clock([times[some] for some in rows], "date", form, "+00:00" if several else zone)
     if not zones:
-        return times, replace(clock, local=clock.by_calendar if local is None else local)
-    if local is False and clock.even:
+        return times, replace(clock, local=clock.by_calendar if like is None else like.local)
+    if like is not None and not like.local and (clock.even or not like.even):
         return times, clock
     shown = times + utc_offsets(spelt)
     here = replace(find_clock([shown[some] for some in rows], "date", form, zone), local=True)
-    return (shown, here) if here.by_calendar or (local and here.even) else (times, clock)
+    by_the_wall = here.by_calendar or (like is not None and like.local and here.even)
+    return (shown, here) if by_the_wall else (times, clock)
 
 
 def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "") -> Clock:
@@ -177,13 +173,15 @@ def find_clock(series: Sequence[Times], kind: TimeKind, form: str, zone: str = "
         steps = _steps(measured, unit)
         if not len(steps):
             break
-        shortest = float(steps.min())
-        counts = steps / shortest if shortest > 0 else steps
-        regular = shortest > 0 and bool(np.allclose(counts, np.rint(counts), atol=1e-6))
+        step = float(steps.min())
+        if step > 0 and unit == "number":
+            # Numbers are rounded, the more so the larger they are: the mean step is nearer than the shortest.
+            step = float(steps.sum() / np.rint(steps / step).sum())
+        counts = steps / step if step > 0 else steps
+        near = rounding(measured, step) if step > 0 and unit == "number" else 1e-6
+        regular = step > 0 and bool(np.allclose(counts, np.rint(counts), atol=near)) and counts.min() > 0.5
         if regular and (counts < 1.5).mean() >= _SHARE_OF_SHORTEST and counts.mean() <= _MOST_GAPS:
             from_end = unit == "month" and all(_from_end(times) for times in several)
-            # Numbers are rounded, the more so the larger they are: the mean step is nearer than the shortest.
-            step = float(steps.sum() / np.rint(counts).sum()) if unit == "number" else shortest
             return Clock(kind, unit, step, form=form, zone=zone, from_end=from_end)
     unit, measured = units[-1]
     steps = _steps(measured, unit)
@@ -194,6 +192,12 @@ def _steps(series: Sequence[Times], unit: Unit) -> Times:
     """The steps of all series; of seconds to the microsecond, below which their sum since 1970 is rounded."""
     steps = np.concatenate([np.diff(times) for times in series])
     return np.round(steps, 6) if unit == "second" else steps
+
+
+def rounding(series: Sequence[Times], step: float) -> float:
+    """How far from a whole number of steps numbers may stand since they are rounded, in steps."""
+    farthest = max(float(np.abs(times).max(initial=0.0)) for times in series)
+    return min(0.1, max(1e-6, 4 * math.ulp(farthest) / step))
 
 
 def _counted(count: float, name: str) -> str:

@@ -142,6 +142,12 @@ def _guess_label(table: Table, free: Sequence[str]) -> str:
     found = _named(free, _LABEL_NAMES)
     if not found and len(table.columns) == 2 and _repeats(table, free[0]):
         found = list(free)
+        other = next(column for column in table.columns if column != free[0])
+        if free[0] in _sample(table, free[0]) and " " in other.strip():
+            raise DataError(
+                f"{table.name} has no header, as it seems: its first row has the value {free[0]!r} of later ones. "
+                "Write the columns' names into a first line, or name the label's with --label."
+            )
     if len(found) != 1:
         raise _unclear(table, "label", found)
     return found[0]

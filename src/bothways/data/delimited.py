@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,8 @@ from bothways.errors import DataError, counted
 
 # A quote left open would otherwise gather the rest of the file in memory.
 _LONGEST_VALUE = 1 << 26
+_SAMPLE = 100  # rows that a delimiter is tried on
+_NAMED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -41,7 +44,9 @@ class DelimitedFile:
         self.path = path
         self.codec, self.notes = find_encoding(path, encoding)
         self.quoted = True
-        self.delimiter = next((d for d in delimiters if self._fits(d)), delimiters[0])
+        self._breaks = False  # whether a value that was read holds the end of a line
+        self._named = self._named_delimiter()
+        self.delimiter = self._named or self._best_of(delimiters)
         if self.delimiter != delimiters[0]:
             self.notes.append(f"{path.name} is read with {_DELIMITERS[self.delimiter]} between its values.")
         if self.delimiter == "\t" and self._has_plain_quotes():
@@ -69,6 +74,9 @@ class DelimitedFile:
         """Yield the header and then every row, each as long as the header."""
         width = row = line = 0
         with opened(self.path) as file, io.TextIOWrapper(file, self.codec, newline="") as text:
+            if self._named:
+                text.readline()
+                line = 1
             reader = csv.reader(
                 text,
                 delimiter=delimiter,
@@ -85,7 +93,9 @@ class DelimitedFile:
                             raise DataError(self._wrong_width(row, line + 1, len(values), width, delimiter))
                         yield values
                         row += 1
-                    line = reader.line_num
+                    after = reader.line_num + bool(self._named)
+                    self._breaks = self._breaks or after > line + 1
+                    line = after
             except csv.Error as error:
                 raise DataError(f"{self._place(row, line + 1)}: {_explain(error)}") from None
 
@@ -99,30 +109,55 @@ class DelimitedFile:
             f"but the header has {width}. Put a value that holds a {name} in quotes."
         )
 
-    def _fits(self, delimiter: str) -> bool:
-        """Say whether the header has several values and the first row as many."""
+    def _named_delimiter(self) -> str | None:
+        """The delimiter that a line before the header names, as Excel writes it: sep=;"""
+        with opened(self.path) as file, io.TextIOWrapper(file, self.codec, newline="") as text:
+            found = _NAMED.fullmatch(text.readline(20).rstrip("\r\n"))
+        return found[1] if found and found[1] in _DELIMITERS else None
+
+    def _best_of(self, delimiters: str) -> str:
+        """The delimiter that gives the most values; of several the first, or the one that stands before no space.
+
+        Those come first that part many rows alike.
+        """
+        for rows in (_SAMPLE, 2):
+            headers = {delimiter: self._header(delimiter, rows) for delimiter in delimiters}
+            most = max(map(len, headers.values()))
+            best = [delimiter for delimiter, values in headers.items() if len(values) == most > 1]
+            tight = [one for one in best if not any(value.startswith(" ") for value in headers[one][1:])]
+            if best:
+                return (tight or best)[0]
+        return delimiters[0]
+
+    def _header(self, delimiter: str, rows: int) -> list[str]:
+        """The values of the header; none if one of the next rows has not as many, or a quote is cut in two."""
         try:
-            start = list(islice(self._rows(delimiter), 2))
-            return bool(start) and len(start[0]) > 1
+            start = list(islice(self._rows(delimiter), rows))
         except DataError:
-            return False
+            return []
+        cut = any('"' in value for values in start for value in (values[0], values[-1]))
+        return start[0] if start and not (cut and self.quoted and delimiter != "\t") else []
 
     def _has_plain_quotes(self) -> bool:
-        """Say whether the file cannot be read with quoting but can without, as many TSV files are written."""
-        if self._reads():
-            return False
+        """Say whether quotes are part of the text, as in many TSV files: read as such they give more whole rows."""
+        quoted, breaks = self._count()
+        if quoted >= 0 and not (breaks and len(self._header(self.delimiter, 1)) > 1):
+            return False  # without quoting there cannot be more rows, or every line would be one
         self.quoted = False
-        plain = self._reads()
+        plain, _ = self._count()
         self.quoted = True
-        return plain
+        return plain > quoted
 
-    def _reads(self) -> bool:
+    def _count(self) -> tuple[int, bool]:
+        """Count the rows, -1 if they cannot be read; and whether some value holds the end of a line."""
+        rows = 0
+        self._breaks = False
         try:
             for _ in self._rows(self.delimiter):
-                pass
+                rows += 1
         except DataError:
-            return False
-        return True
+            return -1, self._breaks
+        return rows, self._breaks
 
 
 def _explain(error: csv.Error) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from bothways.errors import BothwaysError, DataError, MissingFileError
+from bothways.errors import BothwaysError, DataError, MissingFileError, OutputError
 
 Format = Literal["csv", "tsv", "jsonl", "parquet"]
 _FORMATS: dict[str, Format] = {
@@ -40,6 +40,54 @@ def probe(path: Path) -> None:
     """Raise the OSError that keeps anything from being known of a place; that nothing stands there is none."""
     with suppress(FileNotFoundError, NotADirectoryError, ValueError):
         os.lstat(path)
+
+
+def refuse_trained_on(data: Path, held: Path | None, name: str) -> None:
+    """Refuse a file to score on that lies in a folder whose files are trained on; those of folders in it are not.
+
+    Args:
+        data: what is trained on.
+        held: what is scored on; None: nothing is named.
+        name: of the option.
+
+    Raises:
+        DataError: it lies there.
+    """
+    if held is not None and held.is_file() and data.is_dir() and data.resolve() == held.resolve().parent:
+        raise DataError(
+            f"{held} (--{name}) lies in the training data {data}, and would be trained on. Move it out, or name the "
+            "file to train on."
+        )
+
+
+@contextmanager
+def alone(lock: Path, refusal: str) -> Iterator[None]:
+    """Let one process at a time into a block; the system lets go of the lock however the process ends.
+
+    Args:
+        lock: the file that is locked, in a folder that is there; it stays.
+        refusal: what is said if another process holds it.
+
+    Raises:
+        OutputError: another process is in the block, or the file cannot be written.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not of Windows
+        yield
+        return
+    try:
+        file = lock.open("w")
+    except OSError as error:
+        raise OutputError(f"{lock.parent} cannot be written: {error.strerror or error}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(refusal) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 @contextmanager

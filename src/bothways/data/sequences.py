@@ -1,6 +1,6 @@
 """What Python users pass in, checked: texts, or sequences of numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,22 +9,45 @@ from numpy.typing import NDArray
 from bothways.errors import DataError
 
 
-def holds_texts(first: object) -> bool:
-    """Whether an input of which this is the first element is made of texts."""
-    return isinstance(first, str) or first is None
+def holds_texts(inputs: Sequence[object]) -> bool:
+    """Whether inputs, at least one, are texts, some of them missing perhaps."""
+    return inputs[0] is None or any(isinstance(one, str) for one in inputs)
+
+
+def listed(given: Iterable[Any], name: str = "texts") -> list[Any]:
+    """List what stands in a list, an array, a column of a table of pandas or of Arrow, or comes one by one.
+
+    Raises:
+        DataError: a whole table of pandas, which would give the names of its columns, or a single string.
+    """
+    if isinstance(given, (str, bytes)):
+        kind = type(given).__name__
+        raise DataError(f"{name} is one {kind}, but it must be a list of texts: [{literal_start(given)!r}].")
+    if hasattr(given, "iterrows"):
+        columns = [*getattr(given, "columns", ())]
+        raise DataError(f"{name} is a table, but it must be one of its columns: {', '.join(map(repr, columns[:9]))}.")
+    return list(given.to_pylist() if hasattr(given, "to_pylist") else given)
+
+
+def as_parts(given: Any, *names: str) -> tuple[Any, ...]:
+    """Check what must hold several lists side by side, such as texts and labels.
+
+    Raises:
+        DataError: something else, or another number of them.
+    """
+    if isinstance(given, (tuple, list)) and len(given) == len(names):
+        return tuple(given)
+    what = f"holds {len(given)} elements" if isinstance(given, (tuple, list)) else f"is a {type(given).__name__}"
+    raise DataError(f"validation {what}, but it must be ({', '.join(names)}).")
 
 
 def as_texts(texts: Iterable[Any]) -> list[str]:
     """Check that every element is a text; a pandas Series, an array and an Arrow column are fine.
 
     Raises:
-        DataError: a single string was given, or an element is no string.
+        DataError: a single string or a whole table was given, or an element is no string.
     """
-    if isinstance(texts, (str, bytes)):
-        raise DataError(
-            f"texts is one {type(texts).__name__}, but it must be a list of texts: [{literal_start(texts)!r}]."
-        )
-    checked = [str(text) if isinstance(text, np.str_) else text for text in texts]
+    checked = [str(text) if isinstance(text, np.str_) else text for text in listed(texts)]
     for row, text in enumerate(checked):
         if not isinstance(text, str):
             raise DataError(
@@ -32,6 +55,28 @@ def as_texts(texts: Iterable[Any]) -> list[str]:
                 "Fill or drop missing texts first."
             )
     return checked
+
+
+def as_sentences(sentences: Iterable[Any], name: str = "sentences") -> list[list[str]]:
+    """Check that every element is a list of words.
+
+    Raises:
+        DataError: a text that is not cut into words, or a word that is no str.
+    """
+    if isinstance(sentences, str):
+        raise DataError(f"{name} is one str, but it must be a list of sentences, each a list of words.")
+    found = []
+    for row, words in enumerate(listed(sentences, name)):
+        if isinstance(words, str):
+            raise DataError(f"{name}[{row}] is a str, but it must be a list of words: {words.split()[:4]!r}.")
+        if not isinstance(words, Iterable):
+            raise DataError(f"{name}[{row}] is {words!r}, but it must be a list of words.")
+        held = list(words)  # once: an iterator gives its words but one time
+        if not all(isinstance(word, str) for word in held):
+            wrong = next(word for word in held if not isinstance(word, str))
+            raise DataError(f"{name}[{row}] holds {wrong!r}, but words must be str.")
+        found.append([str(word) for word in held])
+    return found
 
 
 def as_sequences(sequences: Iterable[Any], *, features: int | None = None) -> list[NDArray[np.float32]]:

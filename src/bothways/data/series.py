@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bothways.data.cells import spell
 from bothways.data.clock import Clock, clock_of_dates, find_clock
 from bothways.data.tables import read_table
 from bothways.data.times import parse_times, zones_of
@@ -43,6 +44,35 @@ class Series:
     clock: Clock | None = None  # how its file writes times; None: of no file
 
 
+ROWS = Clock("row", "row", 1.0)
+
+
+def series_of(given: Any, name: str = "The series", *, width: int | None = None, label: str | None = None) -> Series:
+    """Take a series from numbers, the earliest first: its times are the places of its rows.
+
+    Args:
+        given: (T,) or (T,F); NaN where a value is missing.
+        name: for a message.
+        width: F that is expected; None takes any.
+        label: the name of the series.
+
+    Raises:
+        DataError: something is not a number, or of another shape.
+    """
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} is not an array of numbers of shape (T,) or (T, F): {error}.") from error
+    if values.ndim not in (1, 2) or not values.size:
+        raise DataError(f"{name} has shape {values.shape}, but it must be (T,) or (T, F), neither of them 0.")
+    values = values.reshape(len(values), -1)
+    if width is not None and values.shape[1] != width:
+        raise DataError(f"{name} has {values.shape[1]} columns, but {width} are expected.")
+    if np.isinf(values).any():
+        raise DataError(f"{name} holds an infinity. Give a number, or NaN where a value is missing.")
+    return Series(label, np.arange(len(values), dtype=np.float64), values)
+
+
 @dataclass(frozen=True)
 class SeriesTable:
     """The series of a file."""
@@ -65,7 +95,7 @@ def read_series(
     by: str | None = None,
     encoding: str = "auto",
     guess: bool = True,
-    local: bool | None = None,
+    like: Clock | None = None,
 ) -> SeriesTable:
     """Read the series of a table.
 
@@ -78,8 +108,8 @@ def read_series(
         by: the column that names the series a row belongs to; None: all belong to one.
         encoding: of the file.
         guess: look for a column of times if none is named.
-        local: read dates as those of the clock on the wall (True) or as UTC (False), if they advance evenly there; None
-            decides by how they advance, too.
+        like: how those advanced that a model was trained on: dates are read as these were, on the clock on the wall
+            or in UTC, if they advance so there; None decides by how they advance alone.
 
     Returns:
         The series, targets before inputs.
@@ -91,8 +121,9 @@ def read_series(
     table = read_table(path, encoding=encoding)
     for column in (*(targets or ()), *(inputs or ()), *filter(None, (time, by))):
         table.check_column(column)
-    cells = list(zip(*table.rows(table.columns), strict=True))
-    found = dict(zip(table.columns, cells, strict=True))
+    # Columns that nobody asks for may hold lists or objects.
+    cells = zip(*table.rows_as_found(table.columns), strict=True)
+    found = {name: tuple(map(spell, values)) for name, values in zip(table.columns, cells, strict=True)}
     notes = list(table.notes)
     rows = _rows_by_series(table, by, found)
     if time is None and guess:
@@ -104,7 +135,7 @@ def read_series(
     for place, column in enumerate(chosen):
         if np.isnan(values[:, place]).all():
             raise DataError(f"{table.name}: column {column!r} holds no number at all. Choose another column.")
-    times, clock = _times(table, time, rows, found, local)
+    times, clock = _times(table, time, rows, found, like)
     if clock.local and time is not None and len(zones_of(found[time])) > 1:
         notes.append(
             f"The zone of the times of {table.name} differs or changes, as with daylight saving: they are read as "
@@ -135,20 +166,22 @@ def _times(
     time: str | None,
     rows: dict[str | None, NDArray[np.int64]],
     found: dict[str, tuple[str | None, ...]],
-    local: bool | None,
+    like: Clock | None,
 ) -> tuple[Times, Clock]:
     """Read the times of all rows, in order within each series; without a column the places of its rows."""
     if time is None:
         places = np.empty(len(found[table.columns[0]]))
         for some in rows.values():
             places[some] = np.arange(len(some))
-        return places, Clock("row", "row", 1.0)
+        return places, ROWS
     times, kind, form = parse_times(found[time], table.where, time)
     _check_order(table, times, rows, found[time])
     series = list(rows.values())
     if kind == "date":
-        return clock_of_dates(times, found[time], series, form, local=local)
-    return times, find_clock([times[some] for some in series], kind, form)
+        return clock_of_dates(times, found[time], series, form, like=like)
+    clock = find_clock([times[some] for some in series], kind, form)
+    # Earlier versions took fine steps of large numbers for uneven ones.
+    return times, replace(clock, even=False) if like is not None and not like.even else clock
 
 
 def _guess_time(
@@ -342,16 +375,21 @@ def name_columns(text: str | None) -> list[str] | None:
     return names
 
 
-def same_step(trained: Clock, found: Clock, name: str) -> None:
+def same_step(trained: Clock, found: Clock, name: str, *, near: float = 1e-5) -> None:
     """Refuse a file whose times advance otherwise than those of the training data.
+
+    Args:
+        trained: how those of the training data advance.
+        found: how those of the file do.
+        name: of the file, for the message.
+        near: share of a step by which one found of fewer numbers may differ, since they are rounded.
 
     Raises:
         DataError: another step, or dates where numbers were.
     """
     alike = (trained.kind, trained.even) == (found.kind, found.even)
     if alike and trained.even:
-        # Numbers are rounded, so that their mean step depends on how many there are.
-        alike = trained.unit == found.unit and math.isclose(trained.step, found.step, rel_tol=1e-5)
+        alike = trained.unit == found.unit and math.isclose(trained.step, found.step, rel_tol=near)
     if not alike:
         raise DataError(
             f"{name} advances by {found.spoken}, but the model was trained on {trained.spoken}. Give a series of the "

@@ -10,9 +10,13 @@ Text files may be .gz. A tag scheme is not looked at here: decoding/scheme_check
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +32,10 @@ from bothways.errors import DataError, MissingFileError, SettingsError, counted
 WORDS, TAGS, LABELS = "seq.in", "seq.out", "label"
 
 # Names in lower case by which a table's columns are guessed; of two groups the first that has one.
+# A list that stands in a cell as text: ['Ada', 'ran'], ["Ada"], [3, 0]; where all cells of a column are such.
+_LIST_AS_TEXT = re.compile(r"""\s*\[\s*((['"]|-?\d).*)?\]\s*""", re.DOTALL)
+_NO_COMMA = re.compile(r"""['"]\s+['"]""")  # as numpy writes lists, whose words Python would join
+_SAMPLE = 100  # rows that say what a column holds
 _NAMES = {
     "words": (("words", "tokens"), ("text", "sentence", "utterance")),
     "tags": (("tags", "slots", "ner_tags", "pos_tags", "upos", "labels"),),
@@ -188,6 +196,7 @@ def _read_table(
     if need_tags:
         columns.append(_column(table, "tags", tags, notes))
     lists = [_holds_lists(table, column) for column in columns]
+    texts = [not is_list and _holds_lists_as_text(table, one) for is_list, one in zip(lists, columns, strict=True)]
     labels: list[str] | None = None
     if intent is not None or (need_tags and any(name.lower() in _NAMES["intent"][0] for name in table.columns)):
         columns.append(_column(table, "intent", intent, notes))
@@ -197,7 +206,10 @@ def _read_table(
     found = TaggedSentences(table.name, [], [], [], notes, labels, table=table)
     for number, row in enumerate(table.rows_as_found(columns), start=1):
         place = _Place(table, number)
-        cells = [_cell(value, is_list, place) for value, is_list in zip(row, lists, strict=False)]
+        cells = [
+            _cell(value, place, is_list=is_list, is_text=is_text)
+            for value, is_list, is_text in zip(row, lists, texts, strict=False)
+        ]
         _add(
             found, number, cells[0], cells[1] if need_tags else None, place, repr(columns[-1 if labels is None else -2])
         )
@@ -247,8 +259,34 @@ def _holds_lists(table: Table, column: str) -> bool:
     return "list" in kinds
 
 
-def _cell(value: Value, is_list: bool, place: _Place) -> list[str]:
-    if not is_list:
+def _list_as_json(text: str, place: _Place) -> str:
+    """Read a list that was written as text, as pandas writes one into a CSV file.
+
+    Raises:
+        DataError: it is cut, or written otherwise.
+    """
+    readers: list[Callable[[str], object]] = [json.loads, *([] if _NO_COMMA.search(text) else [ast.literal_eval])]
+    for read in readers:
+        try:
+            found = read(text)
+        except (ValueError, SyntaxError):
+            continue
+        if isinstance(found, list) and all(isinstance(one, (str, int, float)) for one in found):
+            # A half of a surrogate pair, which JSON may spell, becomes U+FFFD.
+            return json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    raise DataError(f"{place}: {text[:30]!r} is no list of words, as others in its column are. Write it as JSON.")
+
+
+def _holds_lists_as_text(table: Table, column: str) -> bool:
+    """Whether the first values of a column all stand between brackets and begin as lists do, or are empty."""
+    values = [value.strip() for (value,) in islice(table.rows([column]), _SAMPLE) if value and value.strip()]
+    return any(value != "[]" for value in values) and all(map(_LIST_AS_TEXT.fullmatch, values))
+
+
+def _cell(value: Value, place: _Place, *, is_list: bool, is_text: bool) -> list[str]:
+    if is_text:
+        value = _list_as_json(spell(value) or "[]", place)
+    elif not is_list:
         return split_words(spell(value) or "")
     parts = json.loads(str(value)) if value is not None else []
     wrong = next((part for part in parts if part is None or isinstance(part, list | dict)), "")

@@ -39,11 +39,13 @@ _OLD_FORMS = {  # as folders of earlier versions name them
     "time": "YYYY-MM-DD hh:mm:ss",
     "T": "YYYY-MM-DDThh:mm:ss",
 }
+# What would be taken for an hour though it is a zone, or another value that was not parted.
+_NO_HOUR = re.compile(r"\d{4}-?\d{2}-?\d{2}(\s*[+-]\d{2}(:?\d{2})?|[;,].*)")
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")
 _HOURS = re.compile(r"[T :]", re.IGNORECASE)  # what only a date with hours has: -31 behind others is a day
-_ZONE = re.compile(r"(?<=\d)(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
+_ZONE = re.compile(r"(?<=\d)\s*(Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -156,7 +158,8 @@ def _finer(form: str) -> Iterator[str]:
 
 
 def _offset(zone: str) -> tzinfo:
-    return UTC if zone in ("", "Z", "z") else datetime.strptime(zone.ljust(5, "0"), "%z").tzinfo or UTC
+    bare = zone.strip()
+    return UTC if bare in ("", "Z", "z") else datetime.strptime(bare.ljust(5, "0"), "%z").tzinfo or UTC
 
 
 def _compact_months(texts: Sequence[str]) -> Times:
@@ -165,14 +168,20 @@ def _compact_months(texts: Sequence[str]) -> Times:
 
 def _date(text: str) -> datetime | None:
     """Read a date, of UTC if it names no zone; None if it is none."""
-    text = text.strip()
+    whole = _whole(text.strip())
+    if _NO_HOUR.fullmatch(whole):
+        return None
     try:
-        date = datetime.fromisoformat(_whole(text))
+        date = datetime.fromisoformat(whole)
     except ValueError:
         return None
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def _whole(text: str) -> str:
-    """Give a month its first day."""
-    return f"{text}-01" if _MONTH.fullmatch(text) else text
+    """Give a month its first day, and take the space away that may stand before a zone."""
+    if _MONTH.fullmatch(text):
+        return f"{text}-01"
+    zone = _ZONE.search(text)
+    # Without hours before it a zone glued to the day would be read as hours.
+    return text[: zone.start()] + zone[1] if zone and _HOURS.search(text[: zone.start()]) else text

@@ -142,7 +142,8 @@ class Tokenizer:
             return self._segment(text)
         if self.unit == "space":  # asked for in the text as given, as the library loses the place of what is replaced
             return places(self._rules, text)
-        return list(self._rules.encode(text).offsets)
+        found = list(self._rules.encode(text).offsets)
+        return _whole(text, found) if self.unit == "word" else found
 
     def decode(self, ids: Iterable[int], unknown: Iterable[str] = ()) -> str:
         """Return a text for ids, leaving `<pad>` out; `unknown` stand in for tokens outside the vocabulary, in turn.
@@ -288,3 +289,15 @@ def _after_fork() -> None:
 # that the user makes. A child is therefore told to use one thread; the parent goes on as before.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forking.clear)
+
+
+def _whole(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Give words the marks that combine with their last letter, which the library leaves behind as it composes them."""
+    following = [*(start for start, _ in spans[1:]), len(text)]
+    found = []
+    for (start, end), limit in zip(spans, following, strict=False):
+        last = end
+        while last < limit and not text[last].isspace():
+            last += 1
+        found.append((start, last))
+    return found

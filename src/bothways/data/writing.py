@@ -49,6 +49,8 @@ def check_place(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from None
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Name a file to write.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device or a pipe, which no file can replace. Name a file to write.")
     if path.exists() and not force:
         raise OutputError(f"{path} exists. Choose another place with --out, or replace it with --force.")
     if not path.parent.is_dir():
@@ -259,6 +261,8 @@ def _fitted(value: Value, kind: ColumnType) -> Value:
     """Spell a value for a column of text; make a whole number a float for a column of these."""
     if kind is str:
         return spell(value)
+    if isinstance(value, float) and math.isnan(value) and kind is not float:
+        return None
     return float(value) if kind is float and value is not None else value
 
 

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bothways.data.clock import Clock
-from bothways.errors import DataError
+from bothways.data.series import ROWS, Series, series_of
+from bothways.errors import DataError, refuse_newer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from bothways.data.series import Series
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -61,7 +60,12 @@ class ForecastSpec:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> ForecastSpec:
-        """Read what `to_dict` gave."""
+        """Read what `to_dict` gave.
+
+        Raises:
+            ModelFolderError: a newer version wrote it.
+        """
+        refuse_newer(saved, cls.__dataclass_fields__, "series")
         return cls(**{**saved, "clock": Clock.from_dict(saved["clock"])})
 
     def scaled(self, values: Floats) -> Floats:
@@ -150,17 +154,23 @@ class ForecastRunner:
         """Predict from windows as the model sees them, (B,W,F) -> (B,S,K,1+Q): the mean, and quantiles."""
         raise NotImplementedError
 
-    def predict(self, series: Series) -> Forecast:
+    def predict(self, series: Series | Floats) -> Forecast:
         """Predict what follows the end of a series.
 
         Args:
             series: of the columns that the model knows. Times are written as by its clock; without one as those that
-                were trained on, and without the zone if they are those of the clock on the wall.
+                were trained on, and without the zone if they are those of the clock on the wall. Numbers, (T,) or
+                (T,F), are rows without times, and what follows are the next rows.
 
         Raises:
-            DataError: it is shorter than a window.
+            DataError: it is shorter than a window, or has other columns.
         """
         spec = self.spec
+        advances = spec.clock
+        if not isinstance(series, Series):
+            if isinstance(series, (list, tuple)) and any(np.ndim(one) > 0 for one in series):
+                raise DataError("series is a list of series, but it must be one. Predict one after another.")
+            series, advances = replace(series_of(series, width=len(spec.columns)), clock=ROWS), ROWS
         origin = len(series.values)
         if origin < spec.window:
             called = "The series" if series.name is None else f"The series {series.name!r}"
@@ -175,7 +185,7 @@ class ForecastRunner:
         said = self.forecast_from(spec.known(series.values), np.array([origin]))[0]
         deviation, mean = (np.array(part[: spec.targets])[:, None] for part in (spec.deviation, spec.mean))
         own = said * deviation + mean
-        times = spec.clock.after(float(series.times[-1]), spec.horizon)
+        times = advances.after(float(series.times[-1]), spec.horizon)
         clock = series.clock or (replace(spec.clock, zone="") if spec.clock.local else spec.clock)
         return Forecast([clock.spell(time) for time in times], own[..., 0], own[..., 1:])
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from bothways.data.batches import plan_in_order_of_length
+from bothways.data.sequences import as_sentences, as_texts
 from bothways.data.words import word_spans
 from bothways.decoding.chain import LinearChain, log_sum
 from bothways.decoding.entities import Entity, entities
@@ -90,10 +91,18 @@ class TagRunner(ABC):
     def scored(self, sentences: Sequence[Sequence[str]]) -> Iterator[Scored]:
         """Score the states of every word: rows, float (B,T,S), lengths; sentences without words are left out."""
 
-    def predict(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-        """Give the tags of each sentence of words; of a sentence without words none."""
+    def predict(self, sentences: Iterable[Sequence[str]]) -> list[list[str]]:
+        """Give the tags of each sentence of words; of a sentence without words none.
+
+        Raises:
+            DataError: a text that is not cut into words.
+        """
+        return self.predict_tags(as_sentences(sentences))
+
+    def predict_tags(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+        """Give what `predict` of a tagger gives, of lists of words that were checked."""
         if self.by_word:
-            return [[self.labels[tag] for tag in some.argmax(axis=1)] for some in self.predict_marginals(sentences)]
+            return [[self.labels[tag] for tag in some.argmax(axis=1)] for some in self._marginals(sentences)]
         return self._best_tags(len(sentences), self.scored(sentences))
 
     def _best_tags(self, count: int, scored: Iterable[Scored]) -> list[list[str]]:
@@ -107,8 +116,11 @@ class TagRunner(ABC):
                 found[row] = tags[:length]
         return found
 
-    def predict_marginals(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
+    def predict_marginals(self, sentences: Iterable[Sequence[str]]) -> list[NDArray[np.float64]]:
         """Give the probability of each tag of each word, float64 (T,K) for each sentence; columns are `labels`."""
+        return self._marginals(as_sentences(sentences))
+
+    def _marginals(self, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
         found = [np.zeros((0, len(self.labels))) for _ in sentences]
         for rows, scores, lengths in self.scored(sentences):
             chances, _ = self.chain.marginals(scores, lengths)
@@ -117,13 +129,13 @@ class TagRunner(ABC):
                 np.add.at(found[row].T, self.tag_of, some[:length].T)
         return found
 
-    def entities(self, sentences: Sequence[Sequence[str]]) -> list[list[ScoredEntity]]:
+    def entities(self, sentences: Iterable[Sequence[str]]) -> list[list[ScoredEntity]]:
         """Find the entities of each sentence, each with the probability that it is one, as it stands.
 
         Raises:
             DataError: the tags are plain and mark no entities.
         """
-        return [some for _, some in self.tags_and_entities(sentences)]
+        return [some for _, some in self.tags_and_entities(as_sentences(sentences))]
 
     def tags_and_entities(self, sentences: Sequence[Sequence[str]]) -> list[tuple[list[str], list[ScoredEntity]]]:
         """Give what `predict` and `entities` give, for the price of one."""
@@ -146,11 +158,16 @@ class TagRunner(ABC):
                     found[rows[place]] = tags, [ScoredEntity(*pair) for pair in zip(there, shares, strict=True)]
         return found
 
-    def tag_texts(self, texts: Sequence[str]) -> list[TaggedText]:
-        """Find the words of texts and tag them."""
+    def tag_texts(self, texts: Iterable[str]) -> list[TaggedText]:
+        """Find the words of texts and tag them.
+
+        Raises:
+            DataError: one text in place of a list.
+        """
+        texts = as_texts(texts)
         places, words = words_of(texts)
         found: Iterable[tuple[list[str], list[ScoredEntity] | None]]
-        found = zip(self.predict(words), repeat(None)) if self.scheme == "none" else self.tags_and_entities(words)
+        found = zip(self.predict_tags(words), repeat(None)) if self.scheme == "none" else self.tags_and_entities(words)
         return [TaggedText(text, some, *tags) for text, some, tags in zip(texts, places, found, strict=True)]
 
     def _share(
@@ -252,14 +269,18 @@ class IntentRunner(LexiconTagger):
         """Score the tags alone; see `LexiconTagger.run`."""
         return self.run_both(batch)[0]
 
-    def predict_both(self, sentences: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
-        """Give the likeliest intent of each sentence, and the tags of its words."""
+    def predict(  # type: ignore[override]  # as an IntentParser does
+        self, sentences: Iterable[Sequence[str]]
+    ) -> tuple[list[str], list[list[str]]]:
+        """Give the likeliest intent of each sentence, and the tags of its words; `predict_tags` gives those alone."""
+        sentences = as_sentences(sentences)
         shares = self._no_shares(len(sentences))
         tags = self._best_tags(len(sentences), self._scored(sentences, shares))
         return [self.intents[place] for place in shares.argmax(axis=1)], tags
 
-    def predict_intents_proba(self, sentences: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    def predict_proba(self, sentences: Iterable[Sequence[str]]) -> NDArray[np.float64]:
         """Give the probability of each intent, float64 (B,I); of a sentence without words all are alike."""
+        sentences = as_sentences(sentences)
         shares = self._no_shares(len(sentences))
         for _ in self._scored(sentences, shares):
             pass
@@ -274,8 +295,13 @@ class IntentRunner(LexiconTagger):
             shares[rows] = softmax(intents)
             yield rows, emissions, lengths
 
-    def parse_texts(self, texts: Sequence[str]) -> list[ParsedText]:
-        """Find what texts ask for and what they name."""
+    def parse(self, texts: Iterable[str]) -> list[ParsedText]:
+        """Cut texts into words, and find what each asks for and what it names.
+
+        Raises:
+            DataError: one text in place of a list.
+        """
+        texts = as_texts(texts)
         places, words = words_of(texts)
         shares = self._no_shares(len(texts))
         scored = self._scored(words, shares)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from bothways.data.batches import InMemory
-from bothways.data.sequences import as_sequences, as_texts, holds_texts
+from bothways.data.sequences import as_parts, as_sequences, as_texts, holds_texts, listed
 from bothways.decoding.probabilities import softmax
 from bothways.errors import DataError, Interrupted, NotFittedError, SettingsError, check_given
 from bothways.settings import ClassifierSettings
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from bothways.training.classification import TrainedClassifier
+
+
+# What a vocabulary and the vectors of a model of texts were made with.
+TEXT = ("unit", "language", "lowercase", "vocabulary_size", "min_count", "vectors", "initial_vectors")
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # type: ignore[misc]
@@ -88,7 +92,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
 
         check_given(X=inputs, y=labels)
         self.check()
-        settings = ClassifierSettings.from_dict(self.get_params())
+        settings = ClassifierSettings.from_dict(self.to_dict())
         check_device(settings)
         check_refit(settings)
         if before is None:
@@ -100,9 +104,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator, ClassifierSettings):  # typ
             settings = pretrained.adapt(settings)
         first = before or pretrained
         with tempfile.TemporaryDirectory(prefix="bothways-") as folder:
+            rows = _rows(inputs, labels)
+            if before is not None:
+                _check_kind(rows.inputs, before)
             prepared = prepare(
-                _rows(inputs, labels),
-                None if validation is None else _rows(*validation),
+                rows,
+                None if validation is None else _rows(*as_parts(validation, "texts", "labels")),
                 settings,
                 Path(folder),
                 tokenizer=first.tokenizer if first else None,
@@ -187,7 +194,7 @@ def _settings_to_go_on(settings: ClassifierSettings, before: TrainedClassifier) 
     """Training as asked for now, a network and a vocabulary as they are.
 
     Raises:
-        SettingsError: a setting that decides on the shape of the network was changed.
+        SettingsError: a setting that decides on the shape of the network, or on how texts are cut, was changed.
     """
     from bothways.training.pretrained import TAKEN_OVER
 
@@ -205,6 +212,7 @@ def _settings_to_go_on(settings: ClassifierSettings, before: TrainedClassifier) 
         "one_way",
         "stack",
         "pooling",
+        *(TEXT if before.tokenizer is not None else ()),
     ):
         if chosen[name] != fixed[name]:
             raise SettingsError(
@@ -214,15 +222,25 @@ def _settings_to_go_on(settings: ClassifierSettings, before: TrainedClassifier) 
     return ClassifierSettings.from_dict(chosen)
 
 
+def _check_kind(inputs: Sequence[Any], before: TrainedClassifier) -> None:
+    """Refuse numbers for a model of texts, texts for one of numbers, and steps of other numbers.
+
+    Raises:
+        DataError: they do not fit.
+    """
+    if before.tokenizer is None:
+        as_sequences(inputs, features=before.features)
+    else:
+        as_texts(inputs)
+
+
 def _rows(inputs: Any, labels: Any) -> Any:
     """Check texts (or arrays) and labels as they were passed in."""
     from bothways.training.preparation import Rows
 
-    if isinstance(inputs, (str, bytes)):
-        as_texts(inputs)
-    inputs, labels = list(inputs), list(labels)
+    inputs, labels = listed(inputs), listed(labels, "labels")
     if len(inputs) != len(labels):
         raise DataError(f"There are {len(inputs)} texts and {len(labels)} labels, but each text needs one label.")
     if not inputs:
         raise DataError("There are no rows to train on. Give at least two rows of each of two labels.")
-    return Rows(as_texts(inputs) if holds_texts(inputs[0]) else as_sequences(inputs), labels)
+    return Rows(as_texts(inputs) if holds_texts(inputs) else as_sequences(inputs), labels)

@@ -45,7 +45,8 @@ class Forecaster(TrainedOnTexts, BaseEstimator, ForecasterSettings):  # type: ig
 
         Args:
             X: one series, numbers of shape (T,) or (T,F), the earliest time first; or a list of several, all of F
-                columns. NaN where a value is missing.
+                columns. NaN where a value is missing. The last `test_size` of each (a fifth) is left alone, for
+                `bothways evaluate`; with 0 it is learned from, too. What stands before it chooses the epoch.
             y: ignored; scikit-learn's habit.
             targets: how many columns, the first ones, are predicted; None predicts all.
             progress: show a progress bar, in a terminal or a notebook.
@@ -62,13 +63,13 @@ class Forecaster(TrainedOnTexts, BaseEstimator, ForecasterSettings):  # type: ig
 
         check_given(X=X)
         self.check()
-        settings = ForecasterSettings.from_dict(self.get_params())
+        settings = ForecasterSettings.from_dict(self.to_dict())
         check_device(settings)
         table, _ = listed_series(X)
         width = len(table.columns)
-        if targets is not None and not 1 <= targets <= width:
+        if targets is not None and not (hasattr(targets, "__index__") and 1 <= targets <= width):
             raise DataError(f"targets is {targets}, but the series have {width} columns. Give a number from 1 to that.")
-        prepared = prepare_series(table, settings, targets=targets or width)
+        prepared = prepare_series(table, settings, targets=int(targets or width))
         self._keep(train_forecaster(prepared, settings, listener=TerminalProgress() if progress else None))
         return self
 
@@ -156,33 +157,20 @@ def listed_series(given: Any, *, width: int | None = None) -> tuple[SeriesTable,
     Raises:
         DataError: something is not a number, has another number of columns, or has no time.
     """
-    from bothways.data.clock import Clock
-    from bothways.data.series import Series, SeriesTable
+    from bothways.data.series import ROWS, SeriesTable, series_of
 
     several = isinstance(given, (list, tuple)) and not _is_numbers(given)
     series, flat = [], True
     for place, one in enumerate(given if several else [given]):
         name = f"series[{place}]" if several else "The series"
-        try:
-            values = np.asarray(one, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{name} is not an array of numbers of shape (T,) or (T, F): {error}.") from error
-        if values.ndim not in (1, 2) or not values.size:
-            raise DataError(f"{name} has shape {values.shape}, but it must be (T,) or (T, F), neither of them 0.")
-        flat = flat and values.ndim == 1
-        values = values.reshape(len(values), -1)
-        if width is not None and values.shape[1] != width:
-            raise DataError(f"{name} has {values.shape[1]} columns, but {width} are expected.")
-        width = values.shape[1]
-        if np.isinf(values).any():
-            raise DataError(f"{name} holds an infinity. Give a number, or NaN where a value is missing.")
-        label = str(place) if several else None
-        series.append(Series(label, np.arange(len(values), dtype=np.float64), values))
+        found = series_of(one, name, width=width, label=str(place) if several else None)
+        flat = flat and np.ndim(one) == 1
+        width = found.values.shape[1]
+        series.append(found)
     if not series:
         raise DataError("There is no series. Give at least one.")
-    clock = Clock("row", "row", 1.0)
     names = [f"column {number}" for number in range(1, (width or 1) + 1)]
-    table = SeriesTable("The series", names, series, clock, None, "series" if several else None)
+    table = SeriesTable("The series", names, series, ROWS, None, "series" if several else None)
     return table, flat
 
 

@@ -61,7 +61,7 @@ class GapFiller(TrainedOnTexts, BaseEstimator, FillSettings):  # type: ignore[mi
 
         check_given(X=X)
         self.check()
-        settings = FillSettings.from_dict(self.get_params())
+        settings = FillSettings.from_dict(self.to_dict())
         check_device(settings)
         with tempfile.TemporaryDirectory(prefix="bothways-") as folder:
             prepared = prepare_corpus(

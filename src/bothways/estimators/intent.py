@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from bothways.errors import DataError, check_given
-from bothways.estimators.tagger import TrainedOnSentences, as_sentences, tagged, to_score
+from bothways.data.sequences import as_parts
+from bothways.errors import check_given
+from bothways.estimators.tagger import TrainedOnSentences, tagged, to_score
 from bothways.settings import IntentSettings
 
 if TYPE_CHECKING:
@@ -58,20 +59,20 @@ class IntentParser(TrainedOnSentences, BaseEstimator, IntentSettings):  # type: 
         """
         check_given(X=X, y=y, intents=intents)
         self.check()
-        settings = IntentSettings.from_dict(self.get_params())
-        if validation is not None and len(validation) != 3:
-            raise DataError(f"validation holds {len(validation)} lists, but it must be (sentences, tags, intents).")
-        checked = None if validation is None else tagged(*validation, name="validation")
+        settings = IntentSettings.from_dict(self.to_dict())
+        checked = None
+        if validation is not None:
+            checked = tagged(*as_parts(validation, "sentences", "tags", "intents"), name="validation")
         self._train(tagged(X, y, intents, name="X"), checked, settings, progress)
         return self
 
     def predict(self, X: Iterable[Sequence[str]]) -> tuple[list[str], list[list[str]]]:  # noqa: N803
         """Give the intent of each sentence, and the tags of its words."""
-        return self._runner().predict_both(as_sentences(X))
+        return self._runner().predict(X)
 
     def predict_proba(self, X: Iterable[Sequence[str]]) -> NDArray[np.float64]:  # noqa: N803
         """Give the probability of each intent, (N,I); columns are `intents_`."""
-        return self._runner().predict_intents_proba(as_sentences(X))
+        return self._runner().predict_proba(X)
 
     def parse(self, texts: Iterable[str]) -> list[ParsedText]:
         """Cut texts into words, and find what each asks for and what it names, with probabilities and places.
@@ -79,9 +80,7 @@ class IntentParser(TrainedOnSentences, BaseEstimator, IntentSettings):  # type: 
         Raises:
             DataError: one text in place of a list.
         """
-        if isinstance(texts, str):
-            raise DataError(f"texts is one str, but it must be a list of texts: [{texts[:40]!r}].")
-        return self._runner().parse_texts(list(texts))
+        return self._runner().parse(texts)
 
     def score(
         self,

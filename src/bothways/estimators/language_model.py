@@ -63,7 +63,7 @@ class LanguageModel(TrainedOnTexts, BaseEstimator, LanguageSettings):  # type: i
 
         check_given(X=X)
         self.check()
-        settings = LanguageSettings.from_dict(self.get_params())
+        settings = LanguageSettings.from_dict(self.to_dict())
         check_device(settings)
         with tempfile.TemporaryDirectory(prefix="bothways-") as folder:
             checked = None

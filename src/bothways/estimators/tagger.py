@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
+from bothways.data.cells import spell
+from bothways.data.sequences import as_parts, as_sentences, listed
 from bothways.data.tagged_sentences import TaggedSentences
 from bothways.errors import DataError, NotFittedError, SettingsError, check_given
 from bothways.estimators.on_texts import TrainedOnTexts
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bothways.decoding.hidden_states import HiddenStates
@@ -102,22 +104,22 @@ class SequenceTagger(TrainedOnSentences, BaseEstimator, TaggerSettings):  # type
         """
         check_given(X=X, y=y)
         self.check()
-        settings = TaggerSettings.from_dict(self.get_params())
-        checked = None if validation is None else tagged(*validation, name="validation")
+        settings = TaggerSettings.from_dict(self.to_dict())
+        checked = None if validation is None else tagged(*as_parts(validation, "sentences", "tags"), name="validation")
         self._train(tagged(X, y, name="X"), checked, settings, progress)
         return self
 
     def predict(self, X: Iterable[Sequence[str]]) -> list[list[str]]:  # noqa: N803  scikit-learn's name
         """Give the tags of each sentence; of a sentence without words none."""
-        return self._runner().predict(as_sentences(X))
+        return self._runner().predict(X)
 
     def predict_marginals(self, X: Iterable[Sequence[str]]) -> list[NDArray[np.float64]]:  # noqa: N803
         """Give the probability of each tag of each word, (T,K) for each sentence; columns are `classes_`."""
-        return self._runner().predict_marginals(as_sentences(X))
+        return self._runner().predict_marginals(X)
 
     def entities(self, X: Iterable[Sequence[str]]) -> list[list[ScoredEntity]]:  # noqa: N803
         """Find the entities of each sentence, each with the probability that it is one, as it stands."""
-        return self._runner().entities(as_sentences(X))
+        return self._runner().entities(X)
 
     def score(self, X: Iterable[Sequence[str]], y: Iterable[Sequence[str]]) -> float:  # noqa: N803
         """Give the F1 of entities by exact match, or the accuracy where tags are plain; higher is better."""
@@ -172,7 +174,9 @@ class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
         from bothways.training.hmm import fit_hmm
 
         check_given(X=X)
+        self._check()
         sentences = as_sentences(X)
+        self.log_likelihoods_: list[float] | None = None
         self.model_: HiddenMarkovModel | HiddenStates
         if y is None:
             found = baum_welch(sentences, self.states, steps=self.steps, restarts=self.restarts, seed=self.seed)
@@ -223,32 +227,19 @@ class HiddenMarkovTagger(BaseEstimator):  # type: ignore[misc]
         given = to_score(X, y)
         return accuracy_and_f1(given.tags, self.predict(given.words), "none")[0]
 
+    def _check(self) -> None:
+        """Refuse parameters that are out of range, whichever way of learning needs them."""
+        for name, least in (("states", 1), ("steps", 1), ("restarts", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not hasattr(value, "__index__") or value < least:
+                raise SettingsError(f"{name} is {value!r}, but it must be a whole number, at least {least}.")
+        if self.order not in (None, 1, 2):
+            raise SettingsError(f"order is {self.order!r}, but it must be 1 or 2, the tags that the next one hangs on.")
+
     def _fitted(self) -> HiddenMarkovModel | HiddenStates:
         if not hasattr(self, "model_"):
             raise NotFittedError("This HiddenMarkovTagger is not trained yet. Call fit(sentences, tags).")
         return self.model_
-
-
-def as_sentences(sentences: Iterable[Any], name: str = "sentences") -> list[list[str]]:
-    """Check that every element is a list of words.
-
-    Raises:
-        DataError: a text that is not cut into words, or a word that is no str.
-    """
-    if isinstance(sentences, str):
-        raise DataError(f"{name} is one str, but it must be a list of sentences, each a list of words.")
-    found = []
-    for row, words in enumerate(sentences):
-        if isinstance(words, str):
-            raise DataError(f"{name}[{row}] is a str, but it must be a list of words: {words.split()[:4]!r}.")
-        if not isinstance(words, Iterable):
-            raise DataError(f"{name}[{row}] is {words!r}, but it must be a list of words.")
-        listed = list(words)  # once: an iterator gives its words but one time
-        if not all(isinstance(word, str) for word in listed):
-            wrong = next(word for word in listed if not isinstance(word, str))
-            raise DataError(f"{name}[{row}] holds {wrong!r}, but words must be str.")
-        found.append([str(word) for word in listed])
-    return found
 
 
 @dataclass(frozen=True)
@@ -303,11 +294,14 @@ def to_score(words: Iterable[Any], tags: Iterable[Any], intents: Iterable[Any] |
 def _intents(intents: Iterable[Any], name: str) -> list[str]:
     """Check intents, and spell those that are numbers."""
     found = []
-    for row, intent in enumerate(intents):
-        missing = intent is None or intent != intent  # a NaN, as tables have for nothing, is not itself
-        if missing or not _is_tag(str(intent).strip()):
+    for row, intent in enumerate(listed(intents, "intents")):
+        plain = intent.item() if isinstance(intent, np.generic) else intent
+        # A NaN, as tables have for nothing, is not itself; pandas' NA is neither that nor anything else.
+        missing = plain is None or type(plain).__name__ in ("NAType", "NaTType") or plain != plain
+        text = "" if missing else str(spell(plain) if isinstance(plain, (float, bool)) else plain)
+        if not _is_tag(text.strip()):
             raise DataError(f"intents of {name}[{row}] is {intent!r}, but an intent must be text that a file can hold.")
-        found.append(str(intent))
+        found.append(text)
     return found
 
 

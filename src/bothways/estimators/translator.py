@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 
 from bothways.data.pairs import pairs_of_python
+from bothways.data.sequences import as_parts
 from bothways.errors import check_given
 from bothways.estimators.on_texts import TrainedOnTexts
 from bothways.settings import TranslatorSettings
@@ -59,9 +60,9 @@ class Translator(TrainedOnTexts, BaseEstimator, TranslatorSettings):  # type: ig
 
         check_given(X=X, y=y)
         self.check()
-        settings = TranslatorSettings.from_dict(self.get_params())
+        settings = TranslatorSettings.from_dict(self.to_dict())
         check_device(settings)
-        checked = None if validation is None else pairs_of_python(*validation)
+        checked = None if validation is None else pairs_of_python(*as_parts(validation, "sources", "targets"))
         prepared = prepare_pairs(pairs_of_python(X, y), checked, settings)
         self._keep(train_translator(prepared, settings, listener=TerminalProgress() if progress else None))
         return self

@@ -16,19 +16,20 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bothways.bundle import write_json
+from bothways.bundle import finite, write_json
+from bothways.data.files import alone, refuse_trained_on
 from bothways.errors import BothwaysError, DataError, Interrupted, OutputError, SettingsError
 from bothways.lab.entering import TRACEBACK
 from bothways.lab.entries import Entry, Question, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 ASKED = "comparison.json"
 RUNS = "runs"
@@ -86,6 +87,7 @@ def compare(
     """
     for entry in entries:
         _refuse_pointless(question, question.settings_of(entry))
+    _refuse_within_data(question, out)
     take_place(question, out, force=force)
     with _alone(out):
         return _compare(question, entries, out, listener)
@@ -160,6 +162,21 @@ def take_place(question: Question, out: Path, *, force: bool) -> None:
         raise OutputError(f"{out} cannot be written: {error.strerror or error}.") from error
 
 
+def _refuse_within_data(question: Question, out: Path) -> None:
+    """Refuse to write where data is read, which would change it, and to score on what is trained on.
+
+    Raises:
+        OutputError: `out` is or lies in a folder of data.
+        DataError: the validation or test data lies in the folder of the training data.
+    """
+    for data in (question.data, question.validation, question.test):
+        if data is not None and data.is_dir() and data.resolve() in (out.resolve(), *out.resolve().parents):
+            raise OutputError(f"{out} is or lies in the data {data}, and would be read. Choose another --out.")
+    if question.data is not None:
+        for name, held in (("validation", question.validation), ("test", question.test)):
+            refuse_trained_on(question.data, held, name)
+
+
 def _clear(out: Path) -> None:
     """Take away what a comparison writes, and nothing else."""
     for name in (RUNS, PICTURES):
@@ -169,32 +186,16 @@ def _clear(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep other comparisons out of a folder; the system lets go of it however this process ends.
+def _alone(out: Path) -> AbstractContextManager[None]:
+    """Keep other comparisons out of a folder.
 
     Raises:
         OutputError: another comparison is under way there, or the folder cannot be written.
     """
-    try:
-        import fcntl
-    except ImportError:  # not of Windows
-        yield
-        return
-    try:
-        file = (out / LOCK).open("w")
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written: {error.strerror or error}.") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f"Another comparison is under way in {out}. Wait for it to end, or choose another place with --out."
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        yield
+    return alone(
+        out / LOCK,
+        f"Another comparison is under way in {out}. Wait for it to end, or choose another place with --out.",
+    )
 
 
 def _refuse_changed(question: Question, entry: Entry, out: Path) -> None:
@@ -264,7 +265,7 @@ def _enter(question: Question, entry: Entry, runs: Path, listener: GridListener)
         (folder / TRACEBACK).replace(traceback)
     if process.returncode >= 0:  # else it is the number of a signal
         shutil.rmtree(folder, ignore_errors=True)
-    write_json(out, result.to_dict())
+    write_json(out, finite(result.to_dict()))
     return result
 
 

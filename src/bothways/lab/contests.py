@@ -252,6 +252,7 @@ def _problem(question: Question, entry: Entry, settings: ProblemSettings, folder
         predicted_per_second=_speed(predict, inputs.shape[0] * inputs.shape[1]),
         fresh_gradients=norms(fresh, inputs, wanted).tolist(),
         gradients=norms(trained.model, inputs.to(device), wanted.to(device)).tolist(),
+        notes=trained.notes,
     )
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from bothways.bundle import write_json
+from bothways.bundle import finite, write_json
 from bothways.errors import BothwaysError, Interrupted, ResumeError
 from bothways.lab.entries import Entry, Question
 from bothways.training.listening import Silence
@@ -82,7 +82,7 @@ def main() -> int:
             folder.mkdir()
             result = enter(question, entry, folder, speaker, baselines=found)
         aside = out.with_name(out.name + ".new")
-        write_json(aside, result.to_dict())
+        write_json(aside, finite(result.to_dict()))
         aside.replace(out)
     except (Interrupted, KeyboardInterrupt):
         return 130

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -177,8 +178,9 @@ class Result:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build it from what `to_dict` gave."""
-        return cls(**{**values, "entry": Entry(**values["entry"])})
+        """Build it from what `to_dict` gave, or JSON made of it, which has null for a score that is no number."""
+        score = math.nan if values["score"] is None else values["score"]
+        return cls(**{**values, "entry": Entry(**values["entry"]), "score": score})
 
 
 @dataclass(frozen=True)
@@ -254,4 +256,11 @@ def _files(path: Path) -> list[Path]:
     """A file, or all in a folder."""
     if not path.exists():
         raise MissingFileError(f"{path} does not exist. Check the path.")
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a file or a folder above it is hidden: no reader of data looks at such."""
+    return any(part.startswith(".") for part in path.parts)

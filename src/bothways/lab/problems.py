@@ -17,7 +17,7 @@ from bothways.lab.problem_data import problem_data
 from bothways.lab.stopwatch import Stopwatch
 from bothways.models.problem import ProblemNetwork, problem_loss
 from bothways.training.listening import Silence
-from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
+from bothways.training.loop import CheckpointPlan, Job, going_back_over, refuse_diverged, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,7 @@ class TrainedProblem:
     best_epoch: int
     facts: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
 
     @property
     def higher_is_better(self) -> bool:
@@ -80,10 +81,11 @@ def train_problem(
 
     Raises:
         SettingsError: a setting that cannot be, or a folder where there should be none, or none where there should.
-        DataError: files that are missing or damaged.
+        DataError: files that are missing or damaged, or a training that diverged before an epoch was whole.
         ResumeError: the checkpoint belongs to other settings or data.
     """
     settings.check()
+    settings.refuse_unused()
     found = problem_data(settings, data)
     plan = None
     if folder is not None:
@@ -94,6 +96,7 @@ def train_problem(
         torch.manual_seed(settings.seed)
         model = make_network(settings, found)
         outcome = train(_job(model, found, settings), settings, checkpoints=plan, listener=watch)
+    refuse_diverged(outcome)
     name = "loss" if found.symbols is None else "accuracy"
     # The test part is for networks that are done.
     score = math.nan if outcome.interrupted else _scores(model, found.held_out("test"))[name]
@@ -114,6 +117,7 @@ def train_problem(
             "torch": torch.__version__,
         },
         interrupted=outcome.interrupted,
+        notes=outcome.notes,
     )
 
 

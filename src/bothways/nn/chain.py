@@ -135,6 +135,9 @@ class LinearChainCRF(nn.Module):
             lengths: int64 (B,), from 1 to T.
         """
         chain = self.chain()
+        if emissions.dtype in (torch.bfloat16, torch.float16):
+            emissions = emissions.float()  # two sums of hundreds of nats, whose difference is a few
+            chain = Chain(*(part.float() for part in chain))
         return log_partition(emissions, chain, lengths) - path_score(emissions, chain, labels, lengths)
 
     def extra_repr(self) -> str:

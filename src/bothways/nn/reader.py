@@ -305,7 +305,7 @@ def check_state(name: str, state: tuple[Tensor, ...] | None, parts: Sequence[str
             "Give a tuple of them."
         )
     for part, value in zip(parts, state, strict=True):
-        if tuple(value.shape) != shape:
+        if not isinstance(value, Tensor) or tuple(value.shape) != shape:
             raise DataError(f"initial_state.{name}'s {part} is {_describe(value)}, but it must be float {shape}.")
 
 

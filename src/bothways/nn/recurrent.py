@@ -380,7 +380,8 @@ class LSTM(ExactRecurrent):
 def from_torch(module: nn.RNNBase) -> RNN | LSTM | GRU:
     """Return our reader with a copy of a torch.nn.RNN's, LSTM's or GRU's weights; it gives the same numbers.
 
-    Dropout becomes ours: one mask for all steps of a sequence.
+    It reads (B,T,E), whatever the module's `batch_first` is. Dropout becomes ours: one mask for all steps of a
+    sequence.
 
     Raises:
         SettingsError: another module, or an LSTM with projections.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bothways.bundle import GRAPH
+from bothways.data.clock import rounding
 from bothways.data.series import read_series, same_step
 from bothways.decoding.forecasting import ForecastRunner, ForecastSpec, StepRunner
 from bothways.runtime.session import open_session
@@ -81,7 +82,11 @@ def read_known_series(data: Path, spec: ForecastSpec, *, encoding: str = "auto")
         by=spec.by,
         encoding=encoding,
         guess=False,
-        local=spec.clock.local,
+        like=spec.clock,
     )
-    same_step(spec.clock, table.clock, table.name)
+    fine = spec.clock.kind == "number" and spec.clock.even
+    series = [one.times for one in table.series]
+    # What one step is rounded by is spread over all steps of the shorter file; that of the training had a window.
+    near = rounding(series, spec.clock.step) / max(1, min(spec.window, *map(len, series)) - 1) if fine else 0.0
+    same_step(spec.clock, table.clock, table.name, near=max(1e-5, near))
     return table

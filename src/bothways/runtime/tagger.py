@@ -112,7 +112,7 @@ def tag_file(
     sentences = read_tagged(data, words=named.words, need_tags=False, encoding=encoding)
     check_columns(sentences, runner.labels, runner.intents if isinstance(runner, IntentRunner) else ())
     if isinstance(runner, IntentRunner):
-        intents, tags = runner.predict_both(sentences.words)
+        intents, tags = runner.predict(sentences.words)
         write_columns(out, sentences, tags, intents)
     else:
         write_columns(out, sentences, runner.predict(sentences.words))

@@ -5,14 +5,12 @@ from typing import Annotated, Literal
 
 from bothways.declaring import Settings, at_least, in_share
 from bothways.errors import SettingsError
-from bothways.settings.shared import CellSettings, CellType, TrainingSettings
+from bothways.settings.shared import CellSettings, CellType, TrainingSettings, of_tokens
 
 Centring = Literal["last", "mean", "standard", "none"]
 Channels = Literal["together", "apart"]
 ForecastDecoder = Literal["direct", "steps"]
 PointLoss = Literal["squared", "absolute"]
-
-OF_TOKENS = ("embedding_lr", "embedding_moment")  # settings of every training that series have no use for
 
 
 @dataclass(kw_only=True, eq=False)
@@ -117,9 +115,5 @@ class ForecasterSettings(ForecastTrainingSettings, ForecastReaderSettings, Serie
         Raises:
             SettingsError: a setting of token vectors.
         """
-        defaults = {setting.name: setting.default for setting in self.declared()}
-        for name in OF_TOKENS:
-            if getattr(self, name) != defaults[name]:
-                raise SettingsError(
-                    f"{name} is {getattr(self, name)!r}, but series have no tokens and no token vectors. Leave it out."
-                )
+        if problems := of_tokens(self, "series"):
+            raise SettingsError(" ".join(problems))

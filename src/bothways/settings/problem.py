@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from bothways.declaring import Settings, at_least
-from bothways.settings.shared import EXACT_CELLS, CellType, DirectionSettings, Precision, TrainingSettings
+from bothways.errors import SettingsError
+from bothways.settings.shared import EXACT_CELLS, CellType, DirectionSettings, Precision, TrainingSettings, of_tokens
 
 ProblemChoice = Literal["first-token", "adding", "copy", "rows", "pixels"]
 Start = Literal["torch", "chrono", "orthogonal", "identity"]
@@ -101,6 +102,15 @@ class ProblemTrainingSettings(TrainingSettings):
 @dataclass(kw_only=True, eq=False)
 class ProblemSettings(ProblemTrainingSettings, ProblemReaderSettings, ProblemDataSettings):
     """All settings of a memory problem."""
+
+    def refuse_unused(self) -> None:
+        """Refuse settings that a training would not use.
+
+        Raises:
+            SettingsError: a setting of token vectors.
+        """
+        if problems := of_tokens(self, "memory problems"):
+            raise SettingsError(" ".join(problems))
 
     @property
     def start_chosen(self) -> Start:

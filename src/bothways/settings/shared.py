@@ -20,6 +20,8 @@ EXACT_CELLS = ("rnn", "lstm", "gru")
 WORD_UNITS = ("word", "space", "spacy", "jieba")
 # What a comparison of networks chooses itself, and leaves no one to set.
 COMPARED = ("cell_type", "bidirectional", "one_way", "seeds", "refit", "minutes", "length")
+# Settings of every training that networks without token vectors have no use for.
+OF_TOKENS = ("embedding_lr", "embedding_moment")
 LEAST_MINUTES = 0.01  # of a training
 HIGHEST_RATE = 1e9  # weights are no numbers after few steps of a tenth of it
 
@@ -74,7 +76,10 @@ class CellSettings(Settings):
         "steps after which training keeps the state; what lies between is computed again: the same numbers in less "
         "memory and up to half as much time again; none: all is kept",
     ] = None
-    dropout: Annotated[float, "probability, on what is pooled and between layers; 0 turns it off"] = 0.5
+    dropout: Annotated[
+        float,
+        "probability, on what the reader gives (of a classifier, what is pooled) and between layers; 0 turns it off",
+    ] = 0.5
 
     def _problems(self) -> list[str]:
         return [
@@ -187,3 +192,14 @@ class TrainingSettings(Settings):
         if self.seed >= 2**63:
             problems.append(f"seed is {self.seed}, but it must be below 2**63.")
         return problems
+
+
+def of_tokens(settings: TrainingSettings, what: str) -> list[str]:
+    """Say which settings of token vectors were chosen where there are none."""
+    defaults = {setting.name: setting.default for setting in settings.declared()}
+    chosen = {name: getattr(settings, name) for name in OF_TOKENS}
+    return [
+        f"{name} is {value!r}, but {what} have no tokens and no token vectors. Leave it out."
+        for name, value in chosen.items()
+        if value != defaults[name]
+    ]

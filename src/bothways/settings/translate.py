@@ -111,7 +111,9 @@ class TranslatorSettings(SearchSettings, PairTrainingSettings, TranslatorReaderS
     unit: Unit = "bpe"
     lowercase: bool = False
     vocabulary_size: int = 6000
-    max_length: int = 256
+    max_length: Annotated[
+        int, "most tokens of a side; longer pairs are left out of training, longer sources cut or refused, by too_long"
+    ] = 256
     cell_type: CellType = "gru"
     embedding_dim: int = 256
     hidden_size: int = 256

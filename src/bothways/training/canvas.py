@@ -7,7 +7,7 @@ printed is dropped, and long ones are cut. No state of matplotlib's is left chan
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,8 @@ def save_picture(figure: "Figure", path: Path) -> None:
 
     Errors name the file alone: its folder may be one that is still being written, under a passing name.
     """
+    if path.suffix.lower() != ".png" or (path.exists() and not path.is_file()):
+        raise OutputError(f"{path.name} is no name for a picture. Name a file that ends in .png.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         figure.savefig(temporary, format="png")
@@ -109,4 +111,5 @@ def save_picture(figure: "Figure", path: Path) -> None:
     except OSError as error:
         raise OutputError(f"{path.name} cannot be written: {error.strerror or error}. Choose another place.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from bothways.training.baselines import Baselines
 from bothways.training.cooccurrence import cooccurrence_vectors
 from bothways.training.labels import names_of
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, train
+from bothways.training.loop import CheckpointPlan, Job, Outcome, going_back_over, notes_by_seed, refuse_diverged, train
 from bothways.training.metrics import ClassificationScores, fit_temperature, score_answers, score_classification
 from bothways.training.preparation import Part, Prepared, concatenated
 from bothways.training.pretrained import Pretrained, paces
@@ -135,10 +135,14 @@ def _best_of(
     usable = [place for place, (_, outcome) in enumerate(tried) if outcome.best_epoch]
     best = max(usable, key=lambda place: tried[place][1].reached(settings.monitor), default=0)
     model, outcome = tried[best]
+    interrupted = tried[-1][1].interrupted
+    if not interrupted:
+        refuse_diverged(outcome)
+    notes = [*prepared.notes, *notes_by_seed([one for _, one in tried], settings.seed)]
     trained = TrainedClassifier(
         model, settings, prepared.classes, prepared.tokenizer, prepared.features,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
-        interrupted=tried[-1][1].interrupted,
+        history=outcome.history, best_epoch=0 if outcome.diverged else outcome.best_epoch, notes=notes,
+        interrupted=interrupted,
         by_seed=[
             {"seed": settings.seed + place, **one.history[one.best_epoch - 1]}
             for place, (_, one) in enumerate(tried) if one.best_epoch
@@ -357,6 +361,9 @@ def _refit(
         outcome = train(job, settings, checkpoints=plan, listener=listener, stop_after=trained.best_epoch)
     if outcome.interrupted:
         trained.interrupted = True
+        return
+    if outcome.notes:
+        trained.notes.append("The training on all rows diverged: the model before it is kept. Try a lower lr.")
         return
     trained.model = model
     trained.facts |= {"rows": len(rows), "steps": int(sequences.lengths[rows].sum())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,5 +41,11 @@ def computes_bfloat16(device: str) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware; without it bfloat16 is far slower than float32."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+    names = ("avx512_bf16", "amx_bf16")
+    if hasattr(torch.cpu, "get_capabilities"):
+        abilities = torch.cpu.get_capabilities()
+        return any(abilities.get(name) for name in names)
+    # Older versions of torch do not say; Linux does.
+    told = Path("/proc/cpuinfo")
+    flags = told.read_text(encoding="utf-8").split() if told.exists() else []
+    return any(name in flags for name in names)

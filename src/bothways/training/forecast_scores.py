@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 BASELINE = "baseline.safetensors"  # of a model folder: the linear map
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of the mean square of the windows
 DRAWS = 1_000
-FEWEST_BLOCKS = (
-    10  # horizons of origins, or series, that an interval needs: drawn from fewer, it would hold far less than it says
-)
+FEWEST_BLOCKS = 10  # that an interval needs: drawn from fewer, it would hold far less than it says
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def held(quantiles: Floats, truth: Floats) -> float | None:
 def interval_in_words(scores: Mapping[str, Any]) -> str:
     """The interval of the mean squared error for people, or why there is none."""
     if scores["mse_interval"] is None:
-        return f"no interval: origins of fewer than {FEWEST_BLOCKS} whole horizons"
+        return f"no interval: fewer than {FEWEST_BLOCKS} blocks of origins, each a horizon or a whole series"
     low, high = scores["mse_interval"]
     return f"{low:.4f} to {high:.4f}"
 
@@ -126,8 +125,11 @@ def _interval(square: Floats, blocks: Sequence[Ints], seed: int) -> tuple[float,
         return None
     sums = np.array([np.nansum(square[some]) for some in blocks])
     sizes = np.array([(~np.isnan(square[some])).sum() for some in blocks])
-    drawn = np.random.default_rng(seed).integers(0, len(blocks), size=(DRAWS, len(blocks)))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / np.maximum(1, sizes[drawn].sum(axis=1)), [2.5, 97.5])
+    random, means = np.random.default_rng(seed), np.empty(DRAWS)
+    for place in range(DRAWS):  # one by one, as there may be as many blocks as series
+        drawn = random.integers(0, len(blocks), size=len(blocks))
+        means[place] = sums[drawn].sum() / max(1, sizes[drawn].sum())
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -156,16 +158,10 @@ def fit_line(prepared: PreparedSeries, columns: Sequence[int]) -> Floats:
     ridges = RIDGES if len(validation) else (1e-2,)
     tried = np.zeros((len(ridges), spec.window + 1, spec.horizon))
     parts = _parts(prepared, prepared.train, columns)
-    square, wanted = _normal_equations(parts, spec)
-    whole = []
-    for step in range(spec.horizon):
-        lacking = _lacking(parts, step)
-        if lacking:
-            known = square - _normal_equations(lacking, spec)[0]
-            tried[:, :, [step]] = _solved(known, wanted[:, [step]], ridges)
-        else:
-            whole.append(step)
-    tried[:, :, whole] = _solved(square, wanted[:, whole], ridges)
+    sums = _Sums(parts, spec)
+    for steps in _alike(parts, spec.horizon):
+        square = sums.square_without(_missing(parts, steps[0]))
+        tried[:, :, steps] = _solved(square, sums.wanted[:, steps], ridges)
     if len(tried) == 1:
         return np.asarray(tried[0])
     checked = _parts(prepared, validation, columns)
@@ -206,21 +202,55 @@ def _parts(prepared: PreparedSeries, items: Items, columns: Sequence[int]) -> li
     return found
 
 
-def _lacking(parts: Sequence[_Part], step: int) -> list[_Part]:
-    """The windows whose truth is missing at a step."""
-    missing = [np.isnan(part.truth[part.origins + step, 0]) for part in parts]
-    return [part._replace(origins=part.origins[some]) for part, some in zip(parts, missing, strict=True) if some.any()]
+def _missing(parts: Sequence[_Part], step: int) -> list[NDArray[np.bool_]]:
+    """Whether the truth of each window is missing at a step, by part."""
+    return [np.isnan(part.truth[part.origins + step, 0]) for part in parts]
 
 
-def _normal_equations(parts: Sequence[_Part], spec: ForecastSpec) -> tuple[Floats, Floats]:
-    """X'X of windows and a constant, which counts them in its last place, and X'Y of the truths that are known."""
-    square = np.zeros((spec.window + 1, spec.window + 1))
-    wanted = np.zeros((spec.window + 1, spec.horizon))
-    for windows, ahead in _pairs(parts, spec):
-        joined = np.concatenate([windows, np.ones((len(windows), 1))], axis=1)
-        square += joined.T @ joined
-        wanted += joined.T @ np.where(np.isnan(ahead), 0.0, ahead)
-    return square, wanted
+def _alike(parts: Sequence[_Part], horizon: int) -> list[list[int]]:
+    """The steps of the horizon, those together that lack the truths of the same windows.
+
+    Where values are known at regular times, one step is like that of the next period.
+    """
+    found: dict[bytes, list[int]] = {}
+    for step in range(horizon):
+        key = sha256(b"".join(np.packbits(some).tobytes() for some in _missing(parts, step))).digest()
+        found.setdefault(key, []).append(step)
+    return list(found.values())
+
+
+class _Sums:
+    """Sums of products over windows X, with a constant that counts them in its last place, and truths Y."""
+
+    def __init__(self, parts: Sequence[_Part], spec: ForecastSpec) -> None:
+        self._parts, self._spec = parts, spec
+        self._square = np.zeros((spec.window + 1, spec.window + 1))  # X'X of all windows
+        self.wanted = np.zeros((spec.window + 1, spec.horizon))  # X'Y of the truths that are known
+        for windows, ahead in _pairs(parts, spec):
+            joined = _with_constant(windows)
+            self._square += joined.T @ joined
+            self.wanted += joined.T @ np.where(np.isnan(ahead), 0.0, ahead)
+
+    def square_without(self, missing: Sequence[NDArray[np.bool_]]) -> Floats:
+        """X'X of all windows but some, found by whichever are fewer."""
+        count = sum(map(np.count_nonzero, missing))
+        if not count:
+            return self._square
+        if count * 2 <= sum(map(len, missing)):
+            return self._square - self._square_of(missing)
+        return self._square_of([~some for some in missing])
+
+    def _square_of(self, chosen: Sequence[NDArray[np.bool_]]) -> Floats:
+        square = np.zeros_like(self._square)
+        some = [part._replace(origins=part.origins[one]) for part, one in zip(self._parts, chosen, strict=True)]
+        for windows, _ in _pairs(some, self._spec):
+            joined = _with_constant(windows)
+            square += joined.T @ joined
+        return square
+
+
+def _with_constant(windows: Floats) -> Floats:
+    return np.concatenate([windows, np.ones((len(windows), 1))], axis=1)
 
 
 def _solved(square: Floats, wanted: Floats, ridges: Sequence[float]) -> Floats:

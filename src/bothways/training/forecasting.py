@@ -23,7 +23,7 @@ from bothways.training.forecast_scores import (
     truth_of,
 )
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, going_back_over, train
+from bothways.training.loop import CheckpointPlan, Job, going_back_over, refuse_diverged, train
 from bothways.training.series_windows import Windows
 
 if TYPE_CHECKING:
@@ -107,9 +107,10 @@ def train_forecaster(
             line = fit_line(prepared, range(prepared.spec.targets))
             model.use_line(line, constant=settings.centring != "standard")
         outcome = train(_job(model, prepared, items, settings), settings, checkpoints=plan, listener=listener)
+    refuse_diverged(outcome)
     trained = TrainedForecaster(
         model, settings, prepared.spec, outcome.history, outcome.best_epoch,
-        notes=list(prepared.notes), interrupted=outcome.interrupted,
+        notes=[*prepared.notes, *outcome.notes], interrupted=outcome.interrupted,
     )  # fmt: skip
     trained.facts = {
         "series": len(prepared.series),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bothways.data.columns import choose_columns, refuse_multi_label
+from bothways.data.files import refuse_trained_on
 from bothways.data.streaming import in_groups
 from bothways.data.tables import Table, read_table
 from bothways.data.writing import TableWriter
@@ -90,6 +91,7 @@ def train_classifier_from_file(
     state = check_places(out, resume=resume, force=force)
     parted = resume and save_splits is not None and all((save_splits / name).is_file() for name in SPLITS)
     _check_splits(save_splits, data, out, force=force or parted)
+    refuse_trained_on(data, validation, "validation")
     source = open_rows(data, text, label, encoding, say)
     checked = None if validation is None else open_rows(validation, source.text, source.label, encoding, say)
     pretrained = read_pretrained(settings)

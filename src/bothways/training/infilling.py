@@ -100,8 +100,8 @@ def train_infiller(
     refuse_diverged(outcome)
     trained = TrainedInfiller(
         model, settings, prepared.tokens,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes), unigram=Unigram(counts),
-        interrupted=outcome.interrupted,
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=[*prepared.notes, *outcome.notes],
+        unigram=Unigram(counts), interrupted=outcome.interrupted,
     )  # fmt: skip
     trained.facts = _facts(model, prepared)
     if prepared.validation is not None and trained.best_epoch:
@@ -135,8 +135,10 @@ def _take_one_way(
     """Keep the one-way model and its scores, unless its training was stopped."""
     trained.interrupted = outcome.interrupted
     if outcome.diverged:
-        trained.notes.append("The training of the one-way model diverged: nothing stands beside the scores.")
-    elif outcome.best_epoch and not outcome.interrupted:
+        trained.notes.append("The training of the one-way model diverged: it does not stand beside the scores.")
+        return
+    trained.notes += [f"One-way model: {note}" for note in outcome.notes]
+    if outcome.best_epoch and not outcome.interrupted:
         trained.one_way = network
         trained.baseline_scores[ONE_WAY] = score(trained, network, corpus).to_dict()
         trained.facts |= {

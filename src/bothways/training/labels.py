@@ -43,7 +43,7 @@ def read_labels(source: Source, skip: bool, notes: list[str]) -> tuple[list[Any]
         row = int(np.argmin(kept))
         if not skip:
             raise DataError(
-                f"{source.where(row)} has no label. Fill it in, or leave such rows out with --skip-unlabelled."
+                f"{source.where(row)} has no label. Fill it in, or leave such rows out (--skip-unlabelled)."
             )
         notes.append(
             f"{counted(int((~kept).sum()), 'row')} without a label left out, the first at {source.where(row)}."
@@ -76,8 +76,8 @@ def plain_label(label: Any) -> Any:
     raise DataError(f"A label is {type(label).__name__}, but it must be text, a whole number, or True or False.")
 
 
-def distinct_classes(labels: list[Any], source: Source) -> list[Any]:
-    """List the distinct labels in order, or say why they are no classes."""
+def distinct_classes(labels: list[Any], source: Source, kept: NDArray[np.bool_]) -> list[Any]:
+    """List the distinct labels in order, or say why they are no classes; `kept` says which rows they are of."""
     kinds = {type(label) for label in labels}
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -88,8 +88,9 @@ def distinct_classes(labels: list[Any], source: Source) -> list[Any]:
     # A table's values are text: 3.75 beside 4 is a measured number, while 1 to 5 may be stars.
     if all(_number(label) is not None for label in classes) and any(_is_decimal(label) for label in classes):
         row = next(row for row, label in enumerate(labels) if _is_decimal(label))
+        place = source.where(int(np.flatnonzero(kept)[row]))
         raise DataError(
-            f"{source.where(row)} has the label {labels[row]!r}: classify needs classes, not measured numbers. "
+            f"{place} has the label {labels[row]!r}: classify needs classes, not measured numbers. "
             "Cut the numbers into classes first, such as low, medium, high."
         )
     if len(classes) > min(MOST_CLASSES, len(labels) / 2) and len(labels) > 20:

@@ -93,7 +93,7 @@ def train_language_model(
     refuse_diverged(outcome)
     trained = TrainedLanguageModel(
         model, settings, prepared.tokens,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=[*prepared.notes, *outcome.notes],
         interrupted=outcome.interrupted, condition=prepared.condition,
     )  # fmt: skip
     if trained.best_epoch:

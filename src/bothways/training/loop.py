@@ -90,6 +90,14 @@ class Outcome:
         """Whether the weights that were kept are no numbers."""
         return bool(self.best_epoch) and _is_lost(self.history[self.best_epoch - 1])
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of it: that it diverged, and whether an earlier epoch was kept."""
+        if not self.history or not _is_lost(self.history[-1]):
+            return []
+        kept = "" if self.diverged else f": epoch {self.best_epoch} is kept"
+        return [f"The training diverged in epoch {len(self.history)}{kept}. Try a lower lr."]
+
     def reached(self, monitor: str) -> float:
         """The score of the epoch that was kept, the higher the better; without validation by the training loss."""
         row = self.history[self.best_epoch - 1]
@@ -269,34 +277,41 @@ def _set_paces(job: Job, *, epoch: int | None) -> None:
 
 def _end_epoch(job: Job, settings: TrainingSettings, state: _State, listener: Listener, last_epoch: int) -> None:
     """Score the epoch, keep it if it is the best, and decide whether it was the last."""
-    progress, enough = state.progress, False
+    progress = state.progress
     scored = {**state.module.state_dict(), **state.average}
     row: dict[str, float] = {"epoch": progress.epoch, "train_loss": progress.loss_sum / max(1, progress.answers)}
-    if job.validate is None:
-        better = True
-    else:
+    # A weight that is no number never becomes one again, and what it says cannot be scored.
+    if _is_lost(row) or any(bool(weight.isnan().any()) for weight in state.module.parameters()):
+        row["train_loss"] = math.nan
+        row |= {} if job.validate is None else {"loss": math.nan, job.monitor: math.nan}
+    elif job.validate is not None:
         with _weights(state.module, scored):
             row |= job.validate(state.module)
-        score = -row["loss"] if job.monitor == "loss" else row[job.monitor]
-        better = score > progress.best_score or progress.best_epoch == 0
-        if job.loss_settles and score == progress.best_score and "loss" in row:
-            better = row["loss"] < progress.history[progress.best_epoch - 1]["loss"]
-        progress.best_score = max(score, progress.best_score)
-        if job.enough is not None:
-            enough = score >= (-job.enough if job.monitor == "loss" else job.enough)
-    lost = _is_lost(row)  # a weight that is no number never becomes one again
-    better = (better and not lost) or progress.best_epoch == 0
+    lost = _is_lost(row)
+    better, enough = (False, False) if lost else _judge(job, progress, row)
     progress.history.append(row)
-    if better:
+    if better or progress.best_epoch == 0:
         progress.best_epoch = progress.epoch
         state.best = {name: weight.detach().cpu().clone() for name, weight in scored.items()}
-    listener.epoch_ended(row, best=better)
+    listener.epoch_ended(row, best=progress.best_epoch == progress.epoch)
     waited = progress.epoch - progress.best_epoch
     state.look_at_clock()
     ended = progress.epoch >= last_epoch or waited >= settings.patience
     progress.finished = enough or ended or lost or _time_is_up(settings, progress)
     progress.epoch += 1
     progress.batch, progress.loss_sum, progress.answers = 0, 0.0, 0
+
+
+def _judge(job: Job, progress: Progress, row: dict[str, float]) -> tuple[bool, bool]:
+    """Whether an epoch is better than all before it, and whether it ends the training; remember how good it is."""
+    if job.validate is None:
+        return True, False
+    score = -row["loss"] if job.monitor == "loss" else row[job.monitor]
+    better = score > progress.best_score
+    if job.loss_settles and score == progress.best_score and "loss" in row:
+        better = row["loss"] < progress.history[progress.best_epoch - 1]["loss"]
+    progress.best_score = max(score, progress.best_score)
+    return better, job.enough is not None and score >= (-job.enough if job.monitor == "loss" else job.enough)
 
 
 def _outcome(state: _State, *, interrupted: bool) -> Outcome:
@@ -309,6 +324,16 @@ def _outcome(state: _State, *, interrupted: bool) -> Outcome:
 def _is_lost(row: dict[str, float]) -> bool:
     """Whether the losses of an epoch tell that the weights are no numbers."""
     return not all(math.isfinite(row.get(name, 0.0)) for name in ("train_loss", "loss"))
+
+
+def notes_by_seed(outcomes: Sequence[Outcome], first: int) -> list[str]:
+    """What is to be said of trainings of one seed after another, from a first one."""
+    several = len(outcomes) > 1
+    return [
+        f"Seed {seed}: {note}" if several else note
+        for seed, outcome in enumerate(outcomes, first)
+        for note in outcome.notes
+    ]
 
 
 def refuse_diverged(outcome: Outcome) -> None:

@@ -80,7 +80,7 @@ def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: i
     if not history:
         return
     with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in history for key in row)))
         writer.writeheader()
         writer.writerows(history)
     draw_learning_curves(history, folder / CURVES, best_epoch=best_epoch, loss_in=loss_in)

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bothways.bundle import refuse_existing
-from bothways.data.files import probe
-from bothways.errors import BothwaysError, Interrupted, OutputError, ResumeError
+from bothways.data.files import alone, probe
+from bothways.errors import BothwaysError, DivergedError, Interrupted, OutputError, ResumeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+
+LOCK = ".lock"  # of a workplace, while a training is under way
 
 
 def check_places(out: Path, *, resume: bool, force: bool) -> Path:
@@ -78,7 +81,7 @@ def forget_others(folder: Path, first: Path) -> None:
 
 def _is_ours(file: Path) -> bool:
     """Whether a file in a workplace was written by a training."""
-    return file.is_file() and file.suffix in (".arrow", ".ids", ".safetensors", ".new")
+    return file.is_file() and (file.name == LOCK or file.suffix in (".arrow", ".ids", ".safetensors", ".new"))
 
 
 @contextmanager
@@ -91,18 +94,25 @@ def workplace(folder: Path) -> Iterator[Path]:
     before = set(folder.glob("*.safetensors"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        yield folder
-    except KeyboardInterrupt as stop:
-        if isinstance(stop, Interrupted) or not any(folder.glob("*.safetensors")):
-            raise
-        raise Interrupted("Stopped. The same command with --resume goes on where it was.") from stop
     except OSError as error:
-        if isinstance(error, BothwaysError):
-            raise
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if folder.is_dir() and not any(folder.glob("*.safetensors")) and not before:
-            shutil.rmtree(folder, ignore_errors=True)
+    with alone(
+        folder / LOCK,
+        f"Another training is under way in {folder}. Wait for it to end, or choose another place with --out.",
+    ):
+        try:
+            yield folder
+        except KeyboardInterrupt as stop:
+            if isinstance(stop, Interrupted) or not any(folder.glob("*.safetensors")):
+                raise
+            raise Interrupted("Stopped. The same command with --resume goes on where it was.") from stop
+        except OSError as error:
+            if isinstance(error, BothwaysError):
+                raise
+            raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+        finally:
+            if folder.is_dir() and not any(folder.glob("*.safetensors")) and not before:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def say_all(notes: Sequence[str], say: Callable[[str], None]) -> int:
@@ -157,7 +167,11 @@ def train_and_save(
     with workplace(state) as place:
         prepared = prepare(place)
         said = say_all(prepared.notes, say)
-        trained = train(prepared, place)
+        try:
+            trained = train(prepared, place)
+        except DivergedError:
+            shutil.rmtree(place, ignore_errors=True)  # it would diverge again
+            raise
         say_all(trained.notes[said:], say)
         if trained.best_epoch:
             save(trained, out, replace)

@@ -122,7 +122,7 @@ def prepare(
     notes: list[str] = []
     labels, kept = read_labels(source, skip_unlabelled, notes)
     known = classes is not None
-    classes = distinct_classes(labels, source) if classes is None else classes
+    classes = distinct_classes(labels, source, kept) if classes is None else classes
     targets = _targets(labels, classes)
     train_rows, held_out = np.arange(len(labels)), None
     if validation is None and settings.validation_size:
@@ -257,6 +257,8 @@ def _numbers(
     notes += _cut_notes(
         source, [row for row, one in enumerate(arrays) if len(one) > settings.max_length], settings.max_length
     )
+    if not any(map(len, arrays)):
+        raise DataError("Every sequence is empty, so there is nothing to learn from. Give some with steps.")
     arrays = [array[: settings.max_length] for array in arrays]
     parts = [InMemory([arrays[place] for place in np.flatnonzero(membership == wanted)]) for wanted in (1, 2)]
     none = np.zeros(0, dtype=np.int64)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from bothways.errors import OutputError, missing_extra
 from bothways.training.listening import Silence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rich.progress import ProgressColumn
 
     from bothways.training.listening import Listener
+
+
+logger = logging.getLogger(__name__)
 
 
 class TerminalBar:
@@ -151,7 +156,7 @@ class TensorBoardLog(Silence):
         """Make the folder of this training.
 
         Raises:
-            OutputError: it cannot be made.
+            OutputError: the first cannot be made.
         """
         from torch.utils.tensorboard import SummaryWriter
 
@@ -160,18 +165,31 @@ class TensorBoardLog(Silence):
         try:
             self._writer = SummaryWriter(str(folder))
         except OSError as error:
-            raise self._refusal(error.strerror or str(error)) from error
+            if self._attempts == 1:
+                raise self._refusal(error.strerror or str(error)) from error
+            logger.warning("%s cannot be written (%s). Training goes on without a log.", folder, error)
 
     def epoch_ended(self, row: dict[str, float], *, best: bool) -> None:
         """Write one point for each score."""
-        for name, value in row.items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, int(row["epoch"]))
+        with self._or_none():
+            for name, value in row.items():
+                if name != "epoch" and self._writer is not None:
+                    self._writer.add_scalar(name, value, int(row["epoch"]))
 
     def ended(self) -> None:
         """Write what is still in memory."""
         if self._writer is not None:
-            self._writer.close()
+            with self._or_none():
+                self._writer.close()
+            self._writer = None
+
+    @contextmanager
+    def _or_none(self) -> Iterator[None]:
+        """Go on without a log where it cannot be written: a full disk does not stop the training."""
+        try:
+            yield
+        except OSError as error:
+            logger.warning("%s cannot be written (%s). Training goes on without a log.", self._folder, error)
             self._writer = None
 
     def _refusal(self, reason: str) -> OutputError:

@@ -15,6 +15,7 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
+    finite,
     literal,
     new_folder,
     open_folder,
@@ -54,7 +55,7 @@ def save_forecaster(trained: TrainedForecaster, path: Path | str, *, force: bool
         if not isinstance(trained.model, DirectForecaster):
             runner: Any = trained.runner()
             (folder / ERRORS).write_bytes(save({"errors": np.ascontiguousarray(runner.errors)}))
-        write_json(folder / METRICS, metrics(trained))
+        write_json(folder / METRICS, finite(metrics(trained)))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch, loss_in=_loss_in_words(trained))
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

@@ -16,6 +16,7 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
+    finite,
     literal,
     new_folder,
     open_folder,
@@ -52,7 +53,7 @@ def save_infiller(trained: TrainedInfiller, path: Path | str, *, force: bool = F
         _verify(trained.model, folder / GRAPH)
         if trained.unigram is not None:
             trained.unigram.save(folder / BASELINE)
-        write_json(folder / METRICS, metrics(trained))
+        write_json(folder / METRICS, finite(metrics(trained)))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

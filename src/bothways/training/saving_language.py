@@ -16,6 +16,7 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
+    finite,
     new_folder,
     open_folder,
     write_json,
@@ -62,7 +63,7 @@ def save_language_model(trained: TrainedLanguageModel, path: Path | str, *, forc
         _verify(trained.model, folder / GRAPH)
         if trained.baseline is not None:
             trained.baseline.save(folder / BASELINE)
-        write_json(folder / METRICS, metrics(trained))
+        write_json(folder / METRICS, finite(metrics(trained)))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

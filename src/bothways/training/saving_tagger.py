@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
+    finite,
     literal,
     new_folder,
     open_folder,
@@ -66,7 +68,7 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
             trained.baseline.save(folder / HMM)
         if trained.intent_baselines is not None:
             trained.intent_baselines.save(folder)
-        write_json(folder / METRICS, metrics(trained))
+        write_json(folder / METRICS, finite(metrics(trained)))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
@@ -121,8 +123,9 @@ def spread(trained: TrainedTagger) -> str:
     """Mean and deviation of the validation scores over the seeds, in words."""
     parts = []
     for name in ("f1", "accuracy"):
-        values = [row[name] for row in trained.by_seed if name in row]
-        if values:
+        # Of a seed that diverged not all are there, or they are None in JSON.
+        values = [math.nan if row.get(name) is None else row[name] for row in trained.by_seed]
+        if any(name in row for row in trained.by_seed):
             parts.append(f"{'F1' if name == 'f1' else name} {mean_and_deviation(values)}")
     scores = ", ".join(parts) or "no sentences were held out to score"
     return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."

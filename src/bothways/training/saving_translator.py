@@ -15,6 +15,7 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
+    finite,
     literal,
     new_folder,
     open_folder,
@@ -52,7 +53,7 @@ def save_translator(trained: TrainedTranslator, path: Path | str, *, force: bool
         (folder / ENCODER).write_bytes(encoder_graph(model).SerializeToString())
         (folder / DECODER).write_bytes(decoder_graph(model).SerializeToString())
         _verify(trained, folder)
-        write_json(folder / METRICS, metrics(trained))
+        write_json(folder / METRICS, finite(metrics(trained)))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from bothways.data.conll import INTENT
 from bothways.data.lexicon import UNKNOWN, Lexicon
+from bothways.data.splits import stratified_split
 from bothways.data.vectors import frequent_words
 from bothways.decoding.scheme_check import check_like, check_scheme
 from bothways.errors import DataError
@@ -95,25 +96,14 @@ def prepare_tags(
     elif settings.validation_size:
         train, checked = _split(train, settings)
     labels = sorted({tag for tags in train.tags for tag in tags})
-    if checked is not None:
-        new = sorted({tag for tags in checked.tags for tag in tags} - set(labels))
-        if new:
-            notes.append(f"Validation has tags that training never had, counted wrong: {', '.join(new)}.")
     intents = sorted(set(train.intents))
     if asked and len(intents) < 2:
         held = ", as those of the others are held out" if len(set(sentences.labels or [])) > 1 else ""
         raise DataError(
             f"{sentences.name} has one intent only, {intents[0]!r}, to learn{held}. Give sentences of at least two."
         )
-    if checked is not None and set(checked.intents) - set(intents):
-        names = ", ".join(sorted(set(checked.intents) - set(intents)))
-        notes.append(f"Validation has intents that training never had, counted wrong: {names}.")
-    if checked is not None and settings.monitor == "loss" and not checked.known(labels, intents).any():
-        what = "a tag or an intent" if asked else "a tag"
-        raise DataError(
-            f"Every validation sentence has {what} that training never had, so there is no loss to go by. Give other "
-            f"sentences, or set --monitor {'sentence' if asked else 'f1'}."
-        )
+    if checked is not None:
+        notes += _new_in(checked, labels, intents, monitor=settings.monitor)
     more = frequent_words(settings.vectors) if settings.vectors is not None else []
     lexicon = Lexicon.learn(train.words, lowercase=settings.lowercase, min_count=settings.min_count, more=more)
     language = read_language(settings)
@@ -126,6 +116,22 @@ def prepare_tags(
         share = float(np.average(known, weights=list(counts.values())))
         notes.append(f"The states of {language.path} join each word's vector; it knows {share:.1%} of the words.")
     return PreparedTags(labels, scheme, lexicon, train, checked, identity, notes, language, intents)
+
+
+def _new_in(validation: TaggedPart, labels: Sequence[str], intents: Sequence[str], *, monitor: str) -> list[str]:
+    """What validation has and training never had, in words; refuse to monitor a loss that no sentence gives."""
+    notes = []
+    if new := sorted({tag for tags in validation.tags for tag in tags} - set(labels)):
+        notes.append(f"Validation has tags that training never had, counted wrong: {', '.join(new)}.")
+    if new := sorted(set(validation.intents) - set(intents)):
+        notes.append(f"Validation has intents that training never had, counted wrong: {', '.join(new)}.")
+    if monitor == "loss" and not validation.known(labels, intents).any():
+        what, instead = ("a tag or an intent", "sentence") if validation.intents else ("a tag", "f1")
+        raise DataError(
+            f"Every validation sentence has {what} that training never had, so there is no loss to go by. Give other "
+            f"sentences, or set --monitor {instead}."
+        )
+    return notes
 
 
 def _part(sentences: TaggedSentences, *, asked: bool) -> TaggedPart:
@@ -142,7 +148,7 @@ def _part(sentences: TaggedSentences, *, asked: bool) -> TaggedPart:
 
 
 def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, TaggedPart]:
-    """Hold sentences out, at random."""
+    """Hold sentences out, at random; of every intent one is left to learn from."""
     count = len(part.words)
     if count < 2:
         raise DataError(
@@ -155,7 +161,13 @@ def _split(part: TaggedPart, settings: TaggerSettings) -> tuple[TaggedPart, Tagg
         intents = [part.intents[row] for row in rows] if part.intents else []
         return TaggedPart([part.words[row] for row in rows], [part.tags[row] for row in rows], intents)
 
-    return taken(sorted(order[held:].tolist())), taken(sorted(order[:held].tolist()))
+    learned, checked = sorted(order[held:].tolist()), sorted(order[:held].tolist())
+    if part.intents:
+        numbers = np.unique(part.intents, return_inverse=True)[1]
+        some, others = stratified_split(numbers, share=settings.validation_size, seed=settings.seed)
+        if len(others):
+            learned, checked = some.tolist(), others.tolist()
+    return taken(learned), taken(checked)
 
 
 def _identity(settings: TaggerSettings, train: TaggedPart, validation: TaggedPart | None) -> str:

@@ -17,7 +17,7 @@ from bothways.decoding.tagging import WORDS_AT_ONCE, HmmTagger, IntentRunner
 from bothways.training.baselines import Baselines
 from bothways.training.hmm import fit_hmm
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, Outcome, train
+from bothways.training.loop import CheckpointPlan, Job, Outcome, notes_by_seed, refuse_diverged, train
 from bothways.training.tag_baselines import score_baselines
 from bothways.training.tag_network import make_tagger, running, tensors
 from bothways.training.tag_scores import TagScores, accuracy_and_f1, score_tags
@@ -166,14 +166,18 @@ def _best_of(tried: list[tuple[Tagger, Outcome]], prepared: PreparedTags, settin
     model, outcome = tried[
         max(usable, key=lambda place: tried[place][1].reached(_monitor(settings, prepared.scheme)), default=0)
     ]
+    interrupted = tried[-1][1].interrupted
+    if not interrupted:
+        refuse_diverged(outcome)
+    notes = [*prepared.notes, *notes_by_seed([one for _, one in tried], settings.seed)]
     return TrainedTagger(
         model, settings, prepared.labels, prepared.scheme, prepared.lexicon,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
+        history=outcome.history, best_epoch=0 if outcome.diverged else outcome.best_epoch, notes=notes,
         by_seed=[
             {"seed": settings.seed + place, **tried[place][1].history[tried[place][1].best_epoch - 1]}
             for place in usable
         ],
-        interrupted=tried[-1][1].interrupted, intents=prepared.intents,
+        interrupted=interrupted, intents=prepared.intents,
     )  # fmt: skip
 
 
@@ -306,7 +310,7 @@ def _validator(prepared: PreparedTags, part: TaggedPart) -> Callable[[nn.Module]
         runner = running(model, prepared.labels, prepared.scheme, prepared.lexicon, prepared.intents)
         intents_given: list[str] = []
         if isinstance(runner, IntentRunner):
-            intents_given, tags = runner.predict_both(part.words)
+            intents_given, tags = runner.predict(part.words)
         else:
             tags = runner.predict(part.words)
         accuracy, f1 = accuracy_and_f1(part.tags, tags, prepared.scheme)
@@ -332,7 +336,7 @@ def _add_scores(trained: TrainedTagger, prepared: PreparedTags) -> None:
 
     runner, seed, asked = trained.runner(), trained.settings.seed, None
     if isinstance(runner, IntentRunner):
-        found, tags = runner.predict_both(part.words)
+        found, tags = runner.predict(part.words)
         asked = part.intents, found
     else:
         tags = runner.predict(part.words)

@@ -92,7 +92,7 @@ def evaluate_tagger(
         given = _read_predicted(predicted, sentences, runner)
         found, intents = given.tags, given.labels
     elif isinstance(runner, IntentRunner):
-        intents, found = runner.predict_both(sentences.words)
+        intents, found = runner.predict(sentences.words)
     else:
         found = runner.predict(sentences.words)
     asked = None

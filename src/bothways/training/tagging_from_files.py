@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bothways.data.files import refuse_trained_on
 from bothways.data.tagged import named_columns, read_tagged
 from bothways.errors import MissingFileError
 from bothways.settings import IntentSettings
@@ -65,6 +66,7 @@ def train_tagger_from_file(
     named = named_columns(columns)._asdict()
     if isinstance(settings, IntentSettings):
         data, validation = _parts(data, validation)
+    refuse_trained_on(data, validation, "validation")
     sentences = read_tagged(data, **named, encoding=encoding)
     checked = None if validation is None else read_tagged(validation, **named, encoding=encoding)
     return train_and_save(

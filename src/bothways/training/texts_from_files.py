@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bothways.data.files import refuse_trained_on
 from bothways.training.corpora import prepare_corpus
 from bothways.training.device import check_device
 from bothways.training.places import Model, check_places, say_all, train_and_save
@@ -51,6 +52,7 @@ def train_on_texts(
     check_device(settings)
     out = out.absolute()
     state = check_places(out, resume=resume, force=force)
+    refuse_trained_on(data, validation, "validation")
     source = read(data)
     say_all(source.notes, say)
     checked = None

@@ -16,7 +16,7 @@ from bothways.models.translator import Translator
 from bothways.nn.attention import Keys
 from bothways.nn.decoder import DecoderState
 from bothways.training.listening import Listener
-from bothways.training.loop import CheckpointPlan, Job, train
+from bothways.training.loop import CheckpointPlan, Job, refuse_diverged, train
 from bothways.training.translation_preparation import padded, plan_pairs
 from bothways.training.translation_scores import COPY, check_scorer, note_on_short, quick_scores, score_translations
 
@@ -113,9 +113,10 @@ def train_translator(
         model = make_translator(settings, prepared.tokens)
         model.softmax.use_counts(torch.from_numpy(_counts(prepared)))
         outcome = train(_job(model, prepared, settings), settings, checkpoints=plan, listener=listener)
+    refuse_diverged(outcome)
     trained = TrainedTranslator(
         model, settings, prepared.tokens, prepared.expansion,
-        history=outcome.history, best_epoch=outcome.best_epoch, notes=list(prepared.notes),
+        history=outcome.history, best_epoch=outcome.best_epoch, notes=[*prepared.notes, *outcome.notes],
         interrupted=outcome.interrupted, columns=prepared.columns,
     )  # fmt: skip
     trained.facts = {
@@ -207,7 +208,7 @@ def _validator(
         model = cast("Translator", module)
         loss = mean_loss(model, part)
         row = {"loss": loss, "perplexity": math.exp(min(loss, 700))}
-        if settings.monitor == "loss":
+        if settings.monitor == "loss" or not math.isfinite(loss):  # weights that went astray translate nothing
             return row
         runner = TorchTranslator(model, prepared.tokens, settings, prepared.expansion)
         return {**row, **quick_scores(runner.predict(part.sources, beam_size=1), part.targets)}
