@@ -18,8 +18,9 @@ demo: $(VENV)/.trains
 	  "It is false, what my aunt says. The acting was heartfelt and the songs were tuneful." \
 	  "The plot was anything but gripping. So says my aunt, who is wrong."
 
+# Each worker has one thread: as many workers as cores keep them busy, and threads would only wait for each other.
 test: $(VENV)/.develops
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.develops
 	$(BIN)/ruff check src tests benchmarks examples
