@@ -44,7 +44,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epochs": 300,
         "validation_size": 0,
     },
-    # Sizes, rates and epochs were chosen on the last tenth of the training part.
     # The published splits and vocabulary. The beginning of valid.txt chooses the epoch and how the cache is used.
     "wikitext-2": {
         "unit": "space",
@@ -87,6 +86,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "patience": 22,
         "cache": 2000,
     },
+    # Sizes, rates and epochs of these two were chosen on the last tenth of the training part.
     # A sixth of Shakespeare's size: far more is hidden, or the text is learned by heart.
     "time-machine": {
         **CHARACTERS,

@@ -301,7 +301,7 @@ def test_dates_without_zones_are_those_of_the_wall_if_they_are_days(like):
     assert read([f"2026-01-01 0{hour}:00" for hour in range(5)], like=like)[1].local is (like is LOCAL)
 
 
-@pytest.mark.parametrize("text", ["2026-01-15_12:00", "2026-01-15-12:00:00", "2026-01-15t12:00"])
+@pytest.mark.parametrize("text", ["2026-01-15_12:00", "2026-01-15-12:00:00", "2026-01-15-12", "2026-01-15,12:00"])
 def test_other_marks_between_day_and_hour_are_read(text):
     assert parse_times([text], str, "when")[0][0] == datetime(2026, 1, 15, 12, tzinfo=UTC).timestamp()
 

@@ -506,6 +506,9 @@ def test_importing_the_readers_does_not_load_arrow():
         (["sep=;", "a;b,c", "1;2", "3;4"], ["a", "b,c"], 2),
         (['"sep=,"', "a,b", "1,2"], ["a", "b"], 1),
         (['name,"labels (a;b;c)"', 'x,"1;0;1"', 'y,"0;0;1"'], ["name", "labels (a;b;c)"], 2),
+        (["id;text", '1;"""Great"" he said"', "2;meh"], ["id", "text"], 2),
+        (["text;label", '"He said ""hi""";pos', "fine;neg"], ["text", "label"], 2),
+        (['"5"" disk";a', '"6"" disk";b'], ['5" disk', "a"], 1),
         (["question,answer A;B;C", "hello,x;y;z", "hello2,x"], ["question", "answer A;B;C"], 2),
     ],
 )

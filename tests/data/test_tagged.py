@@ -434,3 +434,11 @@ def test_lists_of_one_and_sentences_between_brackets_are_what_they_are(tmp_path)
     assert (found.words, found.tags) == ([["LONDON"], ["\ufffd", "b"]], [["5"], ["3", "0"]])
     (tmp_path / "b.csv").write_text('words,tags\n"[1, 2] reported this",A B C D\n"[""Hello"" he said]",A B C\n')
     assert read_tagged(tmp_path / "b.csv").words == [["[1,", "2]", "reported", "this"], ['["Hello"', "he", "said]"]]
+
+
+@pytest.mark.parametrize("text", ["[2024 annual report]", "['hi' he said]", "[1," + "[" * 100_000 + "]"])
+def test_a_sentence_between_brackets_is_no_list(tmp_path, text):
+    words = text.split()
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["words", "tags"], [text, " ".join("O" for _ in words)]])
+    assert read_tagged(tmp_path / "a.csv").words == [words]

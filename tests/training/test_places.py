@@ -2,6 +2,7 @@
 
 import pytest
 
+from bothways.data.files import refuse_trained_on
 from bothways.errors import DataError, DivergedError, Interrupted, OutputError
 from bothways.models.classifier import Classifier
 from bothways.settings import ClassifierSettings, TaggerSettings
@@ -110,3 +111,15 @@ def test_a_training_that_diverged_leaves_no_state_that_the_next_would_meet(tmp_p
             train_classifier_from_file(data, tmp_path / "model", ClassifierSettings(**SMALL))
     assert not (tmp_path / "model.training").exists()
     assert train_classifier_from_file(data, tmp_path / "model", ClassifierSettings(**SMALL)).best_epoch
+
+
+def test_validation_data_by_a_link_and_the_training_folder_itself_are_refused_and_folders_in_it_are_not(tmp_path):
+    folder, far = tmp_path / "data", tmp_path / "blobs"
+    (folder / "dev").mkdir(parents=True)
+    far.mkdir()
+    (folder / "valid.csv").symlink_to(toy_csv(far / "x.csv", 60))
+    for held, said in ((folder / "valid.csv", "lies in"), (folder, "is")):
+        with pytest.raises(DataError, match=rf"\(--validation\) {said} the training data"):
+            refuse_trained_on(folder, held, "validation")
+    refuse_trained_on(folder, toy_csv(folder / "dev" / "dev.csv", 60), "validation")
+    refuse_trained_on(far / "x.csv", far / "x.csv", "validation")

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 from bothways.data.cells import Kind
@@ -118,10 +118,10 @@ class DelimitedFile:
     def _best_of(self, delimiters: str) -> str:
         """The delimiter that gives the most values; of several the first, or the one that stands before no space.
 
-        Those come first that part many rows alike.
+        Those come first that part many rows alike, and no pair of quotes.
         """
-        for rows in (_SAMPLE, 2):
-            headers = {delimiter: self._header(delimiter, rows) for delimiter in delimiters}
+        for whole, rows in product((True, False), (_SAMPLE, 2)):
+            headers = {delimiter: self._header(delimiter, rows, whole=whole) for delimiter in delimiters}
             most = max(map(len, headers.values()))
             best = [delimiter for delimiter, values in headers.items() if len(values) == most > 1]
             tight = [one for one in best if not any(value.startswith(" ") for value in headers[one][1:])]
@@ -129,14 +129,17 @@ class DelimitedFile:
                 return (tight or best)[0]
         return delimiters[0]
 
-    def _header(self, delimiter: str, rows: int) -> list[str]:
-        """The values of the header; none if one of the next rows has not as many, or a quote is cut in two."""
+    def _header(self, delimiter: str, rows: int, *, whole: bool = False) -> list[str]:
+        """The values of the header; none if one of the next rows has not as many.
+
+        With `whole` also none if a value holds half a pair of quotes, as a wrong delimiter leaves it.
+        """
         try:
             start = list(islice(self._rows(delimiter), rows))
         except DataError:
             return []
-        cut = any('"' in value for values in start for value in (values[0], values[-1]))
-        return start[0] if start and not (cut and self.quoted and delimiter != "\t") else []
+        cut = whole and delimiter != "\t" and any(value.count('"') % 2 for values in start for value in values)
+        return start[0] if start and not cut else []
 
     def _has_plain_quotes(self) -> bool:
         """Say whether quotes are part of the text, as in many TSV files: read as such they give more whole rows."""

@@ -53,10 +53,15 @@ def refuse_trained_on(data: Path, held: Path | None, name: str) -> None:
     Raises:
         DataError: it lies there.
     """
-    if held is not None and held.is_file() and data.is_dir() and data.resolve() == held.resolve().parent:
+    if held is None or not data.is_dir():
+        return
+    whole = data.resolve()
+    lies = held.is_file() and not held.name.startswith(".") and whole in (held.parent.resolve(), held.resolve().parent)
+    if lies or whole == held.resolve():
+        how = "lies in" if lies else "is"
         raise DataError(
-            f"{held} (--{name}) lies in the training data {data}, and would be trained on. Move it out, or name the "
-            "file to train on."
+            f"{held} (--{name}) {how} the training data {data}, and would be trained on. Move it out, or name the file "
+            "to train on."
         )
 
 

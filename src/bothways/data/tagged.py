@@ -259,33 +259,36 @@ def _holds_lists(table: Table, column: str) -> bool:
     return "list" in kinds
 
 
-def _list_as_json(text: str, place: _Place) -> str:
-    """Read a list that was written as text, as pandas writes one into a CSV file.
-
-    Raises:
-        DataError: it is cut, or written otherwise.
-    """
+def _list_as_json(text: str) -> str | None:
+    """Read a list that was written as text, as pandas writes one into a CSV file; None if it is cut or no list."""
     readers: list[Callable[[str], object]] = [json.loads, *([] if _NO_COMMA.search(text) else [ast.literal_eval])]
     for read in readers:
         try:
             found = read(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         if isinstance(found, list) and all(isinstance(one, (str, int, float)) for one in found):
             # A half of a surrogate pair, which JSON may spell, becomes U+FFFD.
             return json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    raise DataError(f"{place}: {text[:30]!r} is no list of words, as others in its column are. Write it as JSON.")
+    return None
 
 
 def _holds_lists_as_text(table: Table, column: str) -> bool:
-    """Whether the first values of a column all stand between brackets and begin as lists do, or are empty."""
+    """Whether the first values of a column all look like lists, or are empty, and one of them is a list."""
     values = [value.strip() for (value,) in islice(table.rows([column]), _SAMPLE) if value and value.strip()]
-    return any(value != "[]" for value in values) and all(map(_LIST_AS_TEXT.fullmatch, values))
+    if not all(map(_LIST_AS_TEXT.fullmatch, values)):
+        return False
+    return any(_list_as_json(value) is not None for value in values if value != "[]")
 
 
 def _cell(value: Value, place: _Place, *, is_list: bool, is_text: bool) -> list[str]:
     if is_text:
-        value = _list_as_json(spell(value) or "[]", place)
+        text = (spell(value) or "").strip() or "[]"
+        value = _list_as_json(text)
+        if value is None:
+            raise DataError(
+                f"{place}: {text[:30]!r} is no list of words, as others in its column are. Write it as JSON."
+            )
     elif not is_list:
         return split_words(spell(value) or "")
     parts = json.loads(str(value)) if value is not None else []

@@ -40,7 +40,10 @@ _OLD_FORMS = {  # as folders of earlier versions name them
     "T": "YYYY-MM-DDThh:mm:ss",
 }
 # What would be taken for an hour though it is a zone, or another value that was not parted.
-_NO_HOUR = re.compile(r"\d{4}-?\d{2}-?\d{2}(\s*[+-]\d{2}(:?\d{2})?|[;,].*)")
+_NO_HOUR = re.compile(
+    r"(\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?)"
+    r"(\s*\+\d{2}(:?\d{2})?|\s+-\d{2}(:?\d{2})?|[;,](?!\d{2}:\d{2}).*)"
+)
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _COMPACT = re.compile(r"(19|20)\d{6}")
 _COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])")

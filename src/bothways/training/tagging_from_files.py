@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bothways.data.files import refuse_trained_on
-from bothways.data.tagged import named_columns, read_tagged
+from bothways.data.tagged import WORDS, named_columns, read_tagged
 from bothways.errors import MissingFileError
 from bothways.settings import IntentSettings
 from bothways.training.device import check_device
@@ -66,7 +66,8 @@ def train_tagger_from_file(
     named = named_columns(columns)._asdict()
     if isinstance(settings, IntentSettings):
         data, validation = _parts(data, validation)
-    refuse_trained_on(data, validation, "validation")
+    if not (data / WORDS).exists():  # a folder of these is read file by file
+        refuse_trained_on(data, validation, "validation")
     sentences = read_tagged(data, **named, encoding=encoding)
     checked = None if validation is None else read_tagged(validation, **named, encoding=encoding)
     return train_and_save(
