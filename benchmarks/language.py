@@ -156,7 +156,7 @@ def main() -> None:
         )
         out, evaluating = bothways("evaluate", place / "model", test, "--json")
         print(out, flush=True)
-        length = 400 if recipe["unit"] == "character" else 60
+        length = 1_000 if recipe["unit"] == "character" else 60
         sample, _ = bothways("generate", place / "model", "--temperature", 0.7, "--max-length", length)
     measured = json.loads(out)
     low, high = measured["interval"]
