@@ -31,11 +31,11 @@ from bothways.errors import DataError, MissingFileError, SettingsError, counted
 
 WORDS, TAGS, LABELS = "seq.in", "seq.out", "label"
 
-# Names in lower case by which a table's columns are guessed; of two groups the first that has one.
 # A list that stands in a cell as text: ['Ada', 'ran'], ["Ada"], [3, 0]; where all cells of a column are such.
 _LIST_AS_TEXT = re.compile(r"""\s*\[\s*((['"]|-?\d).*)?\]\s*""", re.DOTALL)
 _NO_COMMA = re.compile(r"""['"]\s+['"]""")  # as numpy writes lists, whose words Python would join
 _SAMPLE = 100  # rows that say what a column holds
+# Names in lower case by which a table's columns are guessed; of two groups the first that has one.
 _NAMES = {
     "words": (("words", "tokens"), ("text", "sentence", "utterance")),
     "tags": (("tags", "slots", "ner_tags", "pos_tags", "upos", "labels"),),
