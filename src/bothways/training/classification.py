@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -383,10 +381,3 @@ def _fit_baselines(trained: TrainedClassifier, prepared: Prepared) -> None:
         trained.baseline_scores = trained.baselines.scores(part.raw, part.raw_labels)
         if len(part.raw) < len(part.targets):
             trained.notes.append(f"The baselines are scored on {len(part.raw)} of {len(part.targets)} validation rows.")
-
-
-def mean_and_deviation(values: list[float]) -> str:
-    """Mean and sample standard deviation for people; the mean alone where a value is not finite: a seed went astray."""
-    if not all(map(math.isfinite, values)):
-        return f"{mean(values):.4f}"
-    return f"{mean(values):.4f} ± {stdev(values) if len(values) > 1 else 0.0:.4f}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bothways.bundle import GRAPH, HISTORY, WEIGHTS
+from bothways.bundle import GRAPH, HISTORY, METRICS, WEIGHTS, finite, write_json
 from bothways.errors import ModelFolderError, diverged
 from bothways.training.baselines import VOCABULARY_FILE, WEIGHTS_FILE, Baselines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -68,6 +71,35 @@ def read_baselines(folder: ModelFolder) -> Baselines | None:
     for name in (WEIGHTS_FILE, VOCABULARY_FILE):
         folder.file(name)
     return Baselines.load(folder.path)
+
+
+def write_metrics(folder: Path, measured: dict[str, Any]) -> None:
+    """Write what was measured into a model folder; a number that is not finite is null."""
+    write_json(folder / METRICS, finite(measured))
+
+
+def spread_in_words(by_seed: Sequence[dict[str, Any]], names: Mapping[str, str], held_out: str) -> str:
+    """Mean and deviation of validation scores over the seeds.
+
+    Args:
+        by_seed: the scores of each seed; of one that diverged not all are there, or they are None.
+        names: the scores, and what they are called.
+        held_out: what was to be held out, for a training that held nothing.
+    """
+    parts = []
+    for name, called in names.items():
+        values = [math.nan if row.get(name) is None else row[name] for row in by_seed]
+        if any(name in row for row in by_seed):
+            parts.append(f"{called} {mean_and_deviation(values)}")
+    scores = ", ".join(parts) or f"no {held_out} were held out to score"
+    return f"Over {len(by_seed)} seeds: {scores}; the best one was kept."
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    """Mean and sample standard deviation for people; the mean alone where a value is not finite: a seed went astray."""
+    if not all(map(math.isfinite, values)):
+        return f"{mean(values):.4f}"
+    return f"{mean(values):.4f} ± {stdev(values) if len(values) > 1 else 0.0:.4f}"
 
 
 def write_curves(history: list[dict[str, float]], folder: Path, *, best_epoch: int, loss_in: str = "nats") -> None:

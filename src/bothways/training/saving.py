@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
-    finite,
     literal,
     new_folder,
     open_folder,
@@ -27,9 +25,17 @@ from bothways.data.tokenizer import Tokenizer
 from bothways.errors import ModelFolderError
 from bothways.models.classifier import Classifier, onnx_graph
 from bothways.settings import ClassifierSettings
-from bothways.training.classification import TrainedClassifier, mean_and_deviation
+from bothways.training.classification import TrainedClassifier
 from bothways.training.metrics import ClassificationScores
-from bothways.training.parts import check_same, read_baselines, shared_metrics, write_curves, write_network
+from bothways.training.parts import (
+    check_same,
+    read_baselines,
+    shared_metrics,
+    spread_in_words,
+    write_curves,
+    write_metrics,
+    write_network,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +65,7 @@ def save_classifier(trained: TrainedClassifier, path: Path | str, *, force: bool
         _verify(trained, folder / GRAPH)
         if trained.baselines is not None:
             trained.baselines.save(folder)
-        write_json(folder / METRICS, finite(metrics(trained)))
+        write_metrics(folder, metrics(trained))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
@@ -124,14 +130,7 @@ def verdict(trained: TrainedClassifier) -> str | None:
 
 def spread(trained: TrainedClassifier) -> str:
     """Mean and deviation of the validation scores over the seeds, in words."""
-    parts = []
-    for name in ("accuracy", "macro_f1", "loss"):
-        # Of a seed that diverged not all are there, or they are None in JSON.
-        values = [math.nan if row.get(name) is None else row[name] for row in trained.by_seed]
-        if any(name in row for row in trained.by_seed):
-            parts.append(f"{name.replace('_', ' ')} {mean_and_deviation(values)}")
-    scores = ", ".join(parts) or "no rows were held out to score"
-    return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."
+    return spread_in_words(trained.by_seed, {"accuracy": "accuracy", "macro_f1": "macro f1", "loss": "loss"}, "rows")
 
 
 def card(trained: TrainedClassifier) -> str:

@@ -15,7 +15,6 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
-    finite,
     literal,
     new_folder,
     open_folder,
@@ -28,7 +27,7 @@ from bothways.runtime.forecaster import ERRORS
 from bothways.settings import ForecasterSettings
 from bothways.training.forecast_scores import BASELINE, interval_in_words, read_linear, verdict
 from bothways.training.forecasting import TrainedForecaster, make_forecaster
-from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
+from bothways.training.parts import check_same, shared_metrics, write_curves, write_metrics, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +54,7 @@ def save_forecaster(trained: TrainedForecaster, path: Path | str, *, force: bool
         if not isinstance(trained.model, DirectForecaster):
             runner: Any = trained.runner()
             (folder / ERRORS).write_bytes(save({"errors": np.ascontiguousarray(runner.errors)}))
-        write_json(folder / METRICS, finite(metrics(trained)))
+        write_metrics(folder, metrics(trained))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch, loss_in=_loss_in_words(trained))
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

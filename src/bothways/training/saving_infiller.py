@@ -16,7 +16,6 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
-    finite,
     literal,
     new_folder,
     open_folder,
@@ -30,7 +29,7 @@ from bothways.models.infiller import FillNetwork, onnx_graph
 from bothways.settings import FillSettings
 from bothways.training.infilling import TrainedInfiller
 from bothways.training.infilling_scores import BASELINE, verdict
-from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
+from bothways.training.parts import check_same, shared_metrics, write_curves, write_metrics, write_network
 from bothways.training.unigram import Unigram
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def save_infiller(trained: TrainedInfiller, path: Path | str, *, force: bool = F
         _verify(trained.model, folder / GRAPH)
         if trained.unigram is not None:
             trained.unigram.save(folder / BASELINE)
-        write_json(folder / METRICS, finite(metrics(trained)))
+        write_metrics(folder, metrics(trained))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

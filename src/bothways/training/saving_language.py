@@ -16,7 +16,6 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
-    finite,
     new_folder,
     open_folder,
     write_json,
@@ -32,7 +31,7 @@ from bothways.settings import LanguageSettings
 from bothways.training.kneser_ney import KneserNey
 from bothways.training.language import TrainedLanguageModel, make_network
 from bothways.training.language_scores import BASELINE, verdict
-from bothways.training.parts import check_same, shared_metrics, write_curves, write_network
+from bothways.training.parts import check_same, shared_metrics, write_curves, write_metrics, write_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +62,7 @@ def save_language_model(trained: TrainedLanguageModel, path: Path | str, *, forc
         _verify(trained.model, folder / GRAPH)
         if trained.baseline is not None:
             trained.baseline.save(folder / BASELINE)
-        write_json(folder / METRICS, finite(metrics(trained)))
+        write_metrics(folder, metrics(trained))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
-    finite,
     literal,
     new_folder,
     open_folder,
@@ -30,8 +28,15 @@ from bothways.errors import ModelFolderError
 from bothways.models.tagger import LanguageShape, onnx_graph
 from bothways.runtime.tagger import CHAIN, HMM, LEXICON
 from bothways.settings import IntentSettings, TaggerSettings
-from bothways.training.classification import mean_and_deviation
-from bothways.training.parts import check_same, read_baselines, shared_metrics, write_curves, write_network
+from bothways.training.parts import (
+    check_same,
+    read_baselines,
+    shared_metrics,
+    spread_in_words,
+    write_curves,
+    write_metrics,
+    write_network,
+)
 from bothways.training.tag_baselines import BASELINES, verdict
 from bothways.training.tag_network import make_tagger, numpy_chain
 from bothways.training.tag_scores import TagScores
@@ -68,7 +73,7 @@ def save_tagger(trained: TrainedTagger, path: Path | str, *, force: bool = False
             trained.baseline.save(folder / HMM)
         if trained.intent_baselines is not None:
             trained.intent_baselines.save(folder)
-        write_json(folder / METRICS, finite(metrics(trained)))
+        write_metrics(folder, metrics(trained))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
@@ -121,14 +126,7 @@ def metrics(trained: TrainedTagger) -> dict[str, Any]:
 
 def spread(trained: TrainedTagger) -> str:
     """Mean and deviation of the validation scores over the seeds, in words."""
-    parts = []
-    for name in ("f1", "accuracy"):
-        # Of a seed that diverged not all are there, or they are None in JSON.
-        values = [math.nan if row.get(name) is None else row[name] for row in trained.by_seed]
-        if any(name in row for row in trained.by_seed):
-            parts.append(f"{'F1' if name == 'f1' else name} {mean_and_deviation(values)}")
-    scores = ", ".join(parts) or "no sentences were held out to score"
-    return f"Over {len(trained.by_seed)} seeds: {scores}; the best one was kept."
+    return spread_in_words(trained.by_seed, {"f1": "F1", "accuracy": "accuracy"}, "sentences")
 
 
 def card(trained: TrainedTagger) -> str:

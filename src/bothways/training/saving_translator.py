@@ -15,7 +15,6 @@ from bothways.bundle import (
     WEIGHTS,
     as_table,
     describe,
-    finite,
     literal,
     new_folder,
     open_folder,
@@ -25,7 +24,7 @@ from bothways.errors import ModelFolderError
 from bothways.models.translator_graph import decoder_graph, encoder_graph
 from bothways.runtime.translator import DECODER, ENCODER, TARGET_TOKENIZER, TranslatorGraphs, read_columns, read_tokens
 from bothways.settings import TranslatorSettings
-from bothways.training.parts import check_same, shared_metrics, write_curves, write_weights
+from bothways.training.parts import check_same, shared_metrics, write_curves, write_metrics, write_weights
 from bothways.training.translation import TrainedTranslator, make_translator
 from bothways.training.translation_scores import COPY, TranslationScores
 
@@ -53,7 +52,7 @@ def save_translator(trained: TrainedTranslator, path: Path | str, *, force: bool
         (folder / ENCODER).write_bytes(encoder_graph(model).SerializeToString())
         (folder / DECODER).write_bytes(decoder_graph(model).SerializeToString())
         _verify(trained, folder)
-        write_json(folder / METRICS, finite(metrics(trained)))
+        write_metrics(folder, metrics(trained))
         write_curves(trained.history, folder, best_epoch=trained.best_epoch)
         (folder / CARD).write_text(card(trained), encoding="utf-8")
 
