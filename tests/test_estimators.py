@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 from statistics import mean, stdev
 
 import joblib
@@ -486,3 +487,16 @@ def test_a_setting_is_true_or_false_and_no_array_of_such():
     assert small(bidirectional=np.True_).check() is None
     with pytest.raises(SettingsError, match="bidirectional is .* but it must be True or False"):
         small(bidirectional=np.array([True, False])).check()
+
+
+def test_metrics_of_a_training_that_diverged_later_are_json_that_every_reader_takes(tmp_path):
+    model = small(epochs=1).fit(TEXTS, LABELS)
+    model.history_.append({"epoch": 2, "train_loss": float("nan"), "loss": float("nan")})
+    model.save(tmp_path / "model")
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    saved = json.loads((tmp_path / "model" / "metrics.json").read_text(), parse_constant=refuse)
+    assert saved["history"][1] == {"epoch": 2, "train_loss": None, "loss": None}
+    np.testing.assert_array_equal(TextClassifier.load(tmp_path / "model").predict(TEXTS), model.predict(TEXTS))
